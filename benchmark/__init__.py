@@ -1,0 +1,1 @@
+"""The harness: configuration, plan, store, execution and the ``bench`` command."""

@@ -1,0 +1,141 @@
+"""Progress on stderr: a live display on a terminal, plain lines elsewhere. Failures are told as they happen."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from benchmark.config import STAGE_KINDS
+from benchmark.execute.walk import Watcher
+from benchmark.plan import Stage
+from benchmark.stages import StageResult
+
+
+@contextmanager
+def make_watcher(debug: bool) -> Iterator[Watcher]:
+    """The watcher that suits stderr."""
+    console = Console(stderr=True, highlight=False)
+    if not console.is_terminal:
+        yield Lines(debug)
+        return
+    display = Display(console, debug)
+    with Live(get_renderable=display.render, console=console, refresh_per_second=4, transient=True):
+        yield display
+
+
+class _Clock:
+    """How far a walk is, and about how long the rest takes: the mean time of each kind of stage so far."""
+
+    def __init__(self) -> None:
+        self.total: Counter[str] = Counter()
+        self.done: Counter[str] = Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+        self.under_way: dict[str, tuple[Stage, float]] = {}
+        self.began = time.monotonic()
+        self.most_at_once = 1
+
+    def begin(self, to_run: list[Stage]) -> None:
+        self.total.update(stage.kind for stage in to_run)
+
+    def start(self, stage: Stage) -> None:
+        self.under_way[stage.key] = (stage, time.monotonic())
+        self.most_at_once = max(self.most_at_once, len(self.under_way))
+
+    def finish(self, stage: Stage, result: StageResult) -> None:
+        self.under_way.pop(stage.key, None)
+        self.done[stage.kind] += 1
+        self.seconds[stage.kind] += result.seconds
+
+    def remaining(self) -> str:
+        """``1:20``, or ``at least 1:20`` while some kind of stage has not been timed yet."""
+        left, known = 0.0, True
+        for kind, total in self.total.items():
+            if self.done[kind]:
+                left += (total - self.done[kind]) * self.seconds[kind] / self.done[kind]
+            elif total:
+                known = False
+        text = _minutes(left / self.most_at_once)
+        return text if known else f"at least {text}" if left else "unknown"
+
+
+class Lines(Watcher):
+    """A line for each stage that ends."""
+
+    def __init__(self, debug: bool) -> None:
+        self.debug = debug
+        self.clock = _Clock()
+
+    def begin(self, to_run: list[Stage]) -> None:
+        self.clock.begin(to_run)
+        if to_run:
+            counts = ", ".join(f"{self.clock.total[kind]} {kind}" for kind in STAGE_KINDS if self.clock.total[kind])
+            self.say(f"{len(to_run)} stages to run: {counts}")
+
+    def started(self, stage: Stage) -> None:
+        self.clock.start(stage)
+
+    def finished(self, stage: Stage, result: StageResult) -> None:
+        self.clock.finish(stage, result)
+        how = f"{result.seconds:.1f} s" if result.outcome == "ok" else f"{result.outcome.upper()}: {result.reason}"
+        count = f"{self.clock.done.total()}/{self.clock.total.total()}"
+        self.say(f"[{count}] {stage.kind} {stage.label}: {how}; left: {self.clock.remaining()}")
+        if self.debug and result.traceback:
+            self.say(result.traceback)
+
+    def say(self, message: str) -> None:
+        print(message, file=sys.stderr, flush=True)
+
+
+class Display(Watcher):
+    """A live block: bars for each kind of stage and what is under way; failures scroll above it."""
+
+    def __init__(self, console: Console, debug: bool) -> None:
+        self.console = console
+        self.debug = debug
+        self.clock = _Clock()
+
+    def begin(self, to_run: list[Stage]) -> None:
+        self.clock.begin(to_run)
+
+    def started(self, stage: Stage) -> None:
+        self.clock.start(stage)
+
+    def finished(self, stage: Stage, result: StageResult) -> None:
+        self.clock.finish(stage, result)
+        if result.outcome != "ok":
+            self.say(f"{result.outcome}: {stage.kind} {stage.label}: {result.reason}")
+            if self.debug and result.traceback:
+                self.say(result.traceback)
+
+    def say(self, message: str) -> None:
+        self.console.print(Text(message, style="red"))
+
+    def render(self) -> Any:
+        from rich.progress_bar import ProgressBar
+
+        clock, shown = self.clock, Table.grid(padding=(0, 1))
+        for kind in STAGE_KINDS:
+            if clock.total[kind]:
+                done, total = clock.done[kind], clock.total[kind]
+                shown.add_row(Text(kind, style="bold"), ProgressBar(total, done, width=30), Text(f"{done}/{total}"))
+        now = time.monotonic()
+        for stage, since in list(clock.under_way.values()):
+            shown.add_row(Text("  now", style="dim"), Text(f"{stage.kind} {stage.label}"), Text(_minutes(now - since)))
+        elapsed = _minutes(now - clock.began)
+        shown.add_row("", Text(f"elapsed {elapsed}, left {clock.remaining()}", style="dim"), "")
+        return shown
+
+
+def _minutes(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

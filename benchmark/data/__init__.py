@@ -1,0 +1,1 @@
+"""Datasets. Each is a frozen dataclass whose fields are its options."""

@@ -1,0 +1,37 @@
+"""Errors that a user caused and can mend: one message with what, where, the nearest right thing and what to type."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class BenchError(Exception):
+    """A mistake in what the user gave. The command prints the message alone and exits with code 2."""
+
+
+class CorruptArtifact(Exception):
+    """A stored artifact does not match its manifest. ``args`` are (stage kind, key, reason)."""
+
+
+class InvalidOutput(Exception):
+    """A method returned something that is not a distilled set of what it was asked for."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name closest to ``name`` in spelling, or None when nothing is close."""
+    matches = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return matches[0] if matches else None
+
+
+def unknown(kind: str, name: str, known: Iterable[str], *, where: str = "", hint: str = "") -> BenchError:
+    """The error for a name that is not among ``known``: names the place, the nearest match and the choices."""
+    known = sorted(known)
+    close = nearest(name, known)
+    parts = [f"unknown {kind} {name!r}" + (f" in {where}" if where else "") + "."]
+    if close:
+        parts.append(f"Did you mean {close!r}?")
+    parts.append(f"Known: {', '.join(known) or 'none'}.")
+    if hint:
+        parts.append(hint)
+    return BenchError(" ".join(parts))

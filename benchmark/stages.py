@@ -1,0 +1,254 @@
+"""Running one stage: the same function under every executor, in this process or on another machine.
+
+It reads the task and its parents' artifacts, and writes an artifact or, for the evaluate stage, a record.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import time
+import traceback
+import uuid
+from collections.abc import Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmark.errors import CorruptArtifact, InvalidOutput
+from benchmark.provenance import provenance
+from benchmark.store import Store
+from benchmark.types import Cell, Dataset, DistilledSet, Distiller, LabeledImages, Outcome, Preparation, Record, StageContext
+from benchmark.values import build
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from benchmark.plan import Stage
+
+IMAGES_FILE = "images.safetensors"
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """How one stage went. ``corrupt`` is (kind, key, reason) of a parent that must be made again first."""
+
+    outcome: Outcome
+    reason: str = ""
+    seconds: float = 0.0
+    corrupt: tuple[str, str, str] | None = None
+    traceback: str = ""
+
+
+@dataclass
+class _Cost:
+    seconds: float = 0.0
+    log: dict[str, float] = field(default_factory=dict)
+
+
+def run_stage(stage: Stage, root: str) -> StageResult:
+    """Run ``stage`` in the store at ``root``. Whatever goes wrong is returned, not raised, but for an interrupt."""
+    started, store = time.perf_counter(), Store(Path(root))
+    try:
+        with _environment(stage):
+            {"prior": _prepare, "fit": _prepare, "distill": _distill, "evaluate": _evaluate}[stage.kind](stage, store)
+        outcome, reason, corrupt, trace = "ok", "", None, ""
+    except CorruptArtifact as error:
+        kind, key, why = error.args
+        outcome, reason, corrupt, trace = "failed", f"the {kind} artifact {key[:12]} is damaged: {why}", error.args, ""
+    except Exception as error:
+        outcome, reason, corrupt, trace = _classify(error), _one_line(error), None, traceback.format_exc()
+    return StageResult(
+        outcome=outcome,  # type: ignore[arg-type]
+        reason=reason,
+        seconds=time.perf_counter() - started,
+        corrupt=corrupt,  # type: ignore[arg-type]
+        traceback=trace,
+    )
+
+
+def load_distilled(store: Store, key: str) -> LabeledImages:
+    """The distilled set at ``key``. Raises CorruptArtifact."""
+    from safetensors import safe_open
+
+    with safe_open(store.read("distill", key) / IMAGES_FILE, framework="pt") as file:
+        classes = tuple(json.loads(file.metadata()["classes"]))
+        return LabeledImages(images=file.get_tensor("images"), labels=file.get_tensor("labels"), classes=classes)
+
+
+def _prepare(stage: Stage, store: Store) -> None:
+    task = stage.task
+    preparation: Preparation = build(_plain(task["preparation"]))
+    before = None
+    if task["before"]:
+        (parent,) = stage.parents
+        before = _load_state(store, task["before"], parent, task["device"])
+    cost, context = _context(task, seed=0)
+    with _timed(cost):
+        state = preparation.run(_dataset(task).load("train"), before, context)
+    store.write(stage.kind, stage.key, lambda folder: preparation.save(state, folder), _about(stage, cost))
+
+
+def _distill(stage: Stage, store: Store) -> None:
+    task = stage.task
+    method: Distiller = build(_plain(task["method"]))
+    state = _load_state(store, task["preparation"], stage.parents[0], task["device"]) if stage.parents else None
+    real = _dataset(task).load("train")
+    cost, context = _context(task, seed=task["seed"], networks=task["networks"])
+    with _timed(cost):
+        made = method.distill(real, state, task["ipc"], context)
+    _check(made, real, task["ipc"])
+
+    def fill(folder: Path) -> None:
+        from safetensors.torch import save_file
+
+        tensors = {"images": made.images.contiguous(), "labels": made.labels.contiguous()}
+        save_file(tensors, folder / IMAGES_FILE, metadata={"classes": json.dumps(made.classes)})
+
+    store.write(stage.kind, stage.key, fill, _about(stage, cost))
+
+
+def _evaluate(stage: Stage, store: Store) -> None:
+    import numpy as np
+
+    task = stage.task
+    cell = Cell(**task["cell"])
+    started = datetime.now(UTC)
+    distilled = load_distilled(store, stage.parents[0])
+    judged = _dataset(task).load(task["split"])
+    cost, context = _context(task, seed=cell.eval_seed)
+    with _timed(cost):
+        evaluation = build(_plain(task["protocol"])).evaluate(distilled, judged, build(_plain(task["network"])), context)
+    store.write_record(
+        Record(
+            key=stage.key,
+            cell=cell,
+            outcome="ok",
+            curve=evaluation.curve,
+            correct=np.packbits(np.asarray(evaluation.correct, dtype=bool)).tobytes().hex(),
+            n_images=len(evaluation.correct),
+            config=_whole_config(store, stage),
+            run={**_attempt(started), "seconds": {**_seconds(store, stage), "evaluate": cost.seconds}, "log": cost.log},
+        )
+    )
+
+
+def failed_record(stage: Stage, outcome: Outcome, reason: str) -> Record:
+    """The record of a cell whose evaluation, or a stage before it, did not succeed."""
+    return Record(
+        key=stage.key,
+        cell=Cell(**stage.task["cell"]),
+        outcome=outcome,
+        reason=reason,
+        config={"evaluate": stage.task},
+        run=_attempt(datetime.now(UTC)),
+    )
+
+
+def _check(made: LabeledImages, real: LabeledImages, ipc: int) -> None:
+    """Raises InvalidOutput when what a method returned is not a distilled set of ``real``."""
+    if not isinstance(made, LabeledImages):
+        raise InvalidOutput(f"the method returned a {type(made).__name__}, not LabeledImages")
+    if made.classes != real.classes:
+        raise InvalidOutput("the method returned other classes, or another order of them, than the dataset's")
+    if made.shape != real.shape:
+        raise InvalidOutput(f"the method returned images of shape {made.shape}, the dataset's are {real.shape}")
+    DistilledSet(made, ipc)
+
+
+def _load_state(store: Store, preparation: dict[str, Any], key: str, device: str) -> Any:
+    built: Preparation = build(_plain(preparation))
+    return built.load(store.read(built.stage, key), device)
+
+
+def _dataset(task: dict[str, Any]) -> Dataset:
+    return build({k: v for k, v in _plain(task["dataset"]).items() if k not in {"name", "fingerprint"}})
+
+
+def _plain(described: dict[str, Any]) -> dict[str, Any]:
+    """A described value without the digest of its code, which is there for the key."""
+    return {k: v for k, v in described.items() if k != "code"}
+
+
+def _context(task: dict[str, Any], seed: int, networks: Mapping[str, Any] | None = None) -> tuple[_Cost, StageContext]:
+    cost = _Cost()
+    built = {name: build(_plain(described)) for name, described in (networks or {}).items()}
+    return cost, StageContext(seed=seed, device=task["device"], networks=built, log=cost.log.update)
+
+
+@contextmanager
+def _timed(cost: _Cost) -> Iterator[None]:
+    started = time.perf_counter()
+    yield
+    cost.seconds = time.perf_counter() - started
+
+
+@contextmanager
+def _environment(stage: Stage) -> Iterator[None]:
+    """Threads and determinism as the task says; what was set before is put back."""
+    import torch
+
+    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    torch.set_num_threads(stage.threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(deterministic)
+
+
+def _about(stage: Stage, cost: _Cost) -> dict[str, Any]:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    run = {"seconds": cost.seconds, "process_peak_mib": round(peak), "provenance": provenance()}
+    return {"task": stage.task, "log": cost.log, "run": run}
+
+
+def _attempt(started: datetime) -> dict[str, Any]:
+    return {
+        "attempt": uuid.uuid4().hex,
+        "started": started.isoformat(),
+        "finished": datetime.now(UTC).isoformat(),
+        "process": os.getpid(),
+        "provenance": provenance(),
+    }
+
+
+def _lineage(store: Store, stage: Stage) -> dict[str, dict[str, Any]]:
+    """The manifests of the artifacts that an evaluate stage rests on, by kind of stage."""
+    found: dict[str, dict[str, Any]] = {}
+    parents, kinds = list(stage.parents), ["distill", "fit", "prior"]
+    while parents:
+        key = parents.pop()
+        kind = next(k for k in kinds if store.folder(k, key).exists())
+        found[kind] = store.manifest(kind, key)
+        parents.extend(found[kind]["task"]["parents"])
+    return found
+
+
+def _whole_config(store: Store, stage: Stage) -> dict[str, Any]:
+    return {**{kind: m["task"] for kind, m in _lineage(store, stage).items()}, "evaluate": stage.task}
+
+
+def _seconds(store: Store, stage: Stage) -> dict[str, float]:
+    return {kind: manifest["run"]["seconds"] for kind, manifest in _lineage(store, stage).items()}
+
+
+def _classify(error: Exception) -> Outcome:
+    import torch
+
+    if isinstance(error, InvalidOutput):
+        return "invalid_output"
+    if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
+        return "out_of_memory"
+    return "failed"
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+

@@ -1,0 +1,287 @@
+"""The words that every part speaks: cells, records, images, and the interfaces of datasets, methods and evaluators.
+
+This is the ground that methods, evaluators and results stand on. It imports nothing heavy, so that a plan can be
+made, listed and priced without torch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from annotated_types import Ge, Gt, Interval
+
+from benchmark.errors import InvalidOutput
+
+if TYPE_CHECKING:
+    import torch
+
+# Types of hyper-parameters; a value outside its range is refused when the configuration is loaded.
+Count = Annotated[int, Ge(1)]
+NonNegativeInt = Annotated[int, Ge(0)]
+Positive = Annotated[float, Gt(0)]
+NonNegative = Annotated[float, Ge(0)]
+Fraction = Annotated[float, Interval(ge=0, le=1)]
+
+Shape = tuple[int, int, int]
+"""(channels, height, width) of an image."""
+
+Split = Literal["train", "validation", "test"]
+
+Outcome = Literal["ok", "failed", "timeout", "out_of_memory", "invalid_output", "skipped"]
+
+
+@dataclass(frozen=True, order=True)
+class Cell:
+    """The coordinates of one number in a table."""
+
+    dataset: str
+    split: str
+    arch: str
+    ipc: int
+    method: str
+    protocol: str
+    seed: int
+    """seed of the distilled set"""
+    eval_seed: int
+    """seed of the classifier trained on it"""
+
+    def __str__(self) -> str:
+        return f"{self.dataset}/{self.method}/ipc{self.ipc}/seed{self.seed}/{self.arch}/eval{self.eval_seed}"
+
+
+@dataclass(frozen=True)
+class LabeledImages:
+    """Images at every border of the harness: pixels that could be published, never floats.
+
+    images: uint8 (N, C, H, W); labels: int64 (N,), indices into ``classes``; classes: the names (wnids) that
+    give a label its identity. Raises InvalidOutput for any other type, shape or an index out of range.
+    """
+
+    images: torch.Tensor
+    labels: torch.Tensor
+    classes: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        def want(condition: bool, message: str) -> None:
+            if not condition:
+                raise InvalidOutput(message)
+
+        images, labels = self.images, self.labels
+        want(str(images.dtype) == "torch.uint8", f"images must be uint8, not {images.dtype}")
+        want(images.ndim == 4, f"images must be (N, C, H, W), not of shape {tuple(images.shape)}")
+        want(str(labels.dtype) == "torch.int64", f"labels must be int64, not {labels.dtype}")
+        want(
+            tuple(labels.shape) == (len(images),),
+            f"{len(images)} images came with labels of shape {tuple(labels.shape)}",
+        )
+        if len(labels):
+            want(
+                int(labels.min()) >= 0 and int(labels.max()) < len(self.classes),
+                f"labels reach from {int(labels.min())} to {int(labels.max())}, there are {len(self.classes)} classes",
+            )
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def shape(self) -> Shape:
+        channels, height, width = self.images.shape[1:]
+        return channels, height, width
+
+    def of_class(self, index: int) -> torch.Tensor:
+        """The images, uint8 (n, C, H, W), of the class at ``index``, in stored order."""
+        return self.images[self.labels == index]
+
+
+@dataclass(frozen=True)
+class DistilledSet:
+    """What a method made: exactly ``ipc`` images of every class, ordered by class.
+
+    Raises InvalidOutput when a class has another number of images.
+    """
+
+    data: LabeledImages
+    ipc: int
+
+    def __post_init__(self) -> None:
+        counts = self.data.labels.bincount(minlength=len(self.data.classes)).tolist()
+        wrong = {name: n for name, n in zip(self.data.classes, counts, strict=True) if n != self.ipc}
+        if wrong:
+            name, n = next(iter(wrong.items()))
+            raise InvalidOutput(
+                f"{len(wrong)} of {len(counts)} classes do not have ipc = {self.ipc} images; class {name!r} has {n}"
+            )
+
+
+@dataclass(frozen=True)
+class Dataset(ABC):
+    """A dataset with a fixed split. Its fields are its options; identity of a class is its name (wnid), never an index."""
+
+    name: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def classes(self) -> tuple[str, ...]:
+        """Class names in the order of the labels."""
+
+    @property
+    @abstractmethod
+    def shape(self) -> Shape:
+        """Shape of an image as ``load`` gives it."""
+
+    @property
+    @abstractmethod
+    def split_name(self) -> str:
+        """Which split this is (``fastai``, ``ilsvrc``, ``stratified-60-20-20``): results of two are never one column."""
+
+    @abstractmethod
+    def train_counts(self) -> tuple[int, ...]:
+        """Number of train images of each class, without decoding any."""
+
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """A digest of the data that ``load`` gives; cheap, and part of every key that depends on the data."""
+
+    @abstractmethod
+    def load(self, split: Split) -> LabeledImages:
+        """The images of a split. Raises BenchError when the data is missing or not what was declared."""
+
+
+class Network(ABC):
+    """Builds an untrained network; what a name such as ``convnet3`` is registered to."""
+
+    @abstractmethod
+    def __call__(self, shape: Shape, num_classes: int) -> torch.nn.Module:
+        """A module from float (N, *shape) to logits (N, num_classes), with ``features(x)``: its input to the head."""
+
+
+@dataclass(frozen=True)
+class StageContext:
+    """What the harness lends to a running stage."""
+
+    seed: int
+    """the coordinate to derive streams from: ``seeding.generator("name", ctx.seed, ...)``"""
+    device: str = "cpu"
+    networks: Mapping[str, Network] = field(default_factory=dict)
+    """the registered networks that the method declared"""
+    log: Callable[[Mapping[str, float]], None] = lambda _: None
+    """``log({name: value})``: a line for this stage's log, kept with its artifact"""
+
+
+@dataclass(frozen=True)
+class Preparation(ABC):
+    """A stage that must have run before a method can distil: training a prior, fine-tuning it.
+
+    Its fields are all that it reads besides the train images and the state of the preparation before it; methods
+    whose preparations have equal fields share them.
+    """
+
+    stage: ClassVar[Literal["prior", "fit"]]
+
+    @abstractmethod
+    def run(self, real: LabeledImages, before: Any, ctx: StageContext) -> Any:
+        """The state that this stage makes; ``before`` is the state of the preparation before it, or None."""
+
+    @abstractmethod
+    def save(self, state: Any, folder: Path) -> None:
+        """Write the state into an empty folder, in formats that load without executing code."""
+
+    @abstractmethod
+    def load(self, folder: Path, device: str) -> Any:
+        """The state as ``save`` wrote it."""
+
+
+@dataclass(frozen=True)
+class Distiller(ABC):
+    """A distillation method; its fields are its hyper-parameters.
+
+    A method never touches files, test data, global random state or evaluation: the harness owns those.
+    """
+
+    family: ClassVar[str] = ""
+    """name under which a configuration reaches all methods of a family at once"""
+
+    def preparations(self) -> tuple[Preparation, ...]:
+        """The stages that must have run, each starting from the state of the one before."""
+        return ()
+
+    def reads(self) -> tuple[str, ...]:
+        """Names of the fields that ``distill`` itself reads. Its key is made of them, and it runs with the others at
+        their defaults, so that nothing undeclared can matter."""
+        return tuple(f.name for f in dataclasses.fields(self))
+
+    def networks(self) -> tuple[str, ...]:
+        """Names of the registered networks that ``ctx.networks`` is asked for."""
+        return ()
+
+    @abstractmethod
+    def distill(self, real: LabeledImages, state: Any, ipc: int, ctx: StageContext) -> LabeledImages:
+        """``ipc`` images a class. ``real`` is the train split, ``state`` the last preparation's state or None."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What judging one distilled set with one seed gave. Accuracies are fractions."""
+
+    curve: tuple[tuple[int, float], ...]
+    """(epoch, top-1) pairs in order; the last is the end of training"""
+    correct: tuple[bool, ...]
+    """for each image of the evaluated split, whether the final model was right"""
+
+
+@dataclass(frozen=True)
+class Protocol(ABC):
+    """A named, versioned way to judge a distilled set (``cpu-small@1``). Its fields are all of its details."""
+
+    @abstractmethod
+    def evaluate(
+        self, distilled: LabeledImages, test: LabeledImages, network: Network, ctx: StageContext
+    ) -> Evaluation:
+        """Train ``network`` from scratch on the saved pixels and judge it on ``test``; classes match by name."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One attempt at a cell, immutable. ``content`` is what the configuration and seeds determine; ``run`` is how it went."""
+
+    key: str
+    cell: Cell
+    outcome: Outcome
+    reason: str = ""
+    curve: tuple[tuple[int, float], ...] = ()
+    correct: str = ""
+    """per-image correctness of the final model, packed bits (big-endian within a byte) as hex"""
+    n_images: int = 0
+    """number of images judged"""
+    config: dict[str, Any] = field(default_factory=dict)
+    """everything that this cell's stages read, by stage"""
+    run: dict[str, Any] = field(default_factory=dict)
+    """attempt, start, seconds by stage, provenance"""
+
+    @property
+    def last(self) -> float:
+        """top-1 of the final epoch, a fraction"""
+        return self.curve[-1][1]
+
+    @property
+    def best(self) -> float:
+        """highest top-1 along the curve, a fraction; chosen on the evaluated images, so optimistic"""
+        return max(accuracy for _, accuracy in self.curve)
+
+    def to_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    @staticmethod
+    def from_json(value: dict[str, Any]) -> Record:
+        """Raises KeyError, TypeError or ValueError when ``value`` is no record."""
+        curve = tuple((int(epoch), float(accuracy)) for epoch, accuracy in value["curve"])
+        return Record(**{**value, "cell": Cell(**value["cell"]), "curve": curve})
+
+    def content(self) -> dict[str, Any]:
+        """The part that must be equal wherever and however the cell was run."""
+        return {k: v for k, v in self.to_json().items() if k != "run"}

@@ -1,0 +1,1 @@
+"""Named studies: one readable YAML file each."""

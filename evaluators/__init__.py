@@ -1,0 +1,1 @@
+"""What judges a distilled set: networks, augmentation, protocols and the training loop."""

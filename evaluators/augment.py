@@ -1,0 +1,29 @@
+"""Augmentation of whole batches on the device, each image with its own parameters, from an explicit generator."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+
+
+def enlarge(images: torch.Tensor, min_side: int) -> torch.Tensor:
+    """Float images (N, C, H, W), bilinearly enlarged so that the shorter side is ``min_side``; larger ones as they are."""
+    height, width = images.shape[2:]
+    short = min(height, width)
+    if short >= min_side:
+        return images
+    size = (round(height * min_side / short), round(width * min_side / short))
+    return F.interpolate(images, size=size, mode="bilinear", align_corners=False)
+
+
+def random_shift(images: torch.Tensor, share: float, random: torch.Generator) -> torch.Tensor:
+    """Each image moved by whole pixels, uniform up to ``share`` of its side in both directions; borders are repeated."""
+    n, channels, height, width = images.shape
+    most = (int(share * height), int(share * width))
+    rows, columns = (
+        (torch.arange(side) + torch.randint(-m, m + 1, (n, 1), generator=random)).clamp(0, side - 1).to(images.device)
+        for side, m in ((height, most[0]), (width, most[1]))
+    )
+    index = torch.arange(n, device=images.device)[:, None, None, None]
+    plane = torch.arange(channels, device=images.device)[None, :, None, None]
+    return images[index, plane, rows[:, None, :, None], columns[:, None, None, :]]

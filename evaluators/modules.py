@@ -1,0 +1,77 @@
+"""torch modules of the judging networks. Each has ``features(x)``, the input to its head."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from benchmark.types import Shape
+
+SMALL_INPUT = 64
+"""up to this side ResNet-18 keeps its resolution in the stem: at 32 px the ImageNet stem would end at 1x1, where
+instance norm has nothing to normalise over"""
+
+
+class ConvNetModule(nn.Module):
+    """(N, C, H, W) -> depth x [conv, norm, relu, pool] -> (N, width * H/2^d * W/2^d) -> (N, classes)."""
+
+    def __init__(self, shape: Shape, num_classes: int, depth: int, width: int) -> None:
+        super().__init__()
+        channels, height, pixels = shape
+        layers: list[nn.Module] = []
+        for _ in range(depth):
+            layers += [nn.Conv2d(channels, width, 3, padding=1), nn.GroupNorm(width, width), nn.ReLU(), nn.AvgPool2d(2)]
+            channels = width
+        self.body = nn.Sequential(*layers, nn.Flatten())
+        self.head = nn.Linear(width * (height >> depth) * (pixels >> depth), num_classes)
+
+    def features(self, x: torch.Tensor) -> torch.Tensor:
+        return self.body(x)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.features(x))
+
+
+class BasicBlock(nn.Module):
+    """(N, in, H, W) -> (N, out, H/stride, W/stride)."""
+
+    def __init__(self, channels: int, out: int, stride: int) -> None:
+        super().__init__()
+        self.residual = nn.Sequential(
+            nn.Conv2d(channels, out, 3, stride, 1, bias=False),
+            nn.GroupNorm(out, out),
+            nn.ReLU(),
+            nn.Conv2d(out, out, 3, 1, 1, bias=False),
+            nn.GroupNorm(out, out),
+        )
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1 or channels != out:
+            self.shortcut = nn.Sequential(nn.Conv2d(channels, out, 1, stride, bias=False), nn.GroupNorm(out, out))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.relu(self.residual(x) + self.shortcut(x))
+
+
+class ResNet18Module(nn.Module):
+    """(N, C, H, W) -> stem -> 4 stages of 2 BasicBlocks, widths 64..512 -> mean over space (N, 512) -> (N, classes)."""
+
+    def __init__(self, shape: Shape, num_classes: int) -> None:
+        super().__init__()
+        channels, height, width = shape
+        if min(height, width) <= SMALL_INPUT:
+            stem: list[nn.Module] = [nn.Conv2d(channels, 64, 3, 1, 1, bias=False), nn.GroupNorm(64, 64), nn.ReLU()]
+        else:
+            stem = [nn.Conv2d(channels, 64, 7, 2, 3, bias=False), nn.GroupNorm(64, 64), nn.ReLU(), nn.MaxPool2d(3, 2, 1)]
+        blocks: list[nn.Module] = []
+        channels = 64
+        for out in (64, 128, 256, 512):
+            blocks += [BasicBlock(channels, out, 1 if out == 64 else 2), BasicBlock(out, out, 1)]
+            channels = out
+        self.body = nn.Sequential(*stem, *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        self.head = nn.Linear(512, num_classes)
+
+    def features(self, x: torch.Tensor) -> torch.Tensor:
+        return self.body(x)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.features(x))

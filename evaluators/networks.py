@@ -1,0 +1,56 @@
+"""The networks that judge a distilled set, as small values; the torch modules are in ``modules``.
+
+"Instance norm" in this field is GroupNorm(C, C) with affine parameters, everywhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from benchmark.types import Network, Shape
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class ConvNet(Network):
+    """``depth`` blocks of [3x3 convolution, instance norm, ReLU, 2x2 average pooling], then one linear layer."""
+
+    depth: int
+    width: int = 128
+
+    def __call__(self, shape: Shape, num_classes: int) -> torch.nn.Module:
+        from evaluators.modules import ConvNetModule
+
+        smallest = min(shape[1:])
+        if smallest < 2**self.depth:
+            raise ValueError(f"a ConvNet of depth {self.depth} needs images of {2**self.depth} px or more, not {smallest}")
+        return ConvNetModule(shape, num_classes, self.depth, self.width)
+
+
+@dataclass(frozen=True)
+class ResNet18(Network):
+    """BasicBlocks [2, 2, 2, 2] with instance norm; 7x7 stride-2 stem with max pooling, 3x3 stride-1 stem up to 64 px."""
+
+    def __call__(self, shape: Shape, num_classes: int) -> torch.nn.Module:
+        from evaluators.modules import ResNet18Module
+
+        return ResNet18Module(shape, num_classes)
+
+
+convnet3 = ConvNet(depth=3)
+"""ConvNet-3, width 128, instance norm"""
+
+convnet3_w32 = ConvNet(depth=3, width=32)
+"""ConvNet-3, width 32: for quick studies on a CPU"""
+
+convnet4 = ConvNet(depth=4)
+"""ConvNet-4, width 128, instance norm"""
+
+convnet6 = ConvNet(depth=6)
+"""ConvNet-6, width 128, instance norm (ImageNet subsets)"""
+
+resnet18 = ResNet18()
+"""ResNet-18 with instance norm"""

@@ -1,0 +1,1 @@
+"""The diffusion family: prior, fine-tuning objectives, guidance and sampler, composed into methods."""

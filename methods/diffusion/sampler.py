@@ -1,0 +1,130 @@
+"""Reverse diffusion of whole sets: DDPM and DDIM steps, classifier-free guidance, and set guidance after each step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from benchmark import seeding
+from benchmark.types import Count, Fraction, NonNegative
+
+if TYPE_CHECKING:
+    import torch
+
+    from methods.diffusion.guidance import Guidance
+    from methods.diffusion.model import DiffusionModel
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """How latents are drawn from a diffusion model."""
+
+    kind: Literal["ddpm", "ddim"] = "ddpm"
+    steps: Count = 50
+    spacing: Literal["leading", "linspace", "trailing"] = "linspace"
+    """which of the training timesteps are visited; linspace is the respacing of the original DiT code"""
+    guidance_scale: NonNegative = 4.0
+    """classifier-free guidance: 1 is none, 4 is the field's choice for DiT-XL/2"""
+    eta: Fraction = 0.0
+    """DDIM only: share of the DDPM noise that is added back"""
+    clip_x0: bool = False
+    """clamp the predicted x0 to [-1, 1] at each step: for pixel space only"""
+    micro_batch: Count = 256
+    """latents that the network sees at once (twice that with guidance); the set itself is never split"""
+
+
+def image_noise(seed: int, name: str, index: int, draws: int, shape: tuple[int, ...]) -> torch.Tensor:
+    """All the noise of image ``index`` of class ``name``, float32 (draws, *shape): the initial latent, then a draw a step.
+
+    A function of these coordinates alone: every method starts an image from the same noise, and an image does not
+    depend on how many others are drawn beside it.
+    """
+    import torch
+
+    return torch.randn(draws, *shape, generator=seeding.generator("noise", seed, name, index))
+
+
+def sample_sets(
+    model: DiffusionModel,
+    names: tuple[str, ...],
+    n: int,
+    sampler: Sampler,
+    seed: int,
+    guidance: Guidance | None = None,
+    means: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """``n`` latents of each of the K classes ``names``: (K, n, C, H, W), denoised together.
+
+    ``means`` (K, C, H, W), the mean latents of the real classes, is needed with ``guidance``.
+    """
+    import torch
+
+    from methods.diffusion.guidance import LatentSets
+
+    timesteps, abars = schedule(model, sampler)
+    noise = torch.stack(
+        [image_noise(seed, name, i, len(timesteps) + 1, model.latent_shape) for name in names for i in range(n)], dim=1
+    ).to(model.device)
+    ids = torch.tensor(model.ids(names), device=model.device).repeat_interleave(n)
+    z = noise[0]
+    with torch.inference_mode():
+        for i, t in enumerate(timesteps):
+            eps = predict(model, z, t, ids, sampler)
+            z = step(sampler, z, eps, abars[i], abars[i + 1], noise[i + 1])
+            if guidance is not None:
+                assert means is not None
+                sets = LatentSets(
+                    latents=z.unflatten(0, (len(names), n)),
+                    mean=means,
+                    abar=abars[i + 1],
+                    progress=(i + 1) / len(timesteps),
+                )
+                z = (sets.latents - guidance.correction(sets)).flatten(0, 1)
+    return z.unflatten(0, (len(names), n)).clone()
+
+
+def schedule(model: DiffusionModel, sampler: Sampler) -> tuple[list[int], list[float]]:
+    """The timesteps visited, from noise to image, and abar at each followed by 1, the noise level of an image."""
+    from diffusers import DDPMScheduler
+
+    scheduler = DDPMScheduler.from_config(model.scheduler.config, timestep_spacing=sampler.spacing)
+    scheduler.set_timesteps(sampler.steps)
+    timesteps = [int(t) for t in scheduler.timesteps]
+    return timesteps, [float(model.alphas_cumprod[t]) for t in timesteps] + [1.0]
+
+
+def predict(model: DiffusionModel, z: torch.Tensor, t: int, ids: torch.Tensor, sampler: Sampler) -> torch.Tensor:
+    """The guided noise eps(null) + scale * (eps(class) - eps(null)) at ``z`` (B, C, H, W), in micro-batches."""
+    import torch
+
+    parts = []
+    for part, part_ids in zip(z.split(sampler.micro_batch), ids.split(sampler.micro_batch), strict=True):
+        time = torch.full_like(part_ids, t)
+        if sampler.guidance_scale == 1:
+            parts.append(model.predict_noise(part, time, part_ids))
+            continue
+        null = torch.full_like(part_ids, model.null_id)
+        both = model.predict_noise(torch.cat([part, part]), torch.cat([time, time]), torch.cat([part_ids, null]))
+        with_class, without = both.chunk(2)
+        parts.append(without + sampler.guidance_scale * (with_class - without))
+    return torch.cat(parts)
+
+
+def step(
+    sampler: Sampler, z: torch.Tensor, eps: torch.Tensor, abar: float, abar_next: float, noise: torch.Tensor
+) -> torch.Tensor:
+    """z at noise level ``abar_next`` from z at ``abar`` and its predicted noise; ``noise`` is standard normal.
+
+    DDPM: Ho et al. 2020, equations 6 and 7, with the posterior variance. DDIM: Song et al. 2021, equation 12 and 16.
+    The last step (abar_next = 1) adds no noise.
+    """
+    x0 = (z - (1 - abar) ** 0.5 * eps) / abar**0.5
+    if sampler.clip_x0:
+        x0 = x0.clamp(-1, 1)
+    variance = (1 - abar_next) / (1 - abar) * (1 - abar / abar_next)
+    if sampler.kind == "ddim":
+        sigma = sampler.eta * variance**0.5
+        return abar_next**0.5 * x0 + max(1 - abar_next - sigma**2, 0.0) ** 0.5 * eps + sigma * noise
+    alpha = abar / abar_next
+    mean = abar_next**0.5 * (1 - alpha) / (1 - abar) * x0 + alpha**0.5 * (1 - abar_next) / (1 - abar) * z
+    return mean + variance**0.5 * noise

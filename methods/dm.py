@@ -1,0 +1,71 @@
+"""Distribution matching (Zhao & Bilen, WACV 2023): pixels whose mean embedding equals that of the real images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from benchmark import seeding
+from benchmark.types import Count, Distiller, Fraction, LabeledImages, Positive, StageContext
+from methods.random_real import draw
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class DM(Distiller):
+    """SGD on the pixels of a set that starts from real images. At each iteration a network is drawn afresh and,
+    for each class, the squared distance between the mean embedding of augmented real and synthetic images falls."""
+
+    iterations: Count = 20000
+    """20,000 in the paper"""
+    batch_real: Count = 256
+    """real images of a class at each iteration, drawn with replacement"""
+    lr: Positive = 1.0
+    """on pixels scaled to [-1, 1]; 0.1 to 0.01 for BatchNorm or deeper embedders"""
+    momentum: Fraction = 0.5
+    embedder: str = "convnet3"
+    """network drawn untrained at each iteration; its input to the head is the embedding"""
+    augmentations: str = "color_crop_cutout_flip_scale_rotate"
+    """DSA operations, joined by underscores; leave out what changes the class (flip, for digits)"""
+    augment_with: Literal["one", "all"] = "one"
+    """of the operations at each step: one drawn for the step, or all in order"""
+
+    def networks(self) -> tuple[str, ...]:
+        return (self.embedder,)
+
+    def distill(self, real: LabeledImages, state: Any, ipc: int, ctx: StageContext) -> LabeledImages:
+        import torch
+
+        from methods.dsa import Siamese
+
+        augment = Siamese(tuple(self.augmentations.split("_")), self.augment_with)
+        scaled = real.images.to(ctx.device).float() / 127.5 - 1
+        labels = real.labels.to(ctx.device)
+        by_class = [scaled[labels == k] for k in range(len(real.classes))]
+        start = draw(real, ipc, ctx.seed)
+        synthetic = scaled[start.to(ctx.device)].clone().requires_grad_(True)
+        optimiser = torch.optim.SGD([synthetic], lr=self.lr, momentum=self.momentum)
+        random = seeding.generator("dm", ctx.seed)
+
+        for iteration in range(self.iterations):
+            with seeding.seeded("dm-embedder", ctx.seed, iteration):
+                network = ctx.networks[self.embedder](real.shape, len(real.classes))
+            network.to(ctx.device).train()
+            for parameter in network.parameters():
+                parameter.requires_grad_(False)
+            optimiser.zero_grad(set_to_none=True)
+            for k, members in enumerate(by_class):
+                mine = synthetic[k * ipc : (k + 1) * ipc]
+                batch = members[torch.randint(len(members), (self.batch_real,), generator=random).to(ctx.device)]
+                parameters = augment.draw(random, real.shape)
+                with torch.no_grad():
+                    target = network.features(augment(batch, parameters)).mean(0)  # type: ignore[operator]
+                found = network.features(augment(mine, parameters)).mean(0)  # type: ignore[operator]
+                # Backward for each class, so that memory does not grow with the number of classes.
+                (found - target).square().sum().backward()
+            optimiser.step()
+        with torch.no_grad():
+            images = ((synthetic.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).cpu()
+        return LabeledImages(images=images, labels=real.labels[start], classes=real.classes)
