@@ -1,4 +1,4 @@
-"""What can be named: methods, datasets, networks and protocols, registered as Python entry points.
+"""What can be named: methods, datasets, archs (networks) and protocols, registered as Python entry points.
 
 The built-in parts use the same door as anybody else's. Listing reads metadata and source text and imports nothing.
 """
@@ -10,14 +10,14 @@ import importlib
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import entry_points
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from benchmark.errors import BenchError, unknown
 from benchmark.source import parse
 
-Kind = Literal["method", "dataset", "network", "protocol"]
-
-GROUPS: dict[Kind, str] = {kind: f"bench.{kind}s" for kind in ("method", "dataset", "network", "protocol")}  # type: ignore[misc]
+Kind = Literal["method", "dataset", "arch", "protocol"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+"""entry-point group of a kind: ``bench.<kind>s``"""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Entry:
 def entries(kind: Kind) -> dict[str, Entry]:
     """Every registered name of a kind, sorted. Raises BenchError, showing both origins, for a name claimed twice."""
     found: dict[str, Entry] = {}
-    for point in entry_points(group=GROUPS[kind]):
+    for point in entry_points(group=f"bench.{kind}s"):
         origin = f"{point.dist.name} {point.dist.version}" if point.dist else "unknown"
         entry = Entry(kind, point.name, point.value, origin)
         other = found.setdefault(point.name, entry)
@@ -83,6 +83,5 @@ def load(kind: Kind, name: str) -> Any:
     """The object registered as ``name``. Raises BenchError for an unknown name, with the nearest one."""
     known = entries(kind)
     if name not in known:
-        plural = "archs" if kind == "network" else f"{kind}s"
-        raise unknown(kind, name, known, hint=f"`bench list {plural}` describes them.")
+        raise unknown(kind, name, known, hint=f"`bench list {kind}s` describes them.")
     return known[name].load()

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmark.allocator import keep_freed_memory
 from benchmark.errors import CorruptArtifact, InvalidOutput
 from benchmark.provenance import provenance
 from benchmark.store import Store
@@ -191,6 +192,7 @@ def _environment(stage: Stage) -> Iterator[None]:
     """Threads and determinism as the task says; what was set before is put back."""
     import torch
 
+    keep_freed_memory()
     threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     torch.set_num_threads(stage.threads)
     torch.use_deterministic_algorithms(True, warn_only=True)

@@ -40,7 +40,7 @@ def resolve(config: Config) -> Study:
         for name, method in plain.items()
     }
     asked = {name for method in methods.values() for name in method.networks()}
-    networks = {name: _of_type("network", name, Network) for name in [*grid.archs, *sorted(asked)]}
+    networks = {name: _of_type("arch", name, Network) for name in [*grid.archs, *sorted(asked)]}
     protocol = _of_type("protocol", grid.protocol, Protocol)
     for dataset in datasets.values():
         _check_ipc(dataset, grid.ipc)

@@ -15,7 +15,7 @@ class HardLabels(Protocol):
     epochs_by_ipc: tuple[tuple[int, int], ...]
     """((ipc, epochs), ...): the first row whose ipc is not below that of the set counts; beyond all, the last row"""
     optimiser: Literal["adamw"] = "adamw"
-    lr: Positive = 1e-3
+    lr: Positive = 2e-3
     weight_decay: NonNegative = 1e-2
     batch: Count = 64
     schedule: Literal["cosine"] = "cosine"
@@ -39,5 +39,5 @@ class HardLabels(Protocol):
         return train_and_judge(self, distilled, test, network, ctx)
 
 
-cpu_small_1 = HardLabels(epochs_by_ipc=((1, 300), (5, 150), (10, 120), (50, 40), (100, 30), (1000, 20)))
+cpu_small_1 = HardLabels(epochs_by_ipc=((1, 200), (5, 120), (10, 80), (50, 40), (100, 30), (1000, 20)))
 """hard labels, AdamW, small shifts; for quick studies on small images"""

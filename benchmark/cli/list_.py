@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import json
-from enum import Enum
-from typing import Annotated
 
-import typer
+import click
 
-
-class What(str, Enum):  # noqa: UP042 (typer shows the values)
-    methods = "methods"
-    datasets = "datasets"
-    archs = "archs"
-    protocols = "protocols"
-    configs = "configs"
+KINDS = ("methods", "datasets", "archs", "protocols", "configs")
 
 
-def list_(
-    what: Annotated[What, typer.Argument(help="What to list.")],
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
-) -> None:
+@click.command("list")
+@click.argument("what", type=click.Choice(KINDS))
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+def list_(what: str, as_json: bool) -> None:
     """List the methods, datasets, archs, protocols or configs that are installed."""
-    found = _configs() if what is What.configs else _entries(what)
+    found = _configs() if what == "configs" else _entries(what)
     if as_json:
-        typer.echo(json.dumps(found, indent=1))
+        click.echo(json.dumps(found, indent=1))
         return
     from rich.console import Console
     from rich.table import Table
@@ -37,13 +29,13 @@ def list_(
     Console(markup=False).print(table)
 
 
-def _entries(what: What) -> list[dict[str, str]]:
-    from benchmark.registry import entries
+def _entries(what: str) -> list[dict[str, str]]:
+    from benchmark.registry import KINDS, entries
 
-    kind = {"methods": "method", "datasets": "dataset", "archs": "network", "protocols": "protocol"}[what.value]
+    (kind,) = [kind for kind in KINDS if f"{kind}s" == what]
     return [
         {"name": e.name, "summary": e.summary(), "origin": e.origin, "reference": e.reference}
-        for e in entries(kind).values()  # type: ignore[arg-type]
+        for e in entries(kind).values()
     ]
 
 

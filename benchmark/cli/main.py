@@ -4,46 +4,51 @@ from __future__ import annotations
 
 import sys
 
-import typer
+import click
 
-from benchmark.cli import list_, run, table
+from benchmark.cli.list_ import list_
+from benchmark.cli.run import run
+from benchmark.cli.table import table
 from benchmark.errors import BenchError
 
-EXIT_NOT_OK = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 
-app = typer.Typer(
-    name="bench",
-    help="Compare dataset-distillation methods: one interface, one protocol, one table.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-app.command("run")(run.run)
-app.command("list")(list_.list_)
-app.command("table")(table.table)
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="dataset-distillation-bench", prog_name="bench")
+def bench() -> None:
+    """Compare dataset-distillation methods: one interface, one protocol, one table.
+
+    `bench run` compares all built-in methods on handwritten digits; it needs no GPU and downloads nothing.
+    """
+
+
+bench.add_command(run)
+bench.add_command(list_)
+bench.add_command(table)
 
 
 def main() -> None:
     """Exit codes: 0 done, 1 some cells not ok, 2 usage or configuration, 130 interrupted."""
-    import click
-
-    debug = "--debug" in sys.argv
     try:
-        code = app(standalone_mode=False)
+        code = bench(standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
-        print(error.format_message())
+        click.echo(error.ctx.get_help() if error.ctx else "")
         code = 0
     except click.ClickException as error:
-        error.show()
-        code = EXIT_USAGE
+        where = f" (`{error.ctx.command_path} --help` shows the usage)" if getattr(error, "ctx", None) else ""  # type: ignore[attr-defined]
+        code = _refuse(error.format_message() + where)
     except BenchError as error:
-        if debug:
+        if "--debug" in sys.argv:
             raise
-        print(f"bench: {error}", file=sys.stderr)
-        code = EXIT_USAGE
+        code = _refuse(str(error))
     except (KeyboardInterrupt, click.Abort):
-        print("bench: interrupted. What is finished is kept; the same command goes on from there.", file=sys.stderr)
+        click.echo("bench: interrupted. What is finished is kept; the same command goes on from there.", err=True)
         code = EXIT_INTERRUPTED
     sys.exit(code or 0)
+
+
+def _refuse(message: str) -> int:
+    click.echo(f"bench: {message}", err=True)
+    return EXIT_USAGE

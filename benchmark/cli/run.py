@@ -7,14 +7,13 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
 from benchmark.cli.options import integers, names
-from benchmark.cli.table import DEFAULT_STORE
+from benchmark.cli.table import store_option
 
 if TYPE_CHECKING:
     from benchmark.config import Config
@@ -27,38 +26,42 @@ RAY_PAYS_FROM = 8
 """stages; starting Ray and a torch in each worker takes about ten seconds"""
 
 
-class Executor(str, Enum):  # noqa: UP042 (typer shows the values)
-    auto = "auto"
-    inline = "inline"
-    ray = "ray"
-
-
-Names = Annotated[list[str] | None, typer.Option(help="Commas or repeats.", show_default="from the config")]
-
-
+@click.command()
+@click.option("--config", default="digits", show_default=True, help="A named study (`bench list configs`) or a YAML file.")
+@click.option("--datasets", multiple=True, help="Lists take commas and repeats; what is not given is the config's.")
+@click.option("--methods", multiple=True)
+@click.option("--ipc", multiple=True, help="Images per class, e.g. 1,10.")
+@click.option("--archs", multiple=True)
+@click.option("--seeds", multiple=True, help="Seeds of distilled sets, e.g. 0,1,2 or 0-2.")
+@click.option("--eval-seeds", multiple=True, help="Seeds of classifiers, crossed with --seeds.")
+@click.option("--protocol", help="How distilled sets are judged (`bench list protocols`).")
+@store_option
+@click.option(
+    "--executor",
+    type=click.Choice(["auto", "inline", "ray"]),
+    default="auto",
+    show_default=True,
+    help="inline: one stage at a time in this process; ray: side by side on all cores; auto: ray where it pays.",
+)
+@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any key of the configuration, dotted.")
+@click.option("--dry-run", is_flag=True, help="Print the cells and the stages they need; run nothing.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
 def run(
-    config: Annotated[str, typer.Option(help="A named study (`bench list configs`) or a YAML file.")] = "digits",
-    datasets: Names = None,
-    methods: Names = None,
-    ipc: Annotated[list[str] | None, typer.Option(help="Images per class, e.g. 1,10.", show_default="from the config")] = None,
-    archs: Names = None,
-    seeds: Annotated[
-        list[str] | None, typer.Option(help="Seeds of distilled sets, e.g. 0-2.", show_default="from the config")
-    ] = None,
-    eval_seeds: Annotated[
-        list[str] | None, typer.Option(help="Seeds of classifiers, crossed with --seeds.", show_default="from the config")
-    ] = None,
-    protocol: Annotated[str | None, typer.Option(help="Evaluation protocol.", show_default="from the config")] = None,
-    store: Annotated[Path, typer.Option(help="Where artifacts and records are kept.")] = DEFAULT_STORE,
-    executor: Annotated[
-        Executor, typer.Option(help="inline: one stage at a time here; ray: one a core; auto: ray where it pays.")
-    ] = Executor.auto,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any key of the configuration, dotted.")
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print cells and stages, run nothing.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Tracebacks of errors and failed stages.")] = False,
+    config: str,
+    datasets: tuple[str, ...],
+    methods: tuple[str, ...],
+    ipc: tuple[str, ...],
+    archs: tuple[str, ...],
+    seeds: tuple[str, ...],
+    eval_seeds: tuple[str, ...],
+    protocol: str | None,
+    store: Path,
+    executor: str,
+    assignments: tuple[str, ...],
+    dry_run: bool,
+    as_json: bool,
+    debug: bool,
 ) -> int:
     """Run a study and print its table. The same command again runs only what is missing."""
     from benchmark.config import load_config
@@ -75,7 +78,7 @@ def run(
         "grid.protocol": protocol,
     }
     changes = {key: value for key, value in options.items() if value is not None}
-    configuration = load_config(config, changes, set_ or [])
+    configuration = load_config(config, changes, assignments)
     plan = make_plan(resolve(configuration))
     if dry_run:
         _print_plan(plan, store, as_json)
@@ -85,7 +88,7 @@ def run(
 
 
 def _execute(
-    configuration: Config, plan: Plan, folder: Path, executor: Executor, as_json: bool, debug: bool, stdout: Any
+    configuration: Config, plan: Plan, folder: Path, executor: str, as_json: bool, debug: bool, stdout: Any
 ) -> int:
     from benchmark.cli.pictures import draw
     from benchmark.cli.progress import make_watcher
@@ -126,10 +129,10 @@ def _execute(
     return 1 if summary.cells["failed"] else 0
 
 
-def _backend(executor: Executor, store: Store, stages: int) -> Backend:
+def _backend(executor: str, store: Store, stages: int) -> Backend:
     """Ray where it pays: several processors and enough stages to make up for its start."""
-    if executor is Executor.ray or (
-        executor is Executor.auto and stages >= RAY_PAYS_FROM and len(os.sched_getaffinity(0)) > 1
+    if executor == "ray" or (
+        executor == "auto" and stages >= RAY_PAYS_FROM and len(os.sched_getaffinity(0)) > 1
     ):
         from benchmark.execute.on_ray import OnRay
 
@@ -151,13 +154,13 @@ def _print_plan(plan: Plan, folder: Path, as_json: bool) -> None:
     stages = {kind: {"planned": planned[kind], "to_run": pending[kind]} for kind in planned}
     if as_json:
         cells = [vars(cell) for cell in plan.cells]
-        typer.echo(json.dumps({"cells": cells, "stages": stages, "store": str(folder.absolute())}, indent=1))
+        click.echo(json.dumps({"cells": cells, "stages": stages, "store": str(folder.absolute())}, indent=1))
         return
     for cell in plan.cells:
-        typer.echo(str(cell))
-    typer.echo(f"\n{len(plan.cells)} cells")
+        click.echo(str(cell))
+    click.echo(f"\n{len(plan.cells)} cells")
     for kind, count in stages.items():
-        typer.echo(f"{kind:9} {count['planned']:6} stages, {count['to_run']} to run")
+        click.echo(f"{kind:9} {count['planned']:6} stages, {count['to_run']} to run")
 
 
 def _conclude(summary: Summary, store: Store, pictures: Path | None) -> None:

@@ -2,49 +2,68 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, get_args
 
-import typer
+import click
 
-from benchmark.store import Store
-from benchmark.types import Cell
-from results.statistics import estimate
-from results.tables import FORMATS, Block, blocks
+from results.statistics import Select
 
-DEFAULT_STORE = Path("bench-store")
+if TYPE_CHECKING:
+    from benchmark.store import Store
+    from benchmark.types import Cell
+    from results.tables import Block
 
+DEFAULT_STORE = "bench-store"
 
-class Format(str, Enum):  # noqa: UP042 (typer shows the values)
-    md = "md"
-    latex = "latex"
-    csv = "csv"
-    json = "json"
-
-
-class Selection(str, Enum):  # noqa: UP042
-    last = "last"
-    best = "best"
+store_option = click.option(
+    "--store",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=DEFAULT_STORE,
+    show_default=True,
+    help="Folder of artifacts and records.",
+)
 
 
-def table(
-    store: Annotated[Path, typer.Option(help="The store to read.")] = DEFAULT_STORE,
-    format: Annotated[Format, typer.Option(help="md, latex, csv or json (the last two with fractions).")] = Format.md,
-    select: Annotated[Selection, typer.Option(help="Accuracy at the last epoch, or the best along the curve.")] = Selection.last,
-) -> None:
+@click.command()
+@store_option
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["md", "latex", "csv", "json"]),
+    default="md",
+    show_default=True,
+    help="Accuracies are percentages in md and latex, fractions in csv and json.",
+)
+@click.option(
+    "--select",
+    type=click.Choice(get_args(Select)),
+    default="last",
+    show_default=True,
+    help="Accuracy at the last epoch, or the best along the curve (chosen on the test images: optimistic).",
+)
+def table(store: Path, form: str, select: Select) -> None:
     """Print the table of a store: every cell that a run asked for, each in its latest configuration."""
+    from benchmark.store import Store
+    from results.tables import FORMATS
+
     opened = Store.open(store, create=False)
-    typer.echo(FORMATS[format.value](make_blocks(opened, wanted(opened), select.value)), nl=False)
+    click.echo(FORMATS[form](make_blocks(opened, wanted(opened), select)), nl=False)
 
 
 def wanted(store: Store) -> dict[Cell, str]:
     """The cells of all runs on a store, each with the key that the latest run gave it."""
+    from benchmark.types import Cell
+
     return {Cell(**cell): key for run in store.runs() for cell, key in run["cells"]}
 
 
-def make_blocks(store: Store, cells: dict[Cell, str], select: Literal["last", "best"]) -> list[Block]:
+def make_blocks(store: Store, cells: dict[Cell, str], select: Select) -> list[Block]:
+    """The tables of ``cells`` from the records of a store."""
+    from results.statistics import estimate
+    from results.tables import blocks
+
     def say(message: str) -> None:
-        typer.echo(f"bench: {message}", err=True)
+        click.echo(f"bench: {message}", err=True)
 
     return blocks(estimate(cells, store.records(cells.values(), say), select), select)

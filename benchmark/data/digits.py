@@ -20,7 +20,9 @@ TRAIN_COUNTS = (108, 110, 107, 111, 109, 110, 109, 109, 106, 108)
 
 @dataclass(frozen=True)
 class Digits(Dataset):
-    """Handwritten digits, UCI "Optical Recognition of Handwritten Digits" test part (Alpaydin & Kaynak, 1998).
+    """1,797 handwritten digits, 8 x 8, ten classes; ships with scikit-learn.
+
+    UCI "Optical Recognition of Handwritten Digits", its test part (Alpaydin & Kaynak, 1998).
 
     60 % train, 20 % validation (choose hyper-parameters there), 20 % test, of every class. Pixels 0..16 are
     rescaled to 0..255.

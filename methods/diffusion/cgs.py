@@ -22,9 +22,11 @@ class CGS(Guidance):
     ``window`` says otherwise.
     """
 
-    eta_dpp: NonNegative = 0.02
-    eta_dm: NonNegative = 20.0
-    """with the mean reduction over D elements and N latents a step moves the class mean by 2 eta / (D N) of its error"""
+    eta_dpp: NonNegative = 100.0
+    """30 to 300 in the paper, on latents of 4x32x32; the gradient shrinks with the length of a latent, so smaller
+    images want less"""
+    eta_dm: NonNegative = 100.0
+    """30 to 300 in the paper; with the mean reduction over D elements and N latents a step moves the class mean by 2 eta / (D N) of its error"""
     epsilon: Positive = 1e-3
     """on the diagonal of the kernel"""
     reduction: Literal["mean", "sum"] = "mean"
