@@ -106,7 +106,7 @@ def test_real_imagenette_is_read_where_it_is_found(tmp_path):
     if not archive.exists():
         pytest.skip("no ImageNette archive beside the repository")
     with tarfile.open(archive) as file:
-        members = [m for m in file if m.isdir() or "_1" in m.name][:2600]
+        members = [m for i, m in enumerate(file) if m.isdir() or i % 40 == 0]
         file.extractall(tmp_path, members, filter="data")
     data = ImageNette(root=str(tmp_path / "imagenette-128"), resolution=32).load("test")
     assert data.classes == WNIDS

@@ -1,0 +1,97 @@
+"""Stages are deduplicated by what they read; a plan is a pure function of its configuration."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmark.config import load_config
+from benchmark.plan import make_plan
+from benchmark.study import resolve
+from tests.test_data import make_tree
+
+
+def plan(**changes):
+    assignments = changes.pop("assignments", [])
+    return make_plan(resolve(load_config("digits", {f"grid.{k}": v for k, v in changes.items()}, assignments)))
+
+
+def stage_of(plan, method, kind, **where):
+    cells = [(c, k) for c, k in plan.cells.items() if c.method == method and all(getattr(c, n) == v for n, v in where.items())]
+    return next((s for s in plan.ancestors(cells[0][1]) if s.kind == kind), None)
+
+
+def test_two_datasets_of_six_methods_count_their_stages_once(tmp_path: Path):
+    root = make_tree(tmp_path)
+    found = plan(
+        datasets=["digits", "imagenette"],
+        methods=["random", "dm", "dit", "cgs", "rsm", "rsm_cgs"],
+        ipc=[1, 2, 3],
+        archs=["convnet3", "convnet4", "resnet18"],
+        seeds=[0, 1, 2],
+        eval_seeds=[0],
+        assignments=[f"data.imagenette.root={root}", "data.imagenette.resolution=32"],
+    )
+    assert len(found.cells) == 2 * 6 * 3 * 3 * 3
+    # A prior a dataset; one fine-tune a dataset, shared by rsm and rsm_cgs; a distilled set a method, ipc and seed.
+    assert found.counts() == {"prior": 2, "fit": 2, "distill": 2 * 6 * 3 * 3, "evaluate": 324}
+
+
+def test_methods_share_a_prior_and_rsm_and_rsm_cgs_a_fine_tune():
+    found = plan()
+    priors = {stage_of(found, m, "prior").key for m in ("dit", "dit_ft", "minimax", "rsm", "cgs", "rsm_cgs")}
+    assert len(priors) == 1
+    assert stage_of(found, "rsm", "fit").key == stage_of(found, "rsm_cgs", "fit").key
+    assert stage_of(found, "rsm", "fit").key != stage_of(found, "minimax", "fit").key
+    assert stage_of(found, "dit", "fit") is None
+    assert stage_of(found, "random", "prior") is None
+
+
+def test_a_shared_stage_splits_when_its_configuration_does():
+    found = plan(assignments=["methods.rsm.objective.weight=0.1"])
+    assert stage_of(found, "rsm", "fit").key != stage_of(found, "rsm_cgs", "fit").key
+
+
+def test_the_same_configuration_gives_the_same_keys():
+    assert list(plan().stages) == list(plan().stages)
+
+
+@pytest.mark.parametrize(
+    ("assignment", "changed"),
+    [
+        ("methods.diffusion.prior.layers=3", {"prior", "fit", "distill", "evaluate"}),
+        ("methods.diffusion.finetune.steps=5", {"fit", "distill", "evaluate"}),
+        ("methods.diffusion.sampler.steps=5", {"distill", "evaluate"}),
+        ("threads.evaluate=2", {"evaluate"}),
+        ("split=validation", {"evaluate"}),
+        ("description=words", set()),
+        ("name=other", set()),
+    ],
+)
+def test_a_key_changes_exactly_when_something_it_reads_does(assignment, changed):
+    before, after = plan(methods=["rsm"]), plan(methods=["rsm"], assignments=[assignment])
+    different = {kind for kind in before.counts() if stage_of(before, "rsm", kind).key != stage_of(after, "rsm", kind).key}
+    assert different == changed
+
+
+def test_options_of_fine_tuning_do_not_reach_methods_without_it():
+    before, after = plan(), plan(assignments=["methods.diffusion.finetune.steps=5"])
+    assert stage_of(before, "dit", "distill").key == stage_of(after, "dit", "distill").key
+
+
+def test_options_for_a_dataset_win_over_those_of_the_method():
+    found = plan(methods=["rsm"], assignments=["per_dataset.digits.rsm.objective.weight=0.25", "methods.rsm.objective.weight=0.5"])
+    assert stage_of(found, "rsm", "fit").task["preparation"]["objective"]["weight"] == 0.25
+
+
+def test_a_grid_of_another_order_has_the_same_stages():
+    first = plan(methods=["rsm", "dm"], ipc=[1, 10], seeds=[0, 1])
+    second = plan(methods=["dm", "rsm"], ipc=[10, 1], seeds=[1, 0])
+    assert set(first.stages) == set(second.stages)
+    assert set(first.cells.items()) == set(second.cells.items())
+
+
+def test_parents_come_before_children():
+    seen = set()
+    for key, stage in plan().stages.items():
+        assert set(stage.parents) <= seen
+        seen.add(key)
