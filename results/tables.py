@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -26,13 +27,13 @@ class Block:
     methods: tuple[str, ...]
     estimates: Mapping[tuple[RowKey, str], Estimate]
 
-    def ranked(self, row: RowKey) -> tuple[str | None, str | None]:
-        """The methods with the highest and second-highest mean of a row, as shown (ties at one decimal share none)."""
-        means = [(e.mean, m) for m in self.methods if (e := self.estimates.get((row, m))) and e.mean is not None]
-        means.sort(key=lambda pair: -pair[0])
-        if len(means) < 2:
-            return None, None
-        return means[0][1], means[1][1] if len(means) > 2 else None
+    def marks(self, row: RowKey) -> dict[str, str]:
+        """``best`` and ``second`` of the methods of a row; numbers that are equal as shown share a mark."""
+        shown = {m: round(100 * e.mean, 1) for m in self.methods if (e := self.estimates.get((row, m))) and e.mean is not None}
+        if len(shown) < 2:
+            return {}
+        top = sorted(set(shown.values()), reverse=True)[:2]
+        return {method: ("best", "second")[top.index(value)] for method, value in shown.items() if value in top}
 
     def caption(self) -> str:
         counts = sorted({(e.sets, e.classifiers) for e in self.estimates.values()})
@@ -87,25 +88,28 @@ def as_text(estimate: Estimate | None) -> str:
 
 
 def markdown(tables: list[Block]) -> str:
+    styles = {"best": "**{}**".format, "second": "<u>{}</u>".format}
     parts = []
     for block in tables:
-        header = ["dataset", "arch", "IPC", *block.methods]
+        header = ["dataset", "arch", "IPC", *map(_markdown, block.methods)]
         lines = ["| " + " | ".join(header) + " |", "|---|---|--:|" + "--:|" * len(block.methods)]
         for row in block.rows:
-            lines.append("| " + " | ".join([*map(str, row), *_marked(block, row, "**{}**".format, "<u>{}</u>".format)]) + " |")
-        parts.append("\n".join([*lines, "", block.caption()]))
+            cells = [_markdown(row[0]), _markdown(row[1]), str(row[2]), *_marked(block, row, styles, _markdown)]
+            lines.append("| " + " | ".join(cells) + " |")
+        parts.append("\n".join([*lines, "", _markdown(block.caption())]))
     return "\n\n".join(parts) + "\n"
 
 
 def latex(tables: list[Block]) -> str:
     """booktabs tables; ``\\usepackage{booktabs}`` is all that they need."""
+    styles = {"best": r"\textbf{{{}}}".format, "second": r"\underline{{{}}}".format}
     parts = []
     for block in tables:
         columns = "llr" + "c" * len(block.methods)
         header = " & ".join(["Dataset", "Model", "IPC", *map(_tex, block.methods)])
         body = []
         for row in block.rows:
-            cells = _marked(block, row, r"\textbf{{{}}}".format, r"\underline{{{}}}".format, escape=_tex)
+            cells = _marked(block, row, styles, _tex)
             body.append(" & ".join([_tex(row[0]), _tex(row[1]), str(row[2]), *cells]) + r" \\")
         lines = [
             r"\begin{table}",
@@ -167,18 +171,16 @@ FORMATS: dict[str, Callable[[list[Block]], str]] = {"md": markdown, "latex": lat
 
 
 def _marked(
-    block: Block,
-    row: RowKey,
-    first: Callable[[str], str],
-    second: Callable[[str], str],
-    escape: Callable[[str], str] = str,
+    block: Block, row: RowKey, styles: Mapping[str, Callable[[str], str]], escape: Callable[[str], str] = str
 ) -> list[str]:
-    best, runner_up = block.ranked(row)
-    cells = []
-    for method in block.methods:
-        text = escape(as_text(block.estimates.get((row, method))))
-        cells.append(first(text) if method == best else second(text) if method == runner_up else text)
-    return cells
+    marks = block.marks(row)
+    texts = ((method, escape(as_text(block.estimates.get((row, method))))) for method in block.methods)
+    return [styles[marks[method]](text) if method in marks else text for method, text in texts]
+
+
+def _markdown(text: str) -> str:
+    """Names may come from anybody: nothing in them is markup."""
+    return html.escape(text, quote=False).replace("|", "\\|")
 
 
 def _tex(text: str) -> str:

@@ -52,3 +52,7 @@ def main() -> None:
 def _refuse(message: str) -> int:
     click.echo(f"bench: {message}", err=True)
     return EXIT_USAGE
+
+
+if __name__ == "__main__":
+    main()

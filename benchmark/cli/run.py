@@ -107,9 +107,10 @@ def _execute(
         }
     )
     with make_watcher(debug) as watcher:
-        backend = _backend(executor, store, len(to_run(plan, store, watcher)))
+        missing = to_run(plan, store, watcher)
+        backend = _backend(executor, store, len(missing))
         try:
-            summary = walk(plan, store, backend, watcher)
+            summary = walk(plan, store, missing, backend, watcher)
         finally:
             backend.close()
     tables = make_blocks(store, plan.cells, "last")
@@ -130,16 +131,18 @@ def _execute(
 
 
 def _backend(executor: str, store: Store, stages: int) -> Backend:
-    """Ray where it pays: several processors and enough stages to make up for its start."""
-    if executor == "ray" or (
-        executor == "auto" and stages >= RAY_PAYS_FROM and len(os.sched_getaffinity(0)) > 1
-    ):
+    if executor == "ray" or (executor == "auto" and pays(stages)):
         from benchmark.execute.on_ray import OnRay
 
         return OnRay(str(store.root))
     from benchmark.execute.inline import Inline
 
     return Inline(str(store.root))
+
+
+def pays(stages: int) -> bool:
+    """Whether Ray pays: there are several processors, and enough stages to make up for its start."""
+    return stages >= RAY_PAYS_FROM and len(os.sched_getaffinity(0)) > 1
 
 
 def _print_plan(plan: Plan, folder: Path, as_json: bool) -> None:

@@ -7,6 +7,9 @@ from typing import TextIO
 from results.tables import Block, as_text, markdown
 
 
+STYLES = {"best": "bold green", "second": "underline"}
+
+
 def print_tables(tables: list[Block], out: TextIO) -> None:
     """A rich table for each block when ``out`` is a terminal, else Markdown."""
     if not out.isatty():
@@ -26,9 +29,10 @@ def print_tables(tables: list[Block], out: TextIO) -> None:
             shown.add_column(Text(method), justify="right")
         before = None
         for row in block.rows:
-            best, second = block.ranked(row)
-            styles = {best: "bold green", second: "underline"}
-            cells = [Text(as_text(block.estimates.get((row, m))), style=styles.get(m, "")) for m in block.methods]
+            marks = block.marks(row)
+            cells = [
+                Text(as_text(block.estimates.get((row, m))), style=STYLES.get(marks.get(m, ""), "")) for m in block.methods
+            ]
             repeated = before == row[:2]
             shown.add_row(*("" if repeated else name for name in row[:2]), str(row[2]), *cells)
             before = row[:2]

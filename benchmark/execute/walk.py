@@ -39,8 +39,11 @@ class Summary:
 def to_run(plan: Plan, store: Store, watcher: Watcher | None = None) -> dict[str, Stage]:
     """The stages without which some cell has no record, and those whose artifact is damaged, parents first.
 
-    With a ``watcher``, damaged artifacts are set aside and it is told so; without, the store is only read.
+    With a ``watcher``, damaged artifacts and records are set aside and it is told so; without, the store is only
+    read, and records by their names alone.
     """
+    if watcher:
+        store.records(plan.cells.values(), watcher.say)
     done = store.done()
     present = {}
     for key, stage in plan.stages.items():
@@ -53,10 +56,12 @@ def to_run(plan: Plan, store: Store, watcher: Watcher | None = None) -> dict[str
     return {key: stage for key, stage in plan.stages.items() if key in needed}
 
 
-def walk(plan: Plan, store: Store, backend: Backend, watcher: Watcher) -> Summary:
-    """Run what is missing. A stage that fails fails the cells that rest on it, on record, and nothing else."""
-    waiting = to_run(plan, store, watcher)
-    planned = set(waiting)
+def walk(plan: Plan, store: Store, missing: dict[str, Stage], backend: Backend, watcher: Watcher) -> Summary:
+    """Run the stages ``missing`` (see ``to_run``) of a plan.
+
+    A stage that fails fails the cells that rest on it, on record, and nothing else.
+    """
+    waiting, planned = dict(missing), set(missing)
     watcher.begin(list(waiting.values()))
     under_way: set[str] = set()
     failures: list[tuple[Stage, str]] = []

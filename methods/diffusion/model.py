@@ -67,6 +67,8 @@ class DiffusionModel:
         """The layout of a diffusers pipeline: transformer/ and scheduler/, with the class names beside."""
         self.transformer.save_pretrained(folder / "transformer")
         self.scheduler.save_pretrained(folder / "scheduler")
+        for part in ("transformer", "scheduler"):
+            _forget_origin(next((folder / part).glob("*config.json")))
         (folder / "classes.json").write_text(json.dumps(list(self.classes)))
 
     @staticmethod
@@ -77,6 +79,13 @@ class DiffusionModel:
             classes=tuple(json.loads((folder / "classes.json").read_text())),
             space=PixelSpace(),
         )
+
+
+def _forget_origin(path: Path) -> None:
+    """diffusers notes the folder that a model was loaded from; equal models must be equal files."""
+    config = json.loads(path.read_text())
+    config.pop("_name_or_path", None)
+    path.write_text(json.dumps(config, indent=2, sort_keys=True))
 
 
 def new_transformer(
