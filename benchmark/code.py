@@ -11,7 +11,7 @@ import ast
 import hashlib
 import importlib.util
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 from benchmark.source import parse, source_path
@@ -55,7 +55,7 @@ def _close(module: str, root: str, closure: dict[str, str]) -> None:
             _close(name, root, closure)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _parse(module: str) -> tuple[str, tuple[str, ...]] | None:
     """(digest of the code, names that may be imported modules), or None for what has no Python source."""
     path, tree = source_path(module), parse(module)
@@ -82,7 +82,11 @@ def _imports(tree: ast.Module, package: str) -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            base = importlib.util.resolve_name("." * node.level + (node.module or ""), package) if node.level else node.module
+            base = (
+                importlib.util.resolve_name("." * node.level + (node.module or ""), package)
+                if node.level
+                else node.module
+            )
             if base:
                 yield base
                 yield from (f"{base}.{alias.name}" for alias in node.names)

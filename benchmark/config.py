@@ -89,7 +89,9 @@ def load_config(name_or_path: str, changes: Mapping[str, Any], assignments: Sequ
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         if not equals or not re.fullmatch(r"[^\s=]+", key):
-            raise BenchError(f"--set {assignment!r} is not key=value. Example: --set methods.rsm.objective.weight=0.004")
+            raise BenchError(
+                f"--set {assignment!r} is not key=value. Example: --set methods.rsm.objective.weight=0.004"
+            )
         try:
             value = yaml.safe_load(text)
         except yaml.YAMLError:

@@ -11,7 +11,18 @@ class BenchError(Exception):
 
 
 class CorruptArtifact(Exception):
-    """A stored artifact does not match its manifest. ``args`` are (stage kind, key, reason)."""
+    """A stored artifact does not match its manifest: ``CorruptArtifact(kind of stage, key, reason)``."""
+
+    @property
+    def kind(self) -> str:
+        return str(self.args[0])
+
+    @property
+    def key(self) -> str:
+        return str(self.args[1])
+
+    def __str__(self) -> str:
+        return f"the {self.kind} artifact {self.key[:12]} is damaged: {self.args[2]}"
 
 
 class InvalidOutput(Exception):

@@ -55,7 +55,13 @@ class Entry:
         for node, following in zip(source.body, [*source.body[1:], None], strict=True):
             if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == attribute:
                 return (ast.get_docstring(node) or "").partition("\n")[0]
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+            targets = (
+                node.targets
+                if isinstance(node, ast.Assign)
+                else [node.target]
+                if isinstance(node, ast.AnnAssign)
+                else []
+            )
             if any(isinstance(t, ast.Name) and t.id == attribute for t in targets):
                 if isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant):
                     return str(following.value.value).partition("\n")[0]

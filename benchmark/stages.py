@@ -13,7 +13,7 @@ import traceback
 import uuid
 from collections.abc import Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,17 @@ from benchmark.allocator import keep_freed_memory
 from benchmark.errors import CorruptArtifact, InvalidOutput
 from benchmark.provenance import provenance
 from benchmark.store import Store
-from benchmark.types import Cell, Dataset, DistilledSet, Distiller, LabeledImages, Outcome, Preparation, Record, StageContext
+from benchmark.types import (
+    Cell,
+    Dataset,
+    DistilledSet,
+    Distiller,
+    LabeledImages,
+    Outcome,
+    Preparation,
+    Record,
+    StageContext,
+)
 from benchmark.values import build
 
 if TYPE_CHECKING:
@@ -40,7 +50,7 @@ class StageResult:
     outcome: Outcome
     reason: str = ""
     seconds: float = 0.0
-    corrupt: tuple[str, str, str] | None = None
+    corrupt: tuple[Any, ...] | None = None
     traceback: str = ""
 
 
@@ -53,22 +63,16 @@ class _Cost:
 def run_stage(stage: Stage, root: str) -> StageResult:
     """Run ``stage`` in the store at ``root``. Whatever goes wrong is returned, not raised, but for an interrupt."""
     started, store = time.perf_counter(), Store(Path(root))
+    run = {"prior": _prepare, "fit": _prepare, "distill": _distill, "evaluate": _evaluate}[stage.kind]
     try:
         with _environment(stage):
-            {"prior": _prepare, "fit": _prepare, "distill": _distill, "evaluate": _evaluate}[stage.kind](stage, store)
-        outcome, reason, corrupt, trace = "ok", "", None, ""
+            run(stage, store)
+        result = StageResult("ok")
     except CorruptArtifact as error:
-        kind, key, why = error.args
-        outcome, reason, corrupt, trace = "failed", f"the {kind} artifact {key[:12]} is damaged: {why}", error.args, ""
+        result = StageResult("failed", reason=str(error), corrupt=error.args)
     except Exception as error:
-        outcome, reason, corrupt, trace = _classify(error), _one_line(error), None, traceback.format_exc()
-    return StageResult(
-        outcome=outcome,  # type: ignore[arg-type]
-        reason=reason,
-        seconds=time.perf_counter() - started,
-        corrupt=corrupt,  # type: ignore[arg-type]
-        traceback=trace,
-    )
+        result = StageResult(_classify(error), reason=_one_line(error), traceback=traceback.format_exc())
+    return replace(result, seconds=time.perf_counter() - started)
 
 
 def load_distilled(store: Store, key: str) -> LabeledImages:
@@ -122,7 +126,9 @@ def _evaluate(stage: Stage, store: Store) -> None:
     judged = _dataset(task).load(task["split"])
     cost, context = _context(task, seed=cell.eval_seed)
     with _timed(cost):
-        evaluation = build(_plain(task["protocol"])).evaluate(distilled, judged, build(_plain(task["network"])), context)
+        evaluation = build(_plain(task["protocol"])).evaluate(
+            distilled, judged, build(_plain(task["network"])), context
+        )
     store.write_record(
         Record(
             key=stage.key,
@@ -252,5 +258,3 @@ def _classify(error: Exception) -> Outcome:
 def _one_line(error: Exception) -> str:
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-

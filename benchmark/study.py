@@ -76,7 +76,10 @@ def _check_method_keys(config: Config, methods: Mapping[str, Distiller]) -> None
             if name not in datasets:
                 raise unknown("dataset", name, datasets, where=place)
     selected = {*registry.entries("method"), *(method.family for method in methods.values())}
-    for place, layer in (("methods", config.methods), *((f"per_dataset.{d}", v) for d, v in config.per_dataset.items())):
+    for place, layer in (
+        ("methods", config.methods),
+        *((f"per_dataset.{d}", v) for d, v in config.per_dataset.items()),
+    ):
         for key in layer:
             if key not in selected and key not in (known := selected | _families()):
                 raise unknown("method or family", key, known - {""}, where=place)
@@ -111,5 +114,3 @@ def _check_ipc(dataset: Dataset, ipcs: Iterable[int]) -> None:
                 f"ipc {ipc} is more than {dataset.name} has: its smallest class, {name!r}, has {smallest} train "
                 f"images. Use --ipc {smallest} or less."
             )
-
-

@@ -120,7 +120,7 @@ class DistilledSet:
 
 @dataclass(frozen=True)
 class Dataset(ABC):
-    """A dataset with a fixed split. Its fields are its options; identity of a class is its name (wnid), never an index."""
+    """A dataset with a fixed split. Its fields are its options; a class is its name (wnid), never an index."""
 
     name: ClassVar[str]
 
@@ -137,7 +137,7 @@ class Dataset(ABC):
     @property
     @abstractmethod
     def split_name(self) -> str:
-        """Which split this is (``fastai``, ``ilsvrc``, ``stratified-60-20-20``): results of two are never one column."""
+        """Which split this is (``fastai``, ``stratified-60-20-20``): results of two are never one column."""
 
     @abstractmethod
     def train_counts(self) -> tuple[int, ...]:
@@ -247,7 +247,7 @@ class Protocol(ABC):
 
 @dataclass(frozen=True)
 class Record:
-    """One attempt at a cell, immutable. ``content`` is what the configuration and seeds determine; ``run`` is how it went."""
+    """One attempt at a cell, immutable. ``content`` is what configuration and seeds determine, ``run`` how it went."""
 
     key: str
     cell: Cell

@@ -25,7 +25,9 @@ def describe(value: Any) -> Any:
         return {str(k): describe(v) for k, v in value.items()}
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    raise TypeError(f"{type(value).__name__} cannot be part of a configuration: use numbers, strings, tuples, dataclasses")
+    raise TypeError(
+        f"{type(value).__name__} cannot be part of a configuration: use numbers, strings, tuples, dataclasses"
+    )
 
 
 def build(described: Any) -> Any:

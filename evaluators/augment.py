@@ -7,7 +7,7 @@ import torch.nn.functional as F
 
 
 def enlarge(images: torch.Tensor, min_side: int) -> torch.Tensor:
-    """Float images (N, C, H, W), bilinearly enlarged so that the shorter side is ``min_side``; larger ones as they are."""
+    """Float images (N, C, H, W), bilinearly enlarged to a shorter side of ``min_side``; larger ones as they are."""
     height, width = images.shape[2:]
     short = min(height, width)
     if short >= min_side:
@@ -17,7 +17,7 @@ def enlarge(images: torch.Tensor, min_side: int) -> torch.Tensor:
 
 
 def random_shift(images: torch.Tensor, share: float, random: torch.Generator) -> torch.Tensor:
-    """Each image moved by whole pixels, uniform up to ``share`` of its side in both directions; borders are repeated."""
+    """Each image moved by its own whole pixels, up to ``share`` of its side either way; borders are repeated."""
     n, channels, height, width = images.shape
     most = (int(share * height), int(share * width))
     rows, columns = (

@@ -61,7 +61,12 @@ class ResNet18Module(nn.Module):
         if min(height, width) <= SMALL_INPUT:
             stem: list[nn.Module] = [nn.Conv2d(channels, 64, 3, 1, 1, bias=False), nn.GroupNorm(64, 64), nn.ReLU()]
         else:
-            stem = [nn.Conv2d(channels, 64, 7, 2, 3, bias=False), nn.GroupNorm(64, 64), nn.ReLU(), nn.MaxPool2d(3, 2, 1)]
+            stem = [
+                nn.Conv2d(channels, 64, 7, 2, 3, bias=False),
+                nn.GroupNorm(64, 64),
+                nn.ReLU(),
+                nn.MaxPool2d(3, 2, 1),
+            ]
         blocks: list[nn.Module] = []
         channels = 64
         for out in (64, 128, 256, 512):

@@ -26,13 +26,15 @@ class ConvNet(Network):
 
         smallest = min(shape[1:])
         if smallest < 2**self.depth:
-            raise ValueError(f"a ConvNet of depth {self.depth} needs images of {2**self.depth} px or more, not {smallest}")
+            raise ValueError(
+                f"a ConvNet of depth {self.depth} needs images of {2**self.depth} px or more, not {smallest}"
+            )
         return ConvNetModule(shape, num_classes, self.depth, self.width)
 
 
 @dataclass(frozen=True)
 class ResNet18(Network):
-    """BasicBlocks [2, 2, 2, 2] with instance norm; 7x7 stride-2 stem with max pooling, 3x3 stride-1 stem up to 64 px."""
+    """BasicBlocks [2, 2, 2, 2] with instance norm; 7x7 stride-2 stem and max pooling, up to 64 px a 3x3 one."""
 
     def __call__(self, shape: Shape, num_classes: int) -> torch.nn.Module:
         from evaluators.modules import ResNet18Module

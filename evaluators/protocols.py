@@ -33,7 +33,9 @@ class HardLabels(Protocol):
                 return epochs
         return self.epochs_by_ipc[-1][1]
 
-    def evaluate(self, distilled: LabeledImages, test: LabeledImages, network: Network, ctx: StageContext) -> Evaluation:
+    def evaluate(
+        self, distilled: LabeledImages, test: LabeledImages, network: Network, ctx: StageContext
+    ) -> Evaluation:
         from evaluators.classifier import train_and_judge
 
         return train_and_judge(self, distilled, test, network, ctx)

@@ -10,7 +10,7 @@ from benchmark.types import Count, Distiller, Fraction, LabeledImages, Positive,
 from methods.random_real import draw
 
 if TYPE_CHECKING:
-    import torch
+    pass
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Differentiable siamese augmentation (Zhao & Bilen, ICML 2021): real and synthetic images see one and the same transform."""
+"""Differentiable siamese augmentation (Zhao & Bilen, ICML 2021): one transform for real and synthetic images."""
 
 from __future__ import annotations
 

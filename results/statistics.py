@@ -73,7 +73,7 @@ def _estimate(members: list[tuple[Cell, Record | None]], select: Select) -> Esti
     for record in good:
         by_set.setdefault(record.cell.seed, []).append(accuracy(record, select))
     sets = len({cell.seed for cell, _ in members})
-    counts = {
+    counts: dict[str, Any] = {
         "sets": sets,
         "classifiers": len({cell.eval_seed for cell, _ in members}),
         "cells": len(members),
@@ -86,9 +86,7 @@ def _estimate(members: list[tuple[Cell, Record | None]], select: Select) -> Esti
     if len({_configuration(record) for record in good}) > 1:
         return Estimate(mean=None, sd=None, note="mixed configurations", **counts)
     averages = [statistics.fmean(values) for values in by_set.values()]
-    return Estimate(
-        mean=statistics.fmean(averages), sd=statistics.stdev(averages) if sets > 1 else None, **counts
-    )
+    return Estimate(mean=statistics.fmean(averages), sd=statistics.stdev(averages) if sets > 1 else None, **counts)
 
 
 def _configuration(record: Record) -> str:

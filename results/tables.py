@@ -29,7 +29,11 @@ class Block:
 
     def marks(self, row: RowKey) -> dict[str, str]:
         """``best`` and ``second`` of the methods of a row; numbers that are equal as shown share a mark."""
-        shown = {m: round(100 * e.mean, 1) for m in self.methods if (e := self.estimates.get((row, m))) and e.mean is not None}
+        shown = {
+            m: round(100 * e.mean, 1)
+            for m in self.methods
+            if (e := self.estimates.get((row, m))) and e.mean is not None
+        }
         if len(shown) < 2:
             return {}
         top = sorted(set(shown.values()), reverse=True)[:2]
@@ -40,7 +44,9 @@ class Block:
         sets = " or ".join(
             f"n = {s} distilled set{'s' * (s > 1)}, {c} classifier{'s' * (c > 1)} each" for s, c in counts
         )
-        which = "at the last epoch" if self.select == "last" else "at the best epoch, chosen on these images (optimistic)"
+        which = (
+            "at the last epoch" if self.select == "last" else "at the best epoch, chosen on these images (optimistic)"
+        )
         return (
             f"Top-1 accuracy (%) {which}: mean ± sample standard deviation over distilled sets ({sets}). "
             f"Split {self.split}, protocol {self.protocol}."
@@ -184,5 +190,11 @@ def _markdown(text: str) -> str:
 
 
 def _tex(text: str) -> str:
-    special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "–": "--"}
+    special = {
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "±": r"$\pm$",
+        "–": "--",
+    }
     return "".join(special.get(c, "\\" + c if c in "&%$#_{}" else c) for c in text)

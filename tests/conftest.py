@@ -66,7 +66,9 @@ def make_model(classes=("a", "b", "c", "d"), seed=0):
 
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        transformer = new_transformer(width=16, layers=2, heads=2, patch=2, channels=1, size=8, num_classes=len(classes))
+        transformer = new_transformer(
+            width=16, layers=2, heads=2, patch=2, channels=1, size=8, num_classes=len(classes)
+        )
         for parameter in transformer.parameters():
             parameter.data.add_(0.05 * torch.randn_like(parameter))
     return DiffusionModel(transformer.eval(), DDPMScheduler(1000, clip_sample=False), tuple(classes), PixelSpace())

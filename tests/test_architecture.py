@@ -85,7 +85,14 @@ def loaded_by(*arguments):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["run", "--help"], ["list", "methods"], ["list", "archs", "--json"], ["list", "configs"], ["run", "--dry-run"]],
+    [
+        ["--help"],
+        ["run", "--help"],
+        ["list", "methods"],
+        ["list", "archs", "--json"],
+        ["list", "configs"],
+        ["run", "--dry-run"],
+    ],
     ids=" ".join,
 )
 def test_light_commands_import_nothing_heavy(arguments):

@@ -11,7 +11,10 @@ from methods.diffusion.guidance import LatentSets
 def sets(k=2, n=5, abar=0.3, progress=0.5):
     random = torch.Generator().manual_seed(0)
     return LatentSets(
-        latents=torch.randn(k, n, 2, 3, 3, generator=random), mean=torch.randn(k, 2, 3, 3, generator=random), abar=abar, progress=progress
+        latents=torch.randn(k, n, 2, 3, 3, generator=random),
+        mean=torch.randn(k, 2, 3, 3, generator=random),
+        abar=abar,
+        progress=progress,
     )
 
 

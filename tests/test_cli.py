@@ -14,7 +14,12 @@ BENCH = [sys.executable, "-m", "benchmark.cli.main"]
 
 def bench(*arguments, cwd=None, **env):
     return subprocess.run(
-        [*BENCH, *map(str, arguments)], capture_output=True, text=True, timeout=240, cwd=cwd, env={**os.environ, "COLUMNS": "200", **env}
+        [*BENCH, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        cwd=cwd,
+        env={**os.environ, "COLUMNS": "200", **env},
     )
 
 

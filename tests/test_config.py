@@ -99,7 +99,11 @@ def test_an_unknown_name_or_impossible_ipc_says_what_to_type(changes, message):
 
 
 def test_missing_and_broken_files_are_named(tmp_path):
-    for content, message in (("a: [", "cannot read the configuration"), ("- x", "must be a YAML mapping"), ("name: x", "lacks the key grid")):
+    for content, message in (
+        ("a: [", "cannot read the configuration"),
+        ("- x", "must be a YAML mapping"),
+        ("name: x", "lacks the key grid"),
+    ):
         path = tmp_path / "c.yaml"
         path.write_text(content)
         with pytest.raises(BenchError, match=message):

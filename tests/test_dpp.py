@@ -19,7 +19,13 @@ def autograd(z, eps):
 
 
 @settings(max_examples=40, deadline=None)
-@given(n=st.integers(1, 12), d=st.integers(1, 40), k=st.integers(1, 3), eps=st.sampled_from([1e-3, 1e-2, 0.5]), seed=st.integers(0, 999))
+@given(
+    n=st.integers(1, 12),
+    d=st.integers(1, 40),
+    k=st.integers(1, 3),
+    eps=st.sampled_from([1e-3, 1e-2, 0.5]),
+    seed=st.integers(0, 999),
+)
 def test_equals_autograd_in_float64(n, d, k, eps, seed):
     z = torch.randn(k, n, d, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
     loss, gradient = dpp_loss_and_gradient(z, eps)

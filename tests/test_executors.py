@@ -13,7 +13,20 @@ from benchmark.store import Store
 
 def run(study, store, executor, *arguments):
     done = subprocess.run(
-        [sys.executable, "-m", "benchmark.cli.main", "run", "--config", str(study), "--store", str(store), "--executor", executor, "--json", *arguments],
+        [
+            sys.executable,
+            "-m",
+            "benchmark.cli.main",
+            "run",
+            "--config",
+            str(study),
+            "--store",
+            str(store),
+            "--executor",
+            executor,
+            "--json",
+            *arguments,
+        ],
         capture_output=True,
         text=True,
         timeout=280,
@@ -26,7 +39,8 @@ def contents(root):
     """Digests of every artifact's files, and of what each record's configuration and seeds determine."""
     store = Store.open(root, create=False)
     artifacts = {
-        path.parent.name: digest(json.loads(path.read_text())["files"]) for path in root.glob("artifacts/*/*/manifest.json")
+        path.parent.name: digest(json.loads(path.read_text())["files"])
+        for path in root.glob("artifacts/*/*/manifest.json")
     }
     records = {record.key: digest(record.content()) for record in store.records()}
     return artifacts, records

@@ -16,7 +16,11 @@ def plan(**changes):
 
 
 def stage_of(plan, method, kind, **where):
-    cells = [(c, k) for c, k in plan.cells.items() if c.method == method and all(getattr(c, n) == v for n, v in where.items())]
+    cells = [
+        (c, k)
+        for c, k in plan.cells.items()
+        if c.method == method and all(getattr(c, n) == v for n, v in where.items())
+    ]
     return next((s for s in plan.ancestors(cells[0][1]) if s.kind == kind), None)
 
 
@@ -69,7 +73,9 @@ def test_the_same_configuration_gives_the_same_keys():
 )
 def test_a_key_changes_exactly_when_something_it_reads_does(assignment, changed):
     before, after = plan(methods=["rsm"]), plan(methods=["rsm"], assignments=[assignment])
-    different = {kind for kind in before.counts() if stage_of(before, "rsm", kind).key != stage_of(after, "rsm", kind).key}
+    different = {
+        kind for kind in before.counts() if stage_of(before, "rsm", kind).key != stage_of(after, "rsm", kind).key
+    }
     assert different == changed
 
 
@@ -79,7 +85,10 @@ def test_options_of_fine_tuning_do_not_reach_methods_without_it():
 
 
 def test_options_for_a_dataset_win_over_those_of_the_method():
-    found = plan(methods=["rsm"], assignments=["per_dataset.digits.rsm.objective.weight=0.25", "methods.rsm.objective.weight=0.5"])
+    found = plan(
+        methods=["rsm"],
+        assignments=["per_dataset.digits.rsm.objective.weight=0.25", "methods.rsm.objective.weight=0.5"],
+    )
     assert stage_of(found, "rsm", "fit").task["preparation"]["objective"]["weight"] == 0.25
 
 

@@ -16,7 +16,13 @@ from results.tables import as_csv, as_json, as_text, blocks, latex, markdown
 
 
 def cell(method="m", seed=0, eval_seed=0, ipc=1, **kw):
-    return Cell(**{"dataset": "d", "split": "s/test", "arch": "net", "protocol": "p@1", **kw}, ipc=ipc, method=method, seed=seed, eval_seed=eval_seed)
+    return Cell(
+        **{"dataset": "d", "split": "s/test", "arch": "net", "protocol": "p@1", **kw},
+        ipc=ipc,
+        method=method,
+        seed=seed,
+        eval_seed=eval_seed,
+    )
 
 
 def record(c, last, best=None, outcome="ok", config=None):
@@ -99,8 +105,8 @@ def test_markdown_is_exactly_this():
         "| d | net | 1 | 25.0 ± 0.0 | – | – |\n"
         "| d | net | 10 | 51.0 ± 1.4 | <u>60.0 ± 1.4</u> | **70.0 ± 0.0** |\n"
         "\n"
-        "Top-1 accuracy (%) at the last epoch: mean ± sample standard deviation over distilled sets (n = 2 distilled sets, "
-        "1 classifier each). Split s/test, protocol p@1.\n"
+        "Top-1 accuracy (%) at the last epoch: mean ± sample standard deviation over distilled sets "
+        "(n = 2 distilled sets, 1 classifier each). Split s/test, protocol p@1.\n"
     )
 
 
@@ -141,6 +147,13 @@ def test_a_grid_shows_every_image_in_its_place(tmp_path: Path):
     data = LabeledImages(images=pixels.contiguous(), labels=torch.tensor([0, 0, 0, 1, 1, 1]), classes=("a", "b"))
     image = set_grid(data)
     assert image.size == (3 * 34 + 2, 2 * 34 + 2)
-    assert [image.getpixel((2 + 34 * j + 16, 2 + 34 * i + 16)) for i in (0, 1) for j in (0, 1, 2)] == [0, 40, 80, 120, 160, 200]
+    assert [image.getpixel((2 + 34 * j + 16, 2 + 34 * i + 16)) for i in (0, 1) for j in (0, 1, 2)] == [
+        0,
+        40,
+        80,
+        120,
+        160,
+        200,
+    ]
     save_overview(tmp_path / "o.png", {"m": data, "n": data}, "title")
     assert Image.open(tmp_path / "o.png").size[0] > 200

@@ -138,7 +138,9 @@ def test_what_is_not_a_store_is_refused(tmp_path):
         Store.open(tmp_path / "file" / "store", create=True)
 
 
-@pytest.mark.parametrize(("marker", "message"), [("", "is damaged"), ("[]", "is damaged"), (json.dumps({"format": 99}), "has format 99")])
+@pytest.mark.parametrize(
+    ("marker", "message"), [("", "is damaged"), ("[]", "is damaged"), (json.dumps({"format": 99}), "has format 99")]
+)
 def test_a_store_that_cannot_be_read_is_refused(store, marker, message):
     (store.root / "store.json").write_text(marker)
     with pytest.raises(BenchError, match=message):

@@ -28,7 +28,9 @@ class Pretend(Backend):
 
     def submit(self, stage):
         for parent in stage.parents:
-            assert any(self.store.has(kind, parent) for kind in ("prior", "fit", "distill")), "started before its parent"
+            assert any(self.store.has(kind, parent) for kind in ("prior", "fit", "distill")), (
+                "started before its parent"
+            )
         self.queue.append(stage)
         self.order.append(stage)
 
@@ -40,7 +42,9 @@ class Pretend(Backend):
             if rest:
                 self.outcomes[stage.label] = rest
         if result.outcome == "ok" and stage.kind == "evaluate":
-            self.store.write_record(Record(key=stage.key, cell=Cell(**stage.task["cell"]), outcome="ok", curve=((1, 0.5),)))
+            self.store.write_record(
+                Record(key=stage.key, cell=Cell(**stage.task["cell"]), outcome="ok", curve=((1, 0.5),))
+            )
         elif result.outcome == "ok":
             self.store.write(stage.kind, stage.key, lambda f: (f / "x").write_bytes(b"x"), {})
         return stage, result

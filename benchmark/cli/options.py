@@ -29,7 +29,9 @@ def integers(option: str, values: Sequence[str] | None, *, ranges: bool = False)
             numbers.append(int(part))
         else:
             example = "0,1,2 or 0-2" if ranges else "1,10,50"
-            raise BenchError(f"{option} {part!r} is not a whole number{' or a range' if ranges else ''}. Example: {option} {example}")
+            raise BenchError(
+                f"{option} {part!r} is not a whole number{' or a range' if ranges else ''}. Example: {option} {example}"
+            )
     if not numbers:
         raise BenchError(f"{option} is empty. Example: {option} {'0-2' if ranges else '1,10,50'}")
     return numbers

@@ -27,7 +27,9 @@ RAY_PAYS_FROM = 8
 
 
 @click.command()
-@click.option("--config", default="digits", show_default=True, help="A named study (`bench list configs`) or a YAML file.")
+@click.option(
+    "--config", default="digits", show_default=True, help="A named study (`bench list configs`) or a YAML file."
+)
 @click.option("--datasets", multiple=True, help="Lists take commas and repeats; what is not given is the config's.")
 @click.option("--methods", multiple=True)
 @click.option("--ipc", multiple=True, help="Images per class, e.g. 1,10.")

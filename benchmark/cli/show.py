@@ -6,7 +6,6 @@ from typing import TextIO
 
 from results.tables import Block, as_text, markdown
 
-
 STYLES = {"best": "bold green", "second": "underline"}
 
 
@@ -31,7 +30,8 @@ def print_tables(tables: list[Block], out: TextIO) -> None:
         for row in block.rows:
             marks = block.marks(row)
             cells = [
-                Text(as_text(block.estimates.get((row, m))), style=STYLES.get(marks.get(m, ""), "")) for m in block.methods
+                Text(as_text(block.estimates.get((row, m))), style=STYLES.get(marks.get(m, ""), ""))
+                for m in block.methods
             ]
             repeated = before == row[:2]
             shown.add_row(*("" if repeated else name for name in row[:2]), str(row[2]), *cells)

@@ -1,4 +1,4 @@
-"""The 1,797 handwritten digits (8 x 8, sixteen grey levels) that scikit-learn ships: real data with nothing to download."""
+"""The 1,797 handwritten digits (8 x 8 pixels) that scikit-learn ships: real data with nothing to download."""
 
 from __future__ import annotations
 

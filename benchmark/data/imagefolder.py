@@ -57,7 +57,9 @@ class ImageFolder(Dataset):
 
         files = self._files(split)
         if not files:
-            raise BenchError(f"{self.name} has no validation part. Set one aside with --set data.{self.name}.holdout=10")
+            raise BenchError(
+                f"{self.name} has no validation part. Set one aside with --set data.{self.name}.holdout=10"
+            )
         position = {name: i for i, name in enumerate(self.classes)}
         return LabeledImages(
             images=torch.stack([self._decode(path) for path in files]),
@@ -107,7 +109,9 @@ def _list(name: str, root: str, part: str, classes: tuple[str, ...]) -> tuple[Pa
     if found != set(classes):
         missing, extra = sorted(set(classes) - found), sorted(found - set(classes))
         what = f"lacks {missing[0]}" if missing else f"has {extra[0]}, which is none of its classes"
-        raise BenchError(f"{folder} is not {name}: it {what} ({len(missing)} missing, {len(extra)} extra class folders).")
+        raise BenchError(
+            f"{folder} is not {name}: it {what} ({len(missing)} missing, {len(extra)} extra class folders)."
+        )
     files: list[Path] = []
     for label in classes:
         members = sorted(p for p in (folder / label).iterdir() if p.suffix.lower() in SUFFIXES)

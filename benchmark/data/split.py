@@ -6,7 +6,9 @@ import hashlib
 from collections.abc import Sequence
 
 
-def stratified(labels: Sequence[int], validation: float, test: float, salt: str) -> tuple[list[int], list[int], list[int]]:
+def stratified(
+    labels: Sequence[int], validation: float, test: float, salt: str
+) -> tuple[list[int], list[int], list[int]]:
     """Indices (train, validation, test), each sorted, with the given fractions of every class (rounded down).
 
     Within a class the order is that of SHA-256 of ``salt:index``.

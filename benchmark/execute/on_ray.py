@@ -12,7 +12,7 @@ from benchmark.stages import StageResult, run_stage
 
 
 class OnRay(Backend):
-    """Artifacts travel by the store, keys by Ray. Ray's retries are off: what a failure means is decided in ``walk``."""
+    """Artifacts travel by the store, keys by Ray. Ray's retries are off: ``walk`` decides what a failure means."""
 
     def __init__(self, root: str) -> None:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -21,9 +21,7 @@ class OnRay(Backend):
 
         self._ray: Any = ray
         self._root = root
-        ray.init(
-            address="local", include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR
-        )
+        ray.init(address="local", include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
         self._free = int(ray.cluster_resources()["CPU"])
         self._total = self._free
         self._under_way: dict[Any, Stage] = {}

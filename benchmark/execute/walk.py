@@ -79,10 +79,10 @@ def walk(plan: Plan, store: Store, missing: dict[str, Stage], backend: Backend, 
         stage, result = backend.wait()
         under_way.discard(stage.key)
         if result.corrupt and result.corrupt[1] not in remade:
-            kind, key, reason = result.corrupt
-            remade.add(key)
-            _set_aside(store, kind, key, reason, watcher)
-            for again in (plan.stages[key], stage):
+            damage = CorruptArtifact(*result.corrupt)
+            remade.add(damage.key)
+            _set_aside(store, damage, watcher)
+            for again in (plan.stages[damage.key], stage):
                 if again.key not in under_way:
                     waiting[again.key] = again
                     planned.add(again.key)
@@ -128,12 +128,10 @@ def _whole(store: Store, stage: Stage, watcher: Watcher | None) -> bool | None:
         return store.has(stage.kind, stage.key)
     except CorruptArtifact as error:
         if watcher:
-            _set_aside(store, *error.args, watcher)
+            _set_aside(store, error, watcher)
         return None
 
 
-def _set_aside(store: Store, kind: str, key: str, reason: str, watcher: Watcher) -> None:
-    target = store.set_aside(kind, key)
-    watcher.say(f"the {kind} artifact {key[:12]} is damaged: {reason}; set aside as {target} and made again")
-
-
+def _set_aside(store: Store, damage: CorruptArtifact, watcher: Watcher) -> None:
+    target = store.set_aside(damage.kind, damage.key)
+    watcher.say(f"{damage}; set aside as {target} and made again")

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CGS(Guidance):
-    """Collective guided sampling (RSM + CGS, CVPR 2026, second stage): Z <- Z - (eta_dpp grad L_dpp + eta_dm grad L_dm).
+    """Collective guided sampling, the second stage of RSM + CGS (CVPR 2026): after each step
+    Z <- Z - (eta_dpp grad L_dpp + eta_dm grad L_dm).
 
     L_dpp = -log det(K + epsilon I), K_ij = cos(z_i, z_j), spreads the set; L_dm = MSE(mean_i z_i, sqrt(abar) mu)
     holds its mean to that of the real class. Choices that the paper leaves open: the kernel is on the noisy
@@ -26,7 +27,8 @@ class CGS(Guidance):
     """30 to 300 in the paper, on latents of 4x32x32; the gradient shrinks with the length of a latent, so smaller
     images want less"""
     eta_dm: NonNegative = 100.0
-    """30 to 300 in the paper; with the mean reduction over D elements and N latents a step moves the class mean by 2 eta / (D N) of its error"""
+    """30 to 300 in the paper; with the mean over D elements and N latents, a step moves the class mean by
+    2 eta / (D N) of its error"""
     epsilon: Positive = 1e-3
     """on the diagonal of the kernel"""
     reduction: Literal["mean", "sum"] = "mean"
@@ -46,7 +48,7 @@ class CGS(Guidance):
         return self.eta_dpp * spread.view_as(sets.latents) + self.eta_dm * self._mean_gradient(sets)
 
     def _mean_gradient(self, sets: LatentSets) -> torch.Tensor:
-        """d L_dm / d z_i, equal for every member of a class: 2 / (D N) * (mean_i z_i - sqrt(abar) mu), D = 1 for a sum."""
+        """d L_dm / d z_i, the same for all i: 2 / (D N) * (mean_i z_i - sqrt(abar) mu), with D = 1 for a sum."""
         error = sets.latents.mean(1, keepdim=True) - sets.abar**0.5 * sets.mean[:, None]
         elements = sets.mean[0].numel() if self.reduction == "mean" else 1
         return (2 / (elements * sets.latents.shape[1]) * error).expand_as(sets.latents)

@@ -1,4 +1,4 @@
-"""The diffusion family as one method: a prior, perhaps fine-tuned under an objective, sampled perhaps under guidance."""
+"""The diffusion family as one method: a prior, perhaps fine-tuned, sampled perhaps under guidance."""
 
 from __future__ import annotations
 

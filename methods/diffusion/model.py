@@ -74,7 +74,9 @@ class DiffusionModel:
     @staticmethod
     def load(folder: Path, device: str) -> DiffusionModel:
         return DiffusionModel(
-            transformer=DiTTransformer2DModel.from_pretrained(folder / "transformer", use_safetensors=True, low_cpu_mem_usage=False).to(device),
+            transformer=DiTTransformer2DModel.from_pretrained(
+                folder / "transformer", use_safetensors=True, low_cpu_mem_usage=False
+            ).to(device),
             scheduler=DDPMScheduler.from_pretrained(folder / "scheduler"),
             classes=tuple(json.loads((folder / "classes.json").read_text())),
             space=PixelSpace(),

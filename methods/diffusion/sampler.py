@@ -34,7 +34,7 @@ class Sampler:
 
 
 def image_noise(seed: int, name: str, index: int, draws: int, shape: tuple[int, ...]) -> torch.Tensor:
-    """All the noise of image ``index`` of class ``name``, float32 (draws, *shape): the initial latent, then a draw a step.
+    """All the noise of an image, float32 (draws, *shape): its initial latent, then a draw for each step.
 
     A function of these coordinates alone: every method starts an image from the same noise, and an image does not
     depend on how many others are drawn beside it.

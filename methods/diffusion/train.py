@@ -56,7 +56,9 @@ def train(
         }
         loss = torch.stack([value.mean() for value in terms.values()]).sum()
         if not torch.isfinite(loss):
-            raise FloatingPointError(f"the loss became {loss.item()} at step {step}: lower the learning rate or the weight")
+            raise FloatingPointError(
+                f"the loss became {loss.item()} at step {step}: lower the learning rate or the weight"
+            )
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
