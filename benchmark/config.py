@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from benchmark.errors import BenchError, unknown
 
-StageKind = Literal["prior", "fit", "distill", "evaluate"]
+StageKind = Literal["prior", "fit", "embed", "distill", "evaluate"]
 STAGE_KINDS: tuple[StageKind, ...] = get_args(StageKind)
 
 
@@ -40,6 +40,7 @@ class Threads(Section):
 
     prior: int = Field(1, ge=1)
     fit: int = Field(1, ge=1)
+    embed: int = Field(1, ge=1)
     distill: int = Field(1, ge=1)
     evaluate: int = Field(1, ge=1)
 

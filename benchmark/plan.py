@@ -115,36 +115,39 @@ class _Builder:
         coordinates = (dataset, name, ipc, seed)
         if coordinates not in self.distilled:
             method = self.study.methods[dataset, name]
-            state = self._prepare(dataset, name, method)
+            chain = self._prepare(dataset, name, method, seed)
             whole = describe(method)
             read = {key: whole[key] for key in ("type", *method.reads())}
             self.distilled[coordinates] = self._add(
                 "distill",
-                parents=(state,) if state else (),
+                parents=tuple(chain),
                 label=f"{dataset}/{name}/ipc{ipc}/seed{seed}",
                 dataset=self.described[dataset],
                 method={**read, "code": code_digest(read)},
-                preparation=self.stages[state].task["preparation"] if state else None,
+                state=list(chain.values()),
                 networks={network: self.networks[network] for network in method.networks()},
                 ipc=ipc,
                 seed=seed,
             )
         return self.distilled[coordinates]
 
-    def _prepare(self, dataset: str, name: str, method: Distiller) -> str | None:
-        """The key of the last preparation of a method, or None when it needs none."""
-        before: str | None = None
-        for preparation in method.preparations():
+    def _prepare(self, dataset: str, name: str, method: Distiller, seed: int) -> dict[str, dict[str, Any]]:
+        """The preparations of a method, key -> described, in the order in which each starts from the one before."""
+        chain: dict[str, dict[str, Any]] = {}
+        for preparation in method.preparations(seed):
             described = describe(preparation)
-            before = self._add(
+            described = {**described, "code": code_digest(described)}
+            key = self._add(
                 preparation.stage,
-                parents=(before,) if before else (),
-                label=f"{dataset}/{name}/{preparation.stage}" if before else f"{dataset}/{preparation.stage}",
+                parents=tuple(chain),
+                label=f"{dataset}/{name}/{preparation.stage}" if chain else f"{dataset}/{preparation.stage}",
                 dataset=self.described[dataset],
-                preparation={**described, "code": code_digest(described)},
-                before=self.stages[before].task["preparation"] if before else None,
+                preparation=described,
+                before=list(chain.values()),
+                networks={network: self.networks[network] for network in preparation.networks()},
             )
-        return before
+            chain[key] = described
+        return chain
 
     def _add(self, kind: StageKind, *, parents: tuple[str, ...], label: str, **reads: Any) -> str:
         config = self.study.config

@@ -11,7 +11,6 @@ import resource
 import time
 import traceback
 import uuid
-from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -63,7 +62,7 @@ class _Cost:
 def run_stage(stage: Stage, root: str) -> StageResult:
     """Run ``stage`` in the store at ``root``. Whatever goes wrong is returned, not raised, but for an interrupt."""
     started, store = time.perf_counter(), Store(Path(root))
-    run = {"prior": _prepare, "fit": _prepare, "distill": _distill, "evaluate": _evaluate}[stage.kind]
+    run = {"distill": _distill, "evaluate": _evaluate}.get(stage.kind, _prepare)
     try:
         with _environment(stage):
             run(stage, store)
@@ -87,22 +86,21 @@ def load_distilled(store: Store, key: str) -> LabeledImages:
 def _prepare(stage: Stage, store: Store) -> None:
     task = stage.task
     preparation: Preparation = build(_plain(task["preparation"]))
-    before = None
-    if task["before"]:
-        (parent,) = stage.parents
-        before = _load_state(store, task["before"], parent, task["device"])
-    cost, context = _context(task, seed=0)
+    cost, context = _context(stage, store, seed=0)
+    before = _load_state(store, task["before"], stage.parents, context)
+    real = _dataset(task).load("train", store.cache)
     with _timed(cost):
-        state = preparation.run(_dataset(task).load("train"), before, context)
+        state = preparation.run(real, before, context)
     store.write(stage.kind, stage.key, lambda folder: preparation.save(state, folder), _about(stage, cost))
+    store.clear_scratch(stage.key)
 
 
 def _distill(stage: Stage, store: Store) -> None:
     task = stage.task
     method: Distiller = build(_plain(task["method"]))
-    state = _load_state(store, task["preparation"], stage.parents[0], task["device"]) if stage.parents else None
-    real = _dataset(task).load("train")
-    cost, context = _context(task, seed=task["seed"], networks=task["networks"])
+    cost, context = _context(stage, store, seed=task["seed"])
+    state = _load_state(store, task["state"], stage.parents, context)
+    real = _dataset(task).load("train", store.cache)
     with _timed(cost):
         made = method.distill(real, state, task["ipc"], context)
     _check(made, real, task["ipc"])
@@ -114,6 +112,7 @@ def _distill(stage: Stage, store: Store) -> None:
         save_file(tensors, folder / IMAGES_FILE, metadata={"classes": json.dumps(made.classes)})
 
     store.write(stage.kind, stage.key, fill, _about(stage, cost))
+    store.clear_scratch(stage.key)
 
 
 def _evaluate(stage: Stage, store: Store) -> None:
@@ -123,8 +122,8 @@ def _evaluate(stage: Stage, store: Store) -> None:
     cell = Cell(**task["cell"])
     started = datetime.now(UTC)
     distilled = load_distilled(store, stage.parents[0])
-    judged = _dataset(task).load(task["split"])
-    cost, context = _context(task, seed=cell.eval_seed)
+    judged = _dataset(task).load(task["split"], store.cache)
+    cost, context = _context(stage, store, seed=cell.eval_seed)
     with _timed(cost):
         evaluation = build(_plain(task["protocol"])).evaluate(
             distilled, judged, build(_plain(task["network"])), context
@@ -166,9 +165,13 @@ def _check(made: LabeledImages, real: LabeledImages, ipc: int) -> None:
     DistilledSet(made, ipc)
 
 
-def _load_state(store: Store, preparation: dict[str, Any], key: str, device: str) -> Any:
-    built: Preparation = build(_plain(preparation))
-    return built.load(store.read(built.stage, key), device)
+def _load_state(store: Store, chain: list[dict[str, Any]], keys: tuple[str, ...], context: StageContext) -> Any:
+    """The state of the last of a chain of preparations, each loaded on top of the one before; None for no chain."""
+    state = None
+    for described, key in zip(chain, keys, strict=True):
+        preparation: Preparation = build(_plain(described))
+        state = preparation.load(store.read(preparation.stage, key), state, context)
+    return state
 
 
 def _dataset(task: dict[str, Any]) -> Dataset:
@@ -180,10 +183,19 @@ def _plain(described: dict[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in described.items() if k != "code"}
 
 
-def _context(task: dict[str, Any], seed: int, networks: Mapping[str, Any] | None = None) -> tuple[_Cost, StageContext]:
+def _context(stage: Stage, store: Store, seed: int) -> tuple[_Cost, StageContext]:
     cost = _Cost()
-    built = {name: build(_plain(described)) for name, described in (networks or {}).items()}
-    return cost, StageContext(seed=seed, device=task["device"], networks=built, log=cost.log.update)
+    networks = {name: build(_plain(described)) for name, described in stage.task.get("networks", {}).items()}
+    context = StageContext(
+        seed=seed,
+        device=stage.task["device"],
+        networks=networks,
+        log=cost.log.update,
+        progress=store.progress(stage.key),
+        cache=store.cache,
+        scratch=store.scratch(stage.key),
+    )
+    return cost, context
 
 
 @contextmanager
@@ -227,14 +239,10 @@ def _attempt(started: datetime) -> dict[str, Any]:
 
 def _lineage(store: Store, stage: Stage) -> dict[str, dict[str, Any]]:
     """The manifests of the artifacts that an evaluate stage rests on, by kind of stage."""
-    found: dict[str, dict[str, Any]] = {}
-    parents, kinds = list(stage.parents), ["distill", "fit", "prior"]
-    while parents:
-        key = parents.pop()
-        kind = next(k for k in kinds if store.folder(k, key).exists())
-        found[kind] = store.manifest(kind, key)
-        parents.extend(found[kind]["task"]["parents"])
-    return found
+    distilled = store.manifest("distill", stage.parents[0])
+    chain = zip(distilled["task"]["state"], distilled["task"]["parents"], strict=True)
+    prepared = {(kind := build(_plain(described)).stage): store.manifest(kind, key) for described, key in chain}
+    return {**prepared, "distill": distilled}
 
 
 def _whole_config(store: Store, stage: Stage) -> dict[str, Any]:

@@ -4,6 +4,9 @@
     artifacts/<kind>/<key>/             what a stage made, with manifest.json (sizes, digests, cost)
     records/<key>.<outcome>.<attempt>.json   one attempt at a cell
     runs/<time>-<id>.json               the cells that one ``bench run`` asked for
+    cache/<name>/                       decoded datasets and the like: can be deleted, is made again
+    scratch/<key>/                      where a stage in progress resumes from
+    progress/<key>                      how far it is
     set-aside/                          whatever was found damaged
 
 Everything is written to a temporary name in its folder, flushed and renamed, so a reader sees all of it or nothing.
@@ -11,6 +14,7 @@ Everything is written to a temporary name in its folder, flushed and renamed, so
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -143,6 +147,55 @@ class Store:
         self.folder(kind, key).rename(target)
         return target
 
+    # What can be made again
+
+    def cache(self, name: str, fill: Callable[[Path], None]) -> Path:
+        """The cached folder ``name``; ``fill`` writes it when it is not there. One process fills, others wait."""
+        final = self.root / "cache" / name
+        final.parent.mkdir(parents=True, exist_ok=True)
+        with (final.parent / f".{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not final.exists():
+                temporary = final.parent / _temporary_name(name)
+                temporary.mkdir()
+                try:
+                    fill(temporary)
+                    temporary.rename(final)
+                finally:
+                    shutil.rmtree(temporary, ignore_errors=True)
+        return final
+
+    def scratch(self, key: str) -> Path:
+        """A folder of the stage ``key``'s own, kept until its artifact is written."""
+        folder = self.root / "scratch" / key
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def clear_scratch(self, key: str) -> None:
+        shutil.rmtree(self.root / "scratch" / key, ignore_errors=True)
+        (self.root / "progress" / key).unlink(missing_ok=True)
+
+    def progress(self, key: str) -> Callable[[int, int], None]:
+        """A function that notes how far the stage ``key`` is, at most once a second."""
+        path, last = self.root / "progress" / key, 0.0
+
+        def note(done: int, total: int) -> None:
+            nonlocal last
+            if time.monotonic() - last > 1:
+                last = time.monotonic()
+                path.parent.mkdir(exist_ok=True)
+                path.write_text(f"{done} {total}")
+
+        return note
+
+    def how_far(self, key: str) -> float | None:
+        """The share of the stage ``key`` that is done, if it said so."""
+        try:
+            done, total = (self.root / "progress" / key).read_text().split()
+            return int(done) / int(total)
+        except (OSError, ValueError, ZeroDivisionError):
+            return None
+
     # Records
 
     def write_record(self, record: Record) -> None:
@@ -197,7 +250,11 @@ class Store:
 
     def _sweep_temporaries(self) -> None:
         """Remove what processes of this host left half-written when they were killed."""
-        for path in [*self.root.glob(f"artifacts/*/*{TEMPORARY}"), *self.root.glob(f"records/*{TEMPORARY}")]:
+        for path in [
+            *self.root.glob(f"artifacts/*/*{TEMPORARY}"),
+            *self.root.glob(f"cache/*{TEMPORARY}"),
+            *self.root.glob(f"records/*{TEMPORARY}"),
+        ]:
             host, _, pid = path.name.removesuffix(TEMPORARY).rpartition("~")[0].rpartition("~")
             if host.endswith("." + socket.gethostname()) and pid.isdigit() and not _alive(int(pid)):
                 shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)

@@ -39,12 +39,20 @@ def resolve(config: Config) -> Study:
         for dataset in grid.datasets
         for name, method in plain.items()
     }
-    asked = {name for method in methods.values() for name in method.networks()}
+    asked = {
+        name for method in methods.values() for part in (method, *method.preparations(0)) for name in part.networks()
+    }
     networks = {name: _of_type("arch", name, Network) for name in [*grid.archs, *sorted(asked)]}
     protocol = _of_type("protocol", grid.protocol, Protocol)
     for dataset in datasets.values():
         _check_ipc(dataset, grid.ipc)
     return Study(config=config, datasets=datasets, methods=methods, networks=networks, protocol=protocol)
+
+
+def _networks(method: Distiller) -> set[str]:
+    """Names of the networks that a method and its preparations ask for."""
+    prepared = (name for preparation in method.preparations(0) for name in preparation.networks())
+    return {*method.networks(), *prepared}
 
 
 def _of_type(kind: registry.Kind, name: str, expected: type) -> Any:

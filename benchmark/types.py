@@ -32,6 +32,12 @@ Shape = tuple[int, int, int]
 
 Split = Literal["train", "validation", "test"]
 
+Cache = Callable[[str, Callable[[Path], None]], Path]
+"""``cache(name, fill)``: the folder that ``fill`` wrote files into, made once for ``name`` by whoever comes first"""
+
+PreparationStage = Literal["prior", "fit", "embed"]
+"""prior: train or load a generative model; fit: fine-tune it; embed: train a feature extractor"""
+
 Outcome = Literal["ok", "failed", "timeout", "out_of_memory", "invalid_output", "skipped"]
 
 
@@ -148,8 +154,11 @@ class Dataset(ABC):
         """A digest of the data that ``load`` gives; cheap, and part of every key that depends on the data."""
 
     @abstractmethod
-    def load(self, split: Split) -> LabeledImages:
-        """The images of a split. Raises BenchError when the data is missing or not what was declared."""
+    def load(self, split: Split, cache: Cache | None = None) -> LabeledImages:
+        """The images of a split; a dataset that is costly to decode keeps the result in ``cache``.
+
+        Raises BenchError when the data is missing or not what was declared.
+        """
 
 
 class Network(ABC):
@@ -171,17 +180,27 @@ class StageContext:
     """the registered networks that the method declared"""
     log: Callable[[Mapping[str, float]], None] = lambda _: None
     """``log({name: value})``: a line for this stage's log, kept with its artifact"""
+    progress: Callable[[int, int], None] = lambda done, total: None
+    """``progress(done, total)``: for whoever watches"""
+    cache: Cache | None = None
+    """for what can be computed again from the data, such as latents; None keeps nothing"""
+    scratch: Path | None = None
+    """a folder of this stage's own that outlives a crash, to resume from; None where nothing is kept"""
 
 
 @dataclass(frozen=True)
 class Preparation(ABC):
-    """A stage that must have run before a method can distil: training a prior, fine-tuning it.
+    """A stage that must have run before a method can distil: training a prior, fine-tuning it, training an embedder.
 
     Its fields are all that it reads besides the train images and the state of the preparation before it; methods
     whose preparations have equal fields share them.
     """
 
-    stage: ClassVar[Literal["prior", "fit"]]
+    stage: ClassVar[PreparationStage]
+
+    def networks(self) -> tuple[str, ...]:
+        """Names of the registered networks that ``ctx.networks`` is asked for."""
+        return ()
 
     @abstractmethod
     def run(self, real: LabeledImages, before: Any, ctx: StageContext) -> Any:
@@ -189,11 +208,14 @@ class Preparation(ABC):
 
     @abstractmethod
     def save(self, state: Any, folder: Path) -> None:
-        """Write the state into an empty folder, in formats that load without executing code."""
+        """Write the state into an empty folder, in formats that load without executing code.
+
+        What the preparation before it saved need not be written again.
+        """
 
     @abstractmethod
-    def load(self, folder: Path, device: str) -> Any:
-        """The state as ``save`` wrote it."""
+    def load(self, folder: Path, before: Any, ctx: StageContext) -> Any:
+        """The state as ``save`` wrote it; ``before`` as in ``run``."""
 
 
 @dataclass(frozen=True)
@@ -206,8 +228,11 @@ class Distiller(ABC):
     family: ClassVar[str] = ""
     """name under which a configuration reaches all methods of a family at once"""
 
-    def preparations(self) -> tuple[Preparation, ...]:
-        """The stages that must have run, each starting from the state of the one before."""
+    def preparations(self, seed: int) -> tuple[Preparation, ...]:
+        """The stages that must have run, each starting from the state of the one before.
+
+        ``seed`` is that of the distilled set; a preparation that uses it is made for each seed, others once.
+        """
         return ()
 
     def reads(self) -> tuple[str, ...]:

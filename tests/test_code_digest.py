@@ -69,8 +69,8 @@ def test_families_do_not_see_each_others_code():
 
 
 def test_an_objective_and_a_guidance_count_only_where_they_are_used():
-    assert code_digest(describe(rsm.preparations()[0])) == code_digest(describe(rsm_cgs.preparations()[0]))
-    prior = closure(describe(rsm.preparations()[0]))
+    assert code_digest(describe(rsm.preparations(0)[0])) == code_digest(describe(rsm_cgs.preparations(0)[0]))
+    prior = closure(describe(rsm.preparations(0)[0]))
     assert "methods.diffusion.train" in prior
     assert not {"methods.diffusion.rsm", "methods.diffusion.minimax", "methods.diffusion.cgs"} & prior
 

@@ -29,7 +29,7 @@ def context(seed):
 
 def distil(method, images, ipc, seed):
     state = None
-    for preparation in method.preparations():
+    for preparation in method.preparations(0):
         state = preparation.run(images, state, context(0))
     return method.distill(images, state, ipc, context(seed))
 
@@ -63,7 +63,7 @@ def test_neither_global_random_state_nor_the_real_images_are_touched(method, ima
 def test_what_distill_reads_is_declared(method, images):
     """Rebuilt from the declared fields alone, as a worker does, it makes the same set."""
     state = None
-    for preparation in method.preparations():
+    for preparation in method.preparations(0):
         state = preparation.run(images, state, context(0))
     described = describe(method)
     rebuilt = build({key: described[key] for key in ("type", *method.reads())})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,13 +21,13 @@ from benchmark.stages import StageResult
 
 
 @contextmanager
-def make_watcher(debug: bool) -> Iterator[Watcher]:
-    """The watcher that suits stderr."""
+def make_watcher(debug: bool, how_far: Callable[[str], float | None]) -> Iterator[Watcher]:
+    """The watcher that suits stderr; ``how_far(key)`` is the share of a stage under way that is done."""
     console = Console(stderr=True, highlight=False)
     if not console.is_terminal:
         yield Lines(debug)
         return
-    display = Display(console, debug)
+    display = Display(console, debug, how_far)
     with Live(get_renderable=display.render, console=console, refresh_per_second=4, transient=True):
         yield display
 
@@ -98,8 +98,9 @@ class Lines(Watcher):
 class Display(Watcher):
     """A live block: bars for each kind of stage and what is under way; failures scroll above it."""
 
-    def __init__(self, console: Console, debug: bool) -> None:
+    def __init__(self, console: Console, debug: bool, how_far: Callable[[str], float | None]) -> None:
         self.console = console
+        self.how_far = how_far
         self.debug = debug
         self.clock = _Clock()
 
@@ -129,7 +130,9 @@ class Display(Watcher):
                 shown.add_row(Text(kind, style="bold"), ProgressBar(total, done, width=30), Text(f"{done}/{total}"))
         now = time.monotonic()
         for stage, since in list(clock.under_way.values()):
-            shown.add_row(Text("  now", style="dim"), Text(f"{stage.kind} {stage.label}"), Text(_minutes(now - since)))
+            share = self.how_far(stage.key)
+            name = f"{stage.kind} {stage.label}" + (f" {share:.0%}" if share is not None else "")
+            shown.add_row(Text("  now", style="dim"), Text(name), Text(_minutes(now - since)))
         elapsed = _minutes(now - clock.began)
         shown.add_row("", Text(f"elapsed {elapsed}, left {clock.remaining()}", style="dim"), "")
         return shown

@@ -108,7 +108,7 @@ def _execute(
             "cells": [[vars(cell), key] for cell, key in plan.cells.items()],
         }
     )
-    with make_watcher(debug) as watcher:
+    with make_watcher(debug, store.how_far) as watcher:
         missing = to_run(plan, store, watcher)
         backend = _backend(executor, store, len(missing))
         try:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from benchmark.data.split import stratified
 from benchmark.errors import BenchError
-from benchmark.types import Dataset, LabeledImages, Shape, Split
+from benchmark.types import Cache, Dataset, LabeledImages, Shape, Split
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,7 +48,7 @@ class Digits(Dataset):
     def fingerprint(self) -> str:
         return SHA256
 
-    def load(self, split: Split) -> LabeledImages:
+    def load(self, split: Split, cache: Cache | None = None) -> LabeledImages:
         import torch
 
         pixels, labels = _read()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from benchmark.errors import BenchError
-from benchmark.types import Count, Dataset, LabeledImages, Shape, Split
+from benchmark.types import Cache, Count, Dataset, LabeledImages, Shape, Split
 
 if TYPE_CHECKING:
     import torch
@@ -52,7 +52,7 @@ class ImageFolder(Dataset):
                 found.update(f"{split}/{path.parent.name}/{path.name}:{path.stat().st_size}\n".encode())
         return found.hexdigest()
 
-    def load(self, split: Split) -> LabeledImages:
+    def load(self, split: Split, cache: Cache | None = None) -> LabeledImages:
         import torch
 
         files = self._files(split)

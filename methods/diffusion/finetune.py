@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from benchmark import seeding
 from benchmark.types import LabeledImages, NonNegativeInt, Preparation, StageContext
@@ -32,13 +32,13 @@ class FineTune(Preparation):
 
         latents = before.space.encode(real.images).to(ctx.device)
         ids = torch.tensor(before.ids(real.classes), device=ctx.device)[real.labels.to(ctx.device)]
-        train(before, latents, ids, self.objective, self.training, seeding.generator("fit", self.seed), ctx.log)
+        train(before, latents, ids, self.objective, self.training, seeding.generator("fit", self.seed), ctx)
         return before
 
     def save(self, state: DiffusionModel, folder: Path) -> None:
         state.save(folder)
 
-    def load(self, folder: Path, device: str) -> DiffusionModel:
+    def load(self, folder: Path, before: Any, ctx: StageContext) -> DiffusionModel:
         from methods.diffusion.model import DiffusionModel
 
-        return DiffusionModel.load(folder, device)
+        return DiffusionModel.load(folder, ctx.device)

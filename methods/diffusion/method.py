@@ -31,7 +31,7 @@ class Diffusion(Distiller):
     """what moves the latents of a class together while they are denoised"""
     sampler: Sampler = field(default_factory=Sampler)
 
-    def preparations(self) -> tuple[Preparation, ...]:
+    def preparations(self, seed: int) -> tuple[Preparation, ...]:
         if self.objective is None:
             return (self.prior,)
         return self.prior, FineTune(objective=self.objective, training=self.finetune)

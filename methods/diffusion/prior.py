@@ -56,13 +56,13 @@ class ScratchPrior(Preparation):
         model = DiffusionModel(transformer.to(ctx.device), scheduler, real.classes, PixelSpace())
         latents = model.space.encode(real.images).to(ctx.device)
         ids = torch.tensor(model.ids(real.classes), device=ctx.device)[real.labels.to(ctx.device)]
-        train(model, latents, ids, Plain(), self.training, seeding.generator("prior-train", self.seed), ctx.log)
+        train(model, latents, ids, Plain(), self.training, seeding.generator("prior-train", self.seed), ctx)
         return model
 
     def save(self, state: DiffusionModel, folder: Path) -> None:
         state.save(folder)
 
-    def load(self, folder: Path, device: str) -> DiffusionModel:
+    def load(self, folder: Path, before: Any, ctx: StageContext) -> DiffusionModel:
         from methods.diffusion.model import DiffusionModel
 
-        return DiffusionModel.load(folder, device)
+        return DiffusionModel.load(folder, ctx.device)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
 
+from benchmark.types import StageContext
 from methods.diffusion.model import DiffusionModel
 from methods.diffusion.objective import Objective, Prediction
 from methods.diffusion.options import Training
@@ -21,7 +22,7 @@ def train(
     objective: Objective,
     options: Training,
     random: torch.Generator,
-    log: Callable[[Mapping[str, float]], None],
+    ctx: StageContext,
 ) -> None:
     """Train ``model.transformer`` in place on ``latents`` (N, C, H, W) of ``class_ids`` (N,).
 
@@ -66,11 +67,12 @@ def train(
             decay = min(options.ema, (1 + step) / (10 + step))
             torch._foreach_lerp_(average, [p.detach() for p in parameters], 1 - decay)
         bins.add(t, terms)
+        ctx.progress(step + 1, options.steps)
 
     for kept, parameter in zip(average, parameters, strict=False):
         parameter.data.copy_(kept)
     network.eval()
-    log(bins.means())
+    ctx.log(bins.means())
 
 
 def _rate(step: int, options: Training) -> float:
