@@ -39,9 +39,7 @@ def resolve(config: Config) -> Study:
         for dataset in grid.datasets
         for name, method in plain.items()
     }
-    asked = {
-        name for method in methods.values() for part in (method, *method.preparations(0)) for name in part.networks()
-    }
+    asked = {name for method in methods.values() for name in _networks(method)}
     networks = {name: _of_type("arch", name, Network) for name in [*grid.archs, *sorted(asked)]}
     protocol = _of_type("protocol", grid.protocol, Protocol)
     for dataset in datasets.values():
