@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from benchmark.data import leakage, mapped
+from benchmark.data.decode import Resize, decoded, read
+from benchmark.data.files import checked, part_folder
+from benchmark.data.progress import told
 from benchmark.errors import BenchError
-from benchmark.types import Cache, Count, Dataset, LabeledImages, Shape, Split
+from benchmark.keys import digest
+from benchmark.types import Cache, Count, Dataset, LabeledImages, NonNegativeInt, Shape, Split
+from benchmark.values import describe
 
 if TYPE_CHECKING:
-    import torch
-
-SUFFIXES = frozenset({".jpeg", ".jpg", ".png", ".bmp", ".webp"})
+    import numpy as np
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,10 @@ class ImageFolder(Dataset):
 
     The train folder is the train split and the val folder the test split, as in the field. For a validation part,
     set ``holdout``: every ``holdout``-th train image, by the digest of its name, leaves the train split for it.
+    Images are RGB whatever the files hold. Files are listed once for each process.
     """
+
+    location: ClassVar[tuple[str, ...]] = ("root",)
 
     root: str = ""
     """the folder that holds train/ and val/"""
@@ -32,90 +38,142 @@ class ImageFolder(Dataset):
     resize: Literal["squash", "crop"] = "crop"
     """crop: the shorter side to ``resolution``, then the centre; squash: both sides, ignoring the aspect ratio"""
     interpolation: Literal["bilinear", "bicubic", "lanczos"] = "bicubic"
-    holdout: int = 0
+    holdout: NonNegativeInt = 0
 
     @property
     def shape(self) -> Shape:
         return 3, self.resolution, self.resolution
 
     def train_counts(self) -> tuple[int, ...]:
-        counts = dict.fromkeys(self.classes, 0)
-        for path in self._files("train"):
-            counts[path.parent.name] += 1
-        return tuple(counts[name] for name in self.classes)
+        found = checked(self.name, self._folder("train"), classes := self.classes)
+        return tuple(len(self._of_split("train", found[label].names)) for label in classes)
 
     def fingerprint(self) -> str:
         """Of names and sizes of all files, so that no image is decoded for a plan."""
-        found = hashlib.sha256()
-        for split in ("train", "validation", "test"):
-            for path in self._files(split):
-                found.update(f"{split}/{path.parent.name}/{path.name}:{path.stat().st_size}\n".encode())
-        return found.hexdigest()
+        return digest([self._fingerprint(part) for part in ("train", "test")])
 
     def load(self, split: Split, cache: Cache | None = None) -> LabeledImages:
-        import torch
+        """The images of a split. With a ``cache`` they are decoded once, into a file that is mapped into memory.
 
+        With a ``cache`` it is also checked, when the test split is loaded, that none of its files is a train file.
+        Raises BenchError naming the file or folder that is missing, unreadable or not as declared.
+        """
         files = self._files(split)
         if not files:
-            raise BenchError(
-                f"{self.name} has no validation part. Set one aside with --set data.{self.name}.holdout=10"
-            )
-        position = {name: i for i, name in enumerate(self.classes)}
-        return LabeledImages(
-            images=torch.stack([self._decode(path) for path in files]),
-            labels=torch.tensor([position[path.parent.name] for path in files]),
-            classes=self.classes,
-        )
-
-    def _files(self, split: str) -> Sequence[Path]:
-        part = "val" if split == "test" else "train"
-        every = _list(self.name, self.root, part, self.classes)
+            raise self._no_images(split)
+        self.check_split(split, self._folder(split), len(files))
+        if cache is None:
+            return self._in_memory(split, files)
+        folder = self._cached(split, files, cache)
         if split == "test":
-            return every
-        return [path for path in every if self._held_out(path) == (split == "validation")]
+            self._check_disjoint(files, cache)
+        return mapped.load(folder, self.classes)
 
-    def _held_out(self, path: Path) -> bool:
-        if not self.holdout:
-            return False
-        return int.from_bytes(hashlib.sha256(path.name.encode()).digest()[:4], "big") % self.holdout == 0
+    def check_split(self, split: Split, folder: Path, count: int) -> None:
+        """For subclasses that know more: raise BenchError when ``count`` images cannot be the split declared."""
 
-    def _decode(self, path: Path) -> torch.Tensor:
-        """uint8 (3, resolution, resolution). Raises BenchError naming a file that is not a whole image."""
+    def _in_memory(self, split: Split, files: Sequence[str]) -> LabeledImages:
         import numpy as np
         import torch
-        from PIL import Image, ImageOps
 
-        side = (self.resolution, self.resolution)
-        how = Image.Resampling[self.interpolation.upper()]
-        try:
-            with Image.open(path) as image:
-                rgb = image.convert("RGB")
-        except OSError as error:
-            raise BenchError(f"{path} cannot be read as an image: {error}. Restore or remove the file.") from None
-        resized = rgb.resize(side, how) if self.resize == "squash" else ImageOps.fit(rgb, side, how)
-        return torch.from_numpy(np.asarray(resized).copy()).permute(2, 0, 1).contiguous()
+        images, start = np.empty((len(files), *self.shape), dtype=np.uint8), 0
+        for chunk, _ in self._decoded(split, files):
+            images[start : start + len(chunk)] = chunk
+            start += len(chunk)
+        labels = torch.from_numpy(self._labels(files))
+        return LabeledImages(images=torch.from_numpy(images), labels=labels, classes=self.classes)
 
+    def _cached(self, split: Split, files: Sequence[str], cache: Cache) -> Path:
+        """The folder of the decoded images; beside it the digests of the files, which cost nothing when decoding."""
+        found = bytearray()
 
-@lru_cache(maxsize=8)
-def _list(name: str, root: str, part: str, classes: tuple[str, ...]) -> tuple[Path, ...]:
-    """All image files of a part, ordered by class and name. Raises BenchError when the folders are not the classes."""
-    setting = f"--set data.{name}.root=FOLDER"
-    if not root:
-        raise BenchError(f"where is {name}? Name the folder that holds its train/ and val/ with {setting}")
-    folder = Path(root).expanduser() / part
-    if not folder.is_dir():
-        raise BenchError(f"{name}: there is no folder {folder}. Name the one that holds train/ and val/ with {setting}")
-    found = {path.name for path in folder.iterdir() if path.is_dir()}
-    if found != set(classes):
-        missing, extra = sorted(set(classes) - found), sorted(found - set(classes))
-        what = f"lacks {missing[0]}" if missing else f"has {extra[0]}, which is none of its classes"
-        raise BenchError(
-            f"{folder} is not {name}: it {what} ({len(missing)} missing, {len(extra)} extra class folders)."
-        )
-    files: list[Path] = []
-    for label in classes:
-        members = sorted(p for p in (folder / label).iterdir() if p.suffix.lower() in SUFFIXES)
-        if not members:
-            raise BenchError(f"{name}: the class folder {folder / label} holds no images.")
-        files.extend(members)
-    return tuple(files)
+        def chunks() -> Iterator[np.ndarray]:
+            for chunk, digests in self._decoded(split, files):
+                found.extend(digests)
+                yield chunk
+
+        def fill(folder: Path) -> None:
+            about = {"dataset": self.name, "split": split}
+            mapped.write(folder, (len(files), *self.shape), chunks(), self._labels(files), about)
+
+        # The fingerprint is of this split's folder alone: a change to the test images decodes no train image again.
+        what = {"format": mapped.FORMAT, "options": describe(self), "data": self._fingerprint(split), "split": split}
+        folder = cache(f"{self.name}-{split}-{digest(what)}", fill)
+        if found:
+            self._digests(split, files, cache, bytes(found))
+        return folder
+
+    def _digests(self, split: Split, files: Sequence[str], cache: Cache, known: bytes = b"") -> Path:
+        """The folder of the digests of a split's files; ``known`` saves reading the files."""
+
+        def fill(folder: Path) -> None:
+            if known:
+                leakage.write(folder, known)
+                return
+            base = self._folder(split)
+            with told(f"digesting {self.name} {split}", len(files)) as advance:
+                found = bytearray()
+                for name in files:
+                    found.extend(hashlib.sha256(read(base / name)).digest())
+                    advance(1)
+            leakage.write(folder, bytes(found))
+
+        # Of the files alone: every resolution shares them.
+        what: dict[str, Any] = {"format": mapped.FORMAT, "folder": str(self._folder(split)), "holdout": self.holdout}
+        what |= {"data": self._fingerprint(split), "split": split}
+        return cache(f"{self.name}-{split}-sha256-{digest(what)}", fill)
+
+    def _check_disjoint(self, test: Sequence[str], cache: Cache) -> None:
+        ours = self._digests("test", test, cache)
+        splits: tuple[Split, ...] = ("train", "validation")
+        for split in splits:
+            files = self._files(split)
+            same = leakage.shared(ours, self._digests(split, files, cache)) if files else []
+            if same:
+                first, second = self._folder("test") / test[same[0][0]], self._folder(split) / files[same[0][1]]
+                raise BenchError(
+                    f"{self.name}: the test image {first} is also the {split} image {second} ({len(same)} such test "
+                    "images). Remove one of each pair: accuracy on images that were trained on says nothing."
+                )
+
+    def _decoded(self, split: Split, files: Sequence[str]) -> Iterator[tuple[np.ndarray, bytes]]:
+        resize = Resize(side=self.resolution, how=self.resize, filter=self.interpolation)
+        with told(f"decoding {self.name} {split}", len(files)) as advance:
+            yield from decoded(self._folder(split), files, resize, advance)
+
+    def _labels(self, files: Sequence[str]) -> np.ndarray:
+        import numpy as np
+
+        position = {name: i for i, name in enumerate(self.classes)}
+        return np.fromiter((position[f.partition("/")[0]] for f in files), dtype=np.int64, count=len(files))
+
+    def _folder(self, split: Split) -> Path:
+        return part_folder(self.name, self.root, "val" if split == "test" else "train")
+
+    def _fingerprint(self, split: Split) -> str:
+        """Of names and sizes of the files in the folder of a split, whatever is held out of it."""
+        found = checked(self.name, self._folder(split), classes := self.classes)
+        return digest([[label, found[label].digest] for label in classes])
+
+    def _files(self, split: Split) -> list[str]:
+        """``class/file`` of every image of a split, ordered by class and name."""
+        found = checked(self.name, self._folder(split), classes := self.classes)
+        return [name for label in classes for name in self._of_split(split, found[label].names)]
+
+    def _of_split(self, split: Split, names: Sequence[str]) -> Sequence[str]:
+        """Those of a class's files that are in ``split``."""
+        if split == "test":
+            return names
+        if not self.holdout:
+            return names if split == "train" else ()
+        return [name for name in names if self._held_out(name) == (split == "validation")]
+
+    def _held_out(self, name: str) -> bool:
+        file = name.partition("/")[2]
+        return int.from_bytes(hashlib.sha256(file.encode()).digest()[:4], "big") % self.holdout == 0
+
+    def _no_images(self, split: Split) -> BenchError:
+        setting = f"--set data.{self.name}.holdout=10"
+        if split == "validation" and not self.holdout:
+            return BenchError(f"{self.name} has no validation part. Set one aside with {setting}")
+        return BenchError(f"{self.name}: holdout={self.holdout} leaves no {split} image. Choose another: {setting}")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from benchmark.data.imagefolder import ImageFolder
+from benchmark.data.imagenet import ImageNetFolders
 
 WNIDS = (
     "n01440764",
@@ -22,23 +23,20 @@ WNIDS = (
 
 
 @dataclass(frozen=True)
-class ImageNette(ImageFolder):
+class ImageNette(ImageNetFolders):
     """Ten easily told classes of ImageNet, from folders on disk.
 
     ImageNet ids 0, 217, 482, 491, 497, 566, 569, 571, 574, 701.
 
     ``variant`` names the split that the folders hold: ``ilsvrc`` (about 1,300 train and 50 test images a class, as in
-    the papers) or ``fastai`` (the same pool split 70/30: 9,469 and 3,925 images). They are never one column.
+    the papers), ``fastai`` (the same pool split 70/30: 9,469 and 3,925 images) or ``any`` for neither.
     """
 
     name: ClassVar[str] = "imagenette"
+    test_images: ClassVar[Mapping[str, int]] = {"ilsvrc": 500, "fastai": 3925}
 
-    variant: Literal["ilsvrc", "fastai"] = "fastai"
+    variant: Literal["ilsvrc", "fastai", "any"] = "fastai"
 
     @property
     def classes(self) -> tuple[str, ...]:
         return WNIDS
-
-    @property
-    def split_name(self) -> str:
-        return self.variant

@@ -1,0 +1,32 @@
+"""Your own images: any folder of train/ and val/ with a sub-folder for each class."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from benchmark.data.files import listing, part_folder
+from benchmark.data.imagefolder import ImageFolder
+from benchmark.errors import BenchError
+
+
+@dataclass(frozen=True)
+class AnyFolder(ImageFolder):
+    """Any images on disk: root/train/<class>/ and root/val/<class>/; the sub-folders of train/ are the classes."""
+
+    name: ClassVar[str] = "imagefolder"
+
+    label: str = ""
+    """names the data in tables, so that two folders are never one column; by default the name of the folder"""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        folder = part_folder(self.name, self.root, "train")
+        if not (found := tuple(listing(folder))):
+            raise BenchError(f"{self.name}: {folder} holds no class folders. Put the images of each class in one.")
+        return found
+
+    @property
+    def split_name(self) -> str:
+        return self.label or Path(self.root).expanduser().resolve().name

@@ -1,0 +1,98 @@
+"""Image files to pixels: each file read once, digested and decoded by a few threads, never more than a chunk at a time.
+
+What comes out depends on the files and the options alone, not on the number of threads or the size of a chunk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmark.errors import BenchError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL import Image
+
+CHUNK_BYTES = 32 * 2**20
+"""decoded pixels held at a time"""
+
+
+@dataclass(frozen=True)
+class Resize:
+    """How an image becomes ``side`` x ``side`` pixels: ``how`` is squash or crop, ``filter`` Pillow's name of one."""
+
+    side: int
+    how: str
+    filter: str
+
+    def __call__(self, rgb: Image.Image) -> Image.Image:
+        from PIL import Image, ImageOps
+
+        size, resample = (self.side, self.side), Image.Resampling[self.filter.upper()]
+        return rgb.resize(size, resample) if self.how == "squash" else ImageOps.fit(rgb, size, resample)
+
+
+def decoded(
+    folder: Path, names: Sequence[str], resize: Resize, progress: Callable[[int], None] = lambda n: None
+) -> Iterator[tuple[np.ndarray, bytes]]:
+    """Chunks of images, uint8 (n, 3, side, side), in the order of ``names``, each with n SHA-256 digests of the files.
+
+    The array is overwritten by the next chunk. ``progress`` is told the number of images of each. Raises BenchError
+    naming the first file that is not a whole image.
+    """
+    import numpy as np
+
+    shape = (3, resize.side, resize.side)
+    step = min(len(names), max(1, CHUNK_BYTES // int(np.prod(shape))))
+    buffer = np.empty((step, *shape), dtype=np.uint8)
+
+    def one(i: int, name: str) -> bytes:
+        path = folder / name
+        content = read(path)
+        buffer[i] = pixels(path, content, resize)
+        return hashlib.sha256(content).digest()
+
+    # Pillow lets go of the interpreter while it decodes, so that threads are enough to use every core.
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        for start in range(0, len(names), step):
+            part = names[start : start + step]
+            digests = b"".join(pool.map(one, range(len(part)), part))
+            yield buffer[: len(part)], digests
+            progress(len(part))
+
+
+def read(path: Path) -> bytes:
+    """The content of an image file. Raises BenchError."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BenchError(f"{path} cannot be read: {error.strerror}. Restore or remove the file.") from None
+
+
+def pixels(path: Path, content: bytes, resize: Resize) -> np.ndarray:
+    """uint8 (3, side, side), RGB whatever the file holds. Raises BenchError naming a file that is not a whole image."""
+    import numpy as np
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            # Pillow would cut 16-bit values off at 255: a white image and no error.
+            if image.mode.startswith(("I", "F")):
+                raise ValueError(f"its pixels have more than 8 bits (mode {image.mode})")
+            rgb = image.convert("RGB")
+    except UnidentifiedImageError:
+        raise _unreadable(path, "it has no format that Pillow knows") from None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise _unreadable(path, str(error)) from None
+    return np.asarray(resize(rgb)).transpose(2, 0, 1)
+
+
+def _unreadable(path: Path, why: str) -> BenchError:
+    return BenchError(f"{path} cannot be read as an image: {why.rstrip('.')}. Restore or remove the file.")
