@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from methods.coreset import Herding, KCenter
 from methods.diffusion.cgs import CGS
 from methods.diffusion.method import Diffusion
 from methods.diffusion.minimax import Minimax
@@ -12,6 +13,12 @@ from methods.random_real import RandomReal
 
 random = RandomReal()
 """seeded draw of real images"""
+
+herding = Herding()
+"""real images whose mean feature stays nearest to that of their class (iCaRL, CVPR 2017)"""
+
+kcenter = KCenter()
+"""real images that cover the features of their class: greedy k-center (ICLR 2018)"""
 
 dm = DM()
 """distribution matching: mean embeddings under freshly drawn networks (WACV 2023)"""

@@ -10,7 +10,7 @@ from benchmark.types import Count, Distiller, Fraction, LabeledImages, Positive,
 from methods.random_real import draw
 
 if TYPE_CHECKING:
-    pass
+    import torch
 
 
 @dataclass(frozen=True)
@@ -36,17 +36,18 @@ class DM(Distiller):
         return (self.embedder,)
 
     def distill(self, real: LabeledImages, state: Any, ipc: int, ctx: StageContext) -> LabeledImages:
+        """The real images stay uint8 where they are, perhaps a file mapped into memory: only the batch drawn for a
+        class is converted and moved, so memory is that of one class's batch whatever the dataset."""
         import torch
 
         from methods.dsa import Siamese
 
         augment = Siamese(tuple(self.augmentations.split("_")), self.augment_with)
-        scaled = real.images.to(ctx.device).float() / 127.5 - 1
-        labels = real.labels.to(ctx.device)
-        by_class = [scaled[labels == k] for k in range(len(real.classes))]
+        by_class = [(real.labels == k).nonzero()[:, 0] for k in range(len(real.classes))]
         start = draw(real, ipc, ctx.seed)
-        synthetic = scaled[start.to(ctx.device)].clone().requires_grad_(True)
-        optimiser = torch.optim.SGD([synthetic], lr=self.lr, momentum=self.momentum)
+        # A leaf for each class: its gradient is as large as its own images, not as the whole set.
+        synthetic = [_scaled(real.images[mine], ctx.device).requires_grad_(True) for mine in start.split(ipc)]
+        optimiser = torch.optim.SGD(synthetic, lr=self.lr, momentum=self.momentum)
         random = seeding.generator("dm", ctx.seed)
 
         for iteration in range(self.iterations):
@@ -56,16 +57,22 @@ class DM(Distiller):
             for parameter in network.parameters():
                 parameter.requires_grad_(False)
             optimiser.zero_grad(set_to_none=True)
-            for k, members in enumerate(by_class):
-                mine = synthetic[k * ipc : (k + 1) * ipc]
-                batch = members[torch.randint(len(members), (self.batch_real,), generator=random).to(ctx.device)]
+            for mine, members in zip(synthetic, by_class, strict=True):
+                drawn = members[torch.randint(len(members), (self.batch_real,), generator=random)]
                 parameters = augment.draw(random, real.shape)
                 with torch.no_grad():
-                    target = network.features(augment(batch, parameters)).mean(0)  # type: ignore[operator]
+                    batch = augment(_scaled(real.images[drawn], ctx.device), parameters)
+                    target = network.features(batch).mean(0)  # type: ignore[operator]
                 found = network.features(augment(mine, parameters)).mean(0)  # type: ignore[operator]
                 # Backward for each class, so that memory does not grow with the number of classes.
                 (found - target).square().sum().backward()
             optimiser.step()
+            ctx.progress(iteration + 1, self.iterations)
         with torch.no_grad():
-            images = ((synthetic.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).cpu()
+            images = ((torch.cat(synthetic).clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).cpu()
         return LabeledImages(images=images, labels=real.labels[start], classes=real.classes)
+
+
+def _scaled(images: torch.Tensor, device: str) -> torch.Tensor:
+    """uint8, anywhere -> float32 in [-1, 1] on ``device``."""
+    return images.to(device).float() / 127.5 - 1

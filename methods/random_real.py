@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from benchmark import seeding
 from benchmark.types import Distiller, LabeledImages, StageContext
@@ -13,6 +13,8 @@ from benchmark.types import Distiller, LabeledImages, StageContext
 class RandomReal(Distiller):
     """Draws ``ipc`` train images of each class. The draw of a class depends on the seed and the class name alone,
     and the images of a smaller ipc are the first of a larger one."""
+
+    separable: ClassVar[bool] = True
 
     def distill(self, real: LabeledImages, state: Any, ipc: int, ctx: StageContext) -> LabeledImages:
         index = draw(real, ipc, ctx.seed)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from benchmark.keys import digest
 from benchmark.types import Cell, Record
 
 Select = Literal["last", "best"]
@@ -83,16 +81,7 @@ def _estimate(members: list[tuple[Cell, Record | None]], select: Select) -> Esti
         failed = [record.outcome for _, record in members if record is not None and record.outcome != "ok"]
         why = f"{len(failed)} {failed[0].replace('_', ' ')}" if failed else f"{len(members) - len(good)} missing"
         return Estimate(mean=None, sd=None, note=f"{why} of {len(members)}", **counts)
-    if len({_configuration(record) for record in good}) > 1:
+    if len({record.config["evaluate"]["variant"] for record in good}) > 1:
         return Estimate(mean=None, sd=None, note="mixed configurations", **counts)
     averages = [statistics.fmean(values) for values in by_set.values()]
     return Estimate(mean=statistics.fmean(averages), sd=statistics.stdev(averages) if sets > 1 else None, **counts)
-
-
-def _configuration(record: Record) -> str:
-    """Digest of a record's configuration without its seeds and keys: equal for the cells that may be averaged."""
-    config: dict[str, Any] = json.loads(json.dumps(record.config))
-    for task in config.values():
-        for coordinate in ("parents", "seed", "cell"):
-            task.pop(coordinate, None)
-    return digest(config)

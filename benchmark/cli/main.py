@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from benchmark.cli.export import export
 from benchmark.cli.list_ import list_
 from benchmark.cli.run import run
 from benchmark.cli.table import table
@@ -27,6 +28,7 @@ def bench() -> None:
 bench.add_command(run)
 bench.add_command(list_)
 bench.add_command(table)
+bench.add_command(export)
 
 
 def main() -> None:

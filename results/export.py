@@ -1,0 +1,160 @@
+"""A distilled set as a folder of PNG files for torchvision's ImageFolder and Hugging Face's imagefolder.
+
+<class>/<index>.png   the stored pixels, exactly; index is the place within the class
+metadata.jsonl        a line for each image: file_name, label (the class name), class_index (in the dataset's order)
+README.md             how the set was made, as a dataset card
+"""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import io
+import json
+import re
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmark.errors import BenchError
+from benchmark.types import LabeledImages
+
+if TYPE_CHECKING:
+    import torch
+
+METADATA = "metadata.jsonl"
+CARD = "README.md"
+LONGEST_NAME = 60
+"""characters; with four bytes each and the digest below the 255 bytes of most file systems"""
+MODES = {1: "L", 3: "RGB"}
+"""PNG mode by number of channels"""
+
+
+def set_folder(root: Path, dataset: str, method: str, ipc: int, seed: int) -> Path:
+    """``root/<dataset>/<method>/ipc<n>-seed<s>``, inside ``root`` whatever the names are."""
+    return root / safe_name(dataset) / safe_name(method) / f"ipc{ipc}-seed{seed}"
+
+
+def safe_name(name: str) -> str:
+    """``name`` where it is a plain folder name; otherwise one made of it, with a digest that tells it from others."""
+    plain = re.sub(r"[^\w.+@=-]", "_", name).lstrip(".-")[:LONGEST_NAME]
+    return plain if plain and plain == name else f"{plain or '_'}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def export_set(folder: Path, data: LabeledImages, facts: Mapping[str, Any]) -> bool:
+    """Write a distilled set to ``folder``, all at once; False when it is there already, byte for byte.
+
+    ``facts`` has dataset, split, method, ipc and seed; what else it has is shown in the card as it is (JSON types).
+    Raises BenchError when the folder holds anything else (nothing is overwritten), when it cannot be written, or
+    when the images are neither grey nor RGB.
+    """
+    if data.shape[0] not in MODES:
+        raise BenchError(f"PNG files hold 1 or 3 channels; the images of {facts['dataset']} have {data.shape[0]}.")
+    try:
+        if folder.exists():
+            if not _holds(folder, _files(data, facts)):
+                raise BenchError(f"{folder} holds something else. Remove it, or name another folder with --out.")
+            return False
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = folder.parent / f".{folder.name}.{uuid.uuid4().hex[:8]}.tmp"
+        try:
+            for name, content in _files(data, facts):
+                path = temporary / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+            temporary.rename(folder)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    except OSError as error:
+        raise BenchError(f"cannot write {folder}: {error.strerror}. Name a writable folder with --out.") from None
+    return True
+
+
+def _holds(folder: Path, expected: Iterator[tuple[str, bytes]]) -> bool:
+    """Whether ``folder`` holds exactly the ``expected`` files."""
+    names = set()
+    for name, content in expected:
+        path = folder / name
+        if not path.is_file() or path.read_bytes() != content:
+            return False
+        names.add(path)
+    return names == {path for path in folder.rglob("*") if not path.is_dir()}
+
+
+def _files(data: LabeledImages, facts: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
+    """(path in the folder, content) of every file, one image at a time."""
+    lines = []
+    for label, name in enumerate(data.classes):
+        images = data.of_class(label)
+        digits = len(str(max(len(images) - 1, 0)))  # so that the order of the names is that of the images
+        for i, image in enumerate(images):
+            path = f"{safe_name(name)}/{i:0{digits}}.png"
+            lines.append(json.dumps({"file_name": path, "label": name, "class_index": label}, ensure_ascii=False))
+            yield path, _png(image)
+    yield METADATA, "".join(f"{line}\n" for line in lines).encode()
+    yield CARD, _card(data, facts).encode()
+
+
+def _png(image: torch.Tensor) -> bytes:
+    """uint8 (C, H, W) as PNG: lossless, without a time or anything else that is not the pixels."""
+    from PIL import Image
+
+    pixels = image.permute(1, 2, 0).numpy()
+    written = io.BytesIO()
+    Image.fromarray(pixels[:, :, 0] if len(image) == 1 else pixels, MODES[len(image)]).save(written, "png")
+    return written.getvalue()
+
+
+def _card(data: LabeledImages, facts: Mapping[str, Any]) -> str:
+    """The card, Markdown under a YAML header. Names may come from anybody: nothing in them is markup."""
+    dataset, split, method = (
+        html.escape(_one_line(facts[name]), quote=False) for name in ("dataset", "split", "method")
+    )
+    ipc, seed = int(facts["ipc"]), int(facts["seed"])
+    channels, height, width = data.shape
+    title = f"{dataset} distilled by {method}: {ipc} image{'s' * (ipc > 1)} per class, seed {seed}"
+    return f"""\
+---
+pretty_name: {json.dumps(title)}
+license: other
+task_categories: [image-classification]
+tags: [dataset-distillation]
+configs:
+- config_name: default
+  data_files:
+  - split: train
+    path: ["metadata.jsonl", "*/*.png"]
+---
+
+# {title}
+
+{len(data)} PNG images of {width} x {height} pixels ({MODES[channels]}) in {len(data.classes)} classes, made from the
+train part of {dataset} (split {split}) by the dataset-distillation method {method}. A classifier is to be trained on
+them alone and judged on the test images of that split.
+
+## Loading
+
+    datasets.load_dataset("path/to/this/folder", split="train")    # image, label (the class name), class_index
+    torchvision.datasets.ImageFolder("path/to/this/folder")        # orders classes by folder name
+
+A class is its name. `class_index` is its place in the order of the dataset as it was distilled.
+
+## How it was made
+
+What the stages read, the keys of their artifacts, versions, and the commit of the code:
+
+```json
+{json.dumps(facts, indent=1, ensure_ascii=False)}
+```
+
+## Terms
+
+The images derive from those of {dataset}. Some methods pass on images of the dataset as they are, others may come close
+to them: all of them stay under the terms of {dataset}, which this card neither grants nor changes.
+"""
+
+
+def _one_line(value: Any) -> str:
+    return " ".join(str(value).split())
