@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from benchmark.errors import BenchError, unknown
 
-StageKind = Literal["prior", "fit", "embed", "distill", "evaluate"]
+StageKind = Literal["prior", "fit", "embed", "shard", "distill", "evaluate"]
 STAGE_KINDS: tuple[StageKind, ...] = get_args(StageKind)
 
 
@@ -62,6 +62,8 @@ class Config(Overrides):
     """the images that classifiers are judged on; choose hyper-parameters on ``validation``"""
     device: Literal["cpu", "cuda"] = "cpu"
     threads: Threads = Threads()
+    class_shards: int = Field(1, ge=1)
+    """groups of classes that are distilled as stages of their own, side by side, by methods that allow it"""
     per_dataset: dict[str, dict[str, dict[str, Any]]] = Field(default_factory=dict)
     """dataset -> method or family -> options, on top of ``methods``"""
 

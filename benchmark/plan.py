@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
@@ -32,6 +32,8 @@ class Stage:
     """keys of the stages whose artifacts it reads"""
     label: str
     """for people: the first cell or configuration that asked for it"""
+    location: dict[str, Any] = field(default_factory=dict)
+    """where the dataset is: options of it that are no part of the key"""
 
     @property
     def threads(self) -> int:
@@ -93,6 +95,7 @@ class _Builder:
         self.cells: dict[Cell, str] = {}
         self.described = {name: self._describe_dataset(dataset) for name, dataset in study.datasets.items()}
         self.distilled: dict[tuple[str, str, int, int], str] = {}
+        self.variants: dict[tuple[str, str], str] = {}
         networks = {name: describe(network) for name, network in study.networks.items()}
         self.networks = {name: {**described, "code": code_digest(described)} for name, described in networks.items()}
         protocol = describe(study.protocol)
@@ -105,31 +108,66 @@ class _Builder:
             parents=(distilled,),
             label=str(cell),
             cell=dataclasses.asdict(cell),
+            variant=digest([self._variant(cell.dataset, cell.method), self.protocol, self.networks[cell.arch]]),
             dataset=self.described[cell.dataset],
             split=self.study.config.split,
             protocol=self.protocol,
             network=self.networks[cell.arch],
         )
 
+    def _variant(self, dataset: str, name: str) -> str:
+        """A digest of what a method reads on a dataset whatever the seed: only cells of one variant may be averaged."""
+        if (dataset, name) not in self.variants:
+            method, config = self.study.methods[dataset, name], self.study.config
+            chain = [describe(preparation) for preparation in method.preparations(0)]
+            read = self._read(method)
+            reads = [
+                self.described[dataset],
+                read,
+                chain,
+                code_digest(chain),
+                config.device,
+                config.threads.model_dump(),
+            ]
+            self.variants[dataset, name] = digest(reads)
+        return self.variants[dataset, name]
+
+    @staticmethod
+    def _read(method: Distiller) -> dict[str, Any]:
+        """What ``distill`` reads of a method, described, with the digest of its code."""
+        whole = describe(method)
+        read = {key: whole[key] for key in ("type", *method.reads())}
+        return {**read, "code": code_digest(read)}
+
     def _distill(self, dataset: str, name: str, ipc: int, seed: int) -> str:
         coordinates = (dataset, name, ipc, seed)
         if coordinates not in self.distilled:
             method = self.study.methods[dataset, name]
             chain = self._prepare(dataset, name, method, seed)
-            whole = describe(method)
-            read = {key: whole[key] for key in ("type", *method.reads())}
-            self.distilled[coordinates] = self._add(
-                "distill",
-                parents=tuple(chain),
-                label=f"{dataset}/{name}/ipc{ipc}/seed{seed}",
-                dataset=self.described[dataset],
-                method={**read, "code": code_digest(read)},
-                state=list(chain.values()),
-                networks={network: self.networks[network] for network in method.networks()},
-                ipc=ipc,
-                seed=seed,
+            where = f"{dataset}/{name}/ipc{ipc}/seed{seed}"
+            work = {
+                "dataset": self.described[dataset],
+                "method": self._read(method),
+                "state": list(chain.values()),
+                "chain": list(chain),
+                "networks": {network: self.networks[network] for network in method.networks()},
+                "ipc": ipc,
+                "seed": seed,
+            }
+            shards = tuple(
+                self._add("shard", parents=tuple(chain), label=f"{where}/{classes[0]}..", classes=list(classes), **work)
+                for classes in self._shards(dataset, method)
             )
+            self.distilled[coordinates] = self._add("distill", parents=shards or tuple(chain), label=where, **work)
         return self.distilled[coordinates]
+
+    def _shards(self, dataset: str, method: Distiller) -> list[tuple[str, ...]]:
+        """The groups of classes that are distilled apart; none when all are distilled in one stage."""
+        classes, n = self.study.datasets[dataset].classes, self.study.config.class_shards
+        if n == 1 or not method.separable:
+            return []
+        size = -(-len(classes) // n)
+        return [classes[i : i + size] for i in range(0, len(classes), size)]
 
     def _prepare(self, dataset: str, name: str, method: Distiller, seed: int) -> dict[str, dict[str, Any]]:
         """The preparations of a method, key -> described, in the order in which each starts from the one before."""
@@ -155,17 +193,20 @@ class _Builder:
             "stage": kind,
             "format": STAGE_FORMAT,
             "parents": list(parents),
-            "threads": getattr(config.threads, kind),
+            "threads": getattr(config.threads, "distill" if kind == "shard" else kind),
             "device": config.device,
             **reads,
         }
         key = digest(task)
-        self.stages.setdefault(key, Stage(kind=kind, key=key, task=task, parents=parents, label=label))
+        dataset = self.study.datasets[reads["dataset"]["name"]]
+        location = {field: getattr(dataset, field) for field in dataset.location}
+        self.stages.setdefault(key, Stage(kind, key, task, parents, label, location))
         return key
 
     @staticmethod
     def _describe_dataset(dataset: Dataset) -> dict[str, Any]:
-        described = describe(dataset)
+        whole = describe(dataset)
+        described = {key: value for key, value in whole.items() if key not in dataset.location}
         return {
             **described,
             "name": dataset.name,

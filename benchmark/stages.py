@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.allocator import keep_freed_memory
 from benchmark.errors import CorruptArtifact, InvalidOutput
+from benchmark.keys import digest
 from benchmark.provenance import provenance
 from benchmark.store import Store
 from benchmark.types import (
@@ -62,7 +63,7 @@ class _Cost:
 def run_stage(stage: Stage, root: str) -> StageResult:
     """Run ``stage`` in the store at ``root``. Whatever goes wrong is returned, not raised, but for an interrupt."""
     started, store = time.perf_counter(), Store(Path(root))
-    run = {"distill": _distill, "evaluate": _evaluate}.get(stage.kind, _prepare)
+    run = {"shard": _distill, "distill": _distill, "evaluate": _evaluate}.get(stage.kind, _prepare)
     try:
         with _environment(stage):
             run(stage, store)
@@ -74,11 +75,11 @@ def run_stage(stage: Stage, root: str) -> StageResult:
     return replace(result, seconds=time.perf_counter() - started)
 
 
-def load_distilled(store: Store, key: str) -> LabeledImages:
-    """The distilled set at ``key``. Raises CorruptArtifact."""
+def load_distilled(store: Store, key: str, kind: str = "distill") -> LabeledImages:
+    """The distilled set at ``key``, or the ``shard`` of one. Raises CorruptArtifact."""
     from safetensors import safe_open
 
-    with safe_open(store.read("distill", key) / IMAGES_FILE, framework="pt") as file:
+    with safe_open(store.read(kind, key) / IMAGES_FILE, framework="pt") as file:
         classes = tuple(json.loads(file.metadata()["classes"]))
         return LabeledImages(images=file.get_tensor("images"), labels=file.get_tensor("labels"), classes=classes)
 
@@ -88,7 +89,7 @@ def _prepare(stage: Stage, store: Store) -> None:
     preparation: Preparation = build(_plain(task["preparation"]))
     cost, context = _context(stage, store, seed=0)
     before = _load_state(store, task["before"], stage.parents, context)
-    real = _dataset(task).load("train", store.cache)
+    real = _dataset(stage).load("train", store.cache)
     with _timed(cost):
         state = preparation.run(real, before, context)
     store.write(stage.kind, stage.key, lambda folder: preparation.save(state, folder), _about(stage, cost))
@@ -97,12 +98,18 @@ def _prepare(stage: Stage, store: Store) -> None:
 
 def _distill(stage: Stage, store: Store) -> None:
     task = stage.task
-    method: Distiller = build(_plain(task["method"]))
     cost, context = _context(stage, store, seed=task["seed"])
-    state = _load_state(store, task["state"], stage.parents, context)
-    real = _dataset(task).load("train", store.cache)
-    with _timed(cost):
-        made = method.distill(real, state, task["ipc"], context)
+    real = _dataset(stage).load("train", store.cache)
+    if stage.kind == "shard":
+        real = _only(real, task["classes"])
+    if stage.kind == "distill" and list(stage.parents) != task["chain"]:
+        made = _merge(store, stage.parents, real.classes)
+        cost.seconds = sum(store.manifest("shard", key)["run"]["seconds"] for key in stage.parents)
+    else:
+        method: Distiller = build(_plain(task["method"]))
+        state = _load_state(store, task["state"], stage.parents, context)
+        with _timed(cost):
+            made = method.distill(real, state, task["ipc"], context)
     _check(made, real, task["ipc"])
 
     def fill(folder: Path) -> None:
@@ -115,6 +122,25 @@ def _distill(stage: Stage, store: Store) -> None:
     store.clear_scratch(stage.key)
 
 
+def _only(real: LabeledImages, classes: list[str]) -> LabeledImages:
+    """The images of some classes, labelled along them."""
+    import torch
+
+    position = torch.tensor([classes.index(name) if name in classes else -1 for name in real.classes])
+    labels = position[real.labels]
+    kept = (labels >= 0).nonzero()[:, 0]
+    return LabeledImages(images=real.images[kept], labels=labels[kept], classes=tuple(classes))
+
+
+def _merge(store: Store, shards: tuple[str, ...], classes: tuple[str, ...]) -> LabeledImages:
+    """The shards of a distilled set as one, ordered by class."""
+    import torch
+
+    parts = [load_distilled(store, key, "shard") for key in shards]
+    labels = [torch.tensor([classes.index(name) for name in part.classes])[part.labels] for part in parts]
+    return LabeledImages(images=torch.cat([part.images for part in parts]), labels=torch.cat(labels), classes=classes)
+
+
 def _evaluate(stage: Stage, store: Store) -> None:
     import numpy as np
 
@@ -122,7 +148,7 @@ def _evaluate(stage: Stage, store: Store) -> None:
     cell = Cell(**task["cell"])
     started = datetime.now(UTC)
     distilled = load_distilled(store, stage.parents[0])
-    judged = _dataset(task).load(task["split"], store.cache)
+    judged = _dataset(stage).load(task["split"], store.cache)
     cost, context = _context(stage, store, seed=cell.eval_seed)
     with _timed(cost):
         evaluation = build(_plain(task["protocol"])).evaluate(
@@ -174,8 +200,9 @@ def _load_state(store: Store, chain: list[dict[str, Any]], keys: tuple[str, ...]
     return state
 
 
-def _dataset(task: dict[str, Any]) -> Dataset:
-    return build({k: v for k, v in _plain(task["dataset"]).items() if k not in {"name", "fingerprint"}})
+def _dataset(stage: Stage) -> Dataset:
+    described = _plain(stage.task["dataset"])
+    return build({k: v for k, v in described.items() if k not in {"name", "fingerprint"}} | stage.location)
 
 
 def _plain(described: dict[str, Any]) -> dict[str, Any]:
@@ -189,6 +216,7 @@ def _context(stage: Stage, store: Store, seed: int) -> tuple[_Cost, StageContext
     context = StageContext(
         seed=seed,
         device=stage.task["device"],
+        data=digest(stage.task["dataset"]),
         networks=networks,
         log=cost.log.update,
         progress=store.progress(stage.key),
@@ -240,7 +268,7 @@ def _attempt(started: datetime) -> dict[str, Any]:
 def _lineage(store: Store, stage: Stage) -> dict[str, dict[str, Any]]:
     """The manifests of the artifacts that an evaluate stage rests on, by kind of stage."""
     distilled = store.manifest("distill", stage.parents[0])
-    chain = zip(distilled["task"]["state"], distilled["task"]["parents"], strict=True)
+    chain = zip(distilled["task"]["state"], distilled["task"]["chain"], strict=True)
     prepared = {(kind := build(_plain(described)).stage): store.manifest(kind, key) for described, key in chain}
     return {**prepared, "distill": distilled}
 

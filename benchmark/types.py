@@ -129,6 +129,8 @@ class Dataset(ABC):
     """A dataset with a fixed split. Its fields are its options; a class is its name (wnid), never an index."""
 
     name: ClassVar[str]
+    location: ClassVar[tuple[str, ...]] = ()
+    """fields that say where the data is, not what it is: no part of any key, so that folders may move"""
 
     @property
     @abstractmethod
@@ -176,6 +178,8 @@ class StageContext:
     seed: int
     """the coordinate to derive streams from: ``seeding.generator("name", ctx.seed, ...)``"""
     device: str = "cpu"
+    data: str = ""
+    """digest of the dataset with its options: what things made of the train images alone may be cached under"""
     networks: Mapping[str, Network] = field(default_factory=dict)
     """the registered networks that the method declared"""
     log: Callable[[Mapping[str, float]], None] = lambda _: None
@@ -227,6 +231,8 @@ class Distiller(ABC):
 
     family: ClassVar[str] = ""
     """name under which a configuration reaches all methods of a family at once"""
+    separable: ClassVar[bool] = False
+    """whether the images of a class depend on that class alone, so that classes may be distilled apart"""
 
     def preparations(self, seed: int) -> tuple[Preparation, ...]:
         """The stages that must have run, each starting from the state of the one before.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import typing
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -44,26 +45,47 @@ def build(described: Any) -> Any:
 def override(value: Any, changes: dict[str, Any], where: str) -> Any:
     """A copy of the dataclass ``value`` with ``changes`` applied, nested dictionaries reaching into nested dataclasses.
 
-    ``where`` names the place in messages (``methods.rsm``). Raises BenchError for an unknown field (with the
-    nearest one), a value of the wrong type, or one outside the range that the field declares.
+    A nested dictionary with the key ``type`` replaces the nested value by the dataclass of that name, at its defaults,
+    before the rest of the dictionary is applied. ``where`` names the place in messages (``methods.rsm``). Raises
+    BenchError for an unknown field or type (with the nearest one), a value of the wrong type, or one outside the range
+    that the field declares.
     """
     fields = {f.name: f for f in dataclasses.fields(value)}
     new: dict[str, Any] = {}
     for name, change in changes.items():
         if name not in fields:
             raise unknown("key", name, fields, where=where)
-        current = getattr(value, name)
-        if dataclasses.is_dataclass(current) and isinstance(change, dict):
-            new[name] = override(current, change, f"{where}.{name}")
+        current, place = getattr(value, name), f"{where}.{name}"
+        hint = typing.get_type_hints(type(value), include_extras=True)[name]
+        if isinstance(change, dict) and (kinds := _dataclasses_of(hint)):
+            if "type" in change:
+                if change["type"] not in kinds:
+                    raise unknown("type", str(change["type"]), kinds, where=place)
+                current = kinds[change["type"]]()
+            elif current is None:
+                raise BenchError(
+                    f"{place} is none: say which it is to be with {place}.type, one of {', '.join(kinds)}."
+                )
+            new[name] = override(current, {k: v for k, v in change.items() if k != "type"}, place)
         else:
-            new[name] = _checked(type(value), name, change, f"{where}.{name}")
+            new[name] = _checked(hint, change, place)
     return dataclasses.replace(value, **new)
 
 
-def _checked(cls: type, name: str, change: Any, where: str) -> Any:
-    import typing
+def _dataclasses_of(hint: Any) -> dict[str, type]:
+    """The dataclasses, by name, whose instances the annotation ``hint`` admits: those named and their subclasses."""
+    found: dict[str, type] = {}
+    waiting = list(typing.get_args(hint)) if typing.get_origin(hint) else [hint]
+    while waiting:
+        cls = waiting.pop(0)
+        if isinstance(cls, type) and dataclasses.is_dataclass(cls):
+            waiting.extend(cls.__subclasses__())
+            if not getattr(cls, "__abstractmethods__", None):
+                found[cls.__name__] = cls
+    return dict(sorted(found.items()))
 
-    hint = typing.get_type_hints(cls, include_extras=True)[name]
+
+def _checked(hint: Any, change: Any, where: str) -> Any:
     try:
         return TypeAdapter(hint).validate_python(change)
     except ValidationError as error:

@@ -61,7 +61,7 @@ def model():
 def make_model(classes=("a", "b", "c", "d"), seed=0):
     from diffusers import DDPMScheduler
 
-    from methods.diffusion.autoencoder import PixelSpace
+    from methods.diffusion.codec import PixelCodec
     from methods.diffusion.model import DiffusionModel, new_transformer
 
     with torch.random.fork_rng():
@@ -71,4 +71,6 @@ def make_model(classes=("a", "b", "c", "d"), seed=0):
         )
         for parameter in transformer.parameters():
             parameter.data.add_(0.05 * torch.randn_like(parameter))
-    return DiffusionModel(transformer.eval(), DDPMScheduler(1000, clip_sample=False), tuple(classes), PixelSpace())
+    return DiffusionModel(
+        transformer.eval(), DDPMScheduler(1000, clip_sample=False), tuple(classes), PixelCodec(), PixelCodec()
+    )

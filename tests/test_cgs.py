@@ -12,6 +12,7 @@ def sets(k=2, n=5, abar=0.3, progress=0.5):
     random = torch.Generator().manual_seed(0)
     return LatentSets(
         latents=torch.randn(k, n, 2, 3, 3, generator=random),
+        x0_hat=torch.randn(k, n, 2, 3, 3, generator=random),
         mean=torch.randn(k, 2, 3, 3, generator=random),
         abar=abar,
         progress=progress,

@@ -9,6 +9,9 @@ import time
 
 import pytest
 
+from benchmark.stages import load_distilled
+from benchmark.store import Store
+
 BENCH = [sys.executable, "-m", "benchmark.cli.main"]
 
 
@@ -131,7 +134,7 @@ def test_a_cell_that_raises_is_a_row_with_its_reason_and_exit_code_one(tiny_stud
 def test_a_truncated_artifact_is_set_aside_and_made_again_byte_for_byte(tiny_study, tmp_path):
     store = tmp_path / "s"
     before = run(tiny_study, store, "--methods", "rsm").stdout
-    (artifact,) = (store / "artifacts" / "fit").glob("*/transformer/*.safetensors")
+    (artifact,) = (store / "artifacts" / "fit").glob("*/0.safetensors")
     whole = artifact.read_bytes()
     artifact.write_bytes(whole[:100])
     done = run(tiny_study, store, "--methods", "rsm")
@@ -180,3 +183,21 @@ def test_progress_goes_to_stderr_and_nothing_is_coloured_without_a_terminal(tiny
     done = run(tiny_study, tmp_path / "s", "--methods", "random")
     assert "[1/4] distill digits/random/ipc1/seed0" in done.stderr
     assert "\x1b" not in done.stdout + done.stderr
+
+
+def test_a_set_distilled_in_shards_of_classes_is_the_set_distilled_at_once(tiny_study, tmp_path):
+    one, many = tmp_path / "one", tmp_path / "many"
+    run(tiny_study, one, "--seeds", "0")
+    done = run(tiny_study, many, "--seeds", "0", "--set", "class_shards=4", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["stages"]["shard"]["run"] == 3 * 4
+
+    def sets(store):
+        opened = Store.open(store, create=False)
+        keys = {r.cell.method: r.config["evaluate"]["parents"][0] for r in opened.records()}
+        return {method: load_distilled(opened, key) for method, key in keys.items()}
+
+    for method, expected in sets(one).items():
+        found = sets(many)[method]
+        assert found.labels.tolist() == expected.labels.tolist()
+        assert (found.images.int() - expected.images.int()).abs().max() <= 1  # a network's batch rounds the last bits

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from benchmark.cli.options import integers, names
 from benchmark.config import load_config, named_configs
+from benchmark.data.imagefolder import ImageFolder
 from benchmark.errors import BenchError
 from benchmark.study import resolve
 
@@ -38,7 +39,8 @@ def test_malformed_ranges_are_refused(text):
 
 
 @pytest.mark.parametrize("name", named_configs())
-def test_every_named_config_resolves(name):
+def test_every_named_config_resolves_where_its_data_is(name, monkeypatch):
+    monkeypatch.setattr(ImageFolder, "train_counts", lambda self: (732,) * len(self.classes))
     assert resolve(load_config(name, {}, [])).methods
 
 

@@ -17,6 +17,8 @@ TINY = {
     "dm": {"iterations": 2, "batch_real": 4, "embedder": "convnet3-w32", "augmentations": "color_crop_cutout"},
 }
 
+TINY["herding"] = TINY["kcenter"] = {"embedder": {"network": "convnet3-w32", "epochs": 1, "batch": 8}}
+
 
 def tiny(name):
     method = registry.load("method", name)
@@ -29,7 +31,7 @@ def context(seed):
 
 def distil(method, images, ipc, seed):
     state = None
-    for preparation in method.preparations(0):
+    for preparation in method.preparations(seed):
         state = preparation.run(images, state, context(0))
     return method.distill(images, state, ipc, context(seed))
 

@@ -37,7 +37,7 @@ def test_two_datasets_of_six_methods_count_their_stages_once(tmp_path: Path):
     )
     assert len(found.cells) == 2 * 6 * 3 * 3 * 3
     # A prior a dataset; one fine-tune a dataset, shared by rsm and rsm_cgs; a distilled set a method, ipc and seed.
-    assert found.counts() == {"prior": 2, "fit": 2, "embed": 0, "distill": 2 * 6 * 3 * 3, "evaluate": 324}
+    assert found.counts() == {"prior": 2, "fit": 2, "embed": 0, "shard": 0, "distill": 2 * 6 * 3 * 3, "evaluate": 324}
 
 
 def test_methods_share_a_prior_and_rsm_and_rsm_cgs_a_fine_tune():
@@ -106,3 +106,38 @@ def test_parents_come_before_children():
     for key, stage in plan().stages.items():
         assert set(stage.parents) <= seen
         seen.add(key)
+
+
+def test_separable_methods_are_distilled_in_shards_of_classes_when_asked():
+    found = plan(methods=["random", "dm", "rsm"], ipc=[1], seeds=[0], assignments=["class_shards=3"])
+    assert found.counts()["shard"] == 2 * 3  # not DM, whose classes share their networks
+    shards = [s for s in found.stages.values() if s.kind == "shard" and "/rsm/" in s.label]
+    assert [s.task["classes"] for s in shards] == [list("0123"), list("4567"), list("89")]
+    whole = stage_of(found, "rsm", "distill")
+    assert set(whole.parents) == {s.key for s in shards}
+
+
+def test_seeds_are_one_variant_also_where_each_has_a_preparation_of_its_own():
+    found = plan(methods=["herding", "rsm"], ipc=[1, 10], seeds=[0, 1])
+    variants = {(cell.method, found.stages[key].task["variant"]) for cell, key in found.cells.items()}
+    assert len(variants) == 2
+    assert found.counts()["embed"] == 2
+    other = plan(methods=["rsm"], ipc=[1], seeds=[0], assignments=["methods.rsm.objective.weight=0.1"])
+    assert not {("rsm", stage.task.get("variant")) for stage in other.stages.values()} & variants
+
+
+def test_a_dataset_may_move_without_changing_a_key(tmp_path):
+    plans = [
+        plan(
+            datasets=["imagenette"],
+            methods=["random"],
+            ipc=[1],
+            assignments=[f"data.imagenette.{x}" for x in (f"root={make_tree(tmp_path / place)}", "resolution=32")],
+        )
+        for place in ("here", "there")
+    ]
+    assert list(plans[0].stages) == list(plans[1].stages)
+    assert [next(iter(p.stages.values())).location["root"] for p in plans] == [
+        str(tmp_path / n) for n in ("here", "there")
+    ]
+    assert str(tmp_path) not in str([s.task for s in plans[0].stages.values()])

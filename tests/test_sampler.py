@@ -56,7 +56,9 @@ def test_stochastic_ddim_equals_diffusers(model):
     z, eps, noise = torch.randn(3, 4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     for i, t in enumerate(timesteps[:-1]):
         expected = scheduler.step(eps, t, z, eta=0.7, variance_noise=noise).prev_sample
-        torch.testing.assert_close(step(leading, z, eps, abars[i], abars[i + 1], noise), expected, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(
+            step(leading, z, eps, abars[i], abars[i + 1], noise)[0], expected, rtol=1e-4, atol=1e-5
+        )
 
 
 def test_x0_hat_equals_the_schedulers_pred_original_sample(model):
@@ -79,7 +81,7 @@ def test_output_does_not_depend_on_the_networks_micro_batch(model, guidance):
     for other in outputs[1:]:
         # The sums inside a matrix product are ordered by its size: the last bits may differ, no more.
         assert (other - outputs[0]).norm() < 1e-5 * outputs[0].norm()
-        levels = [model.space.decode(z.flatten(0, 1)).int() for z in (other, outputs[0])]
+        levels = [model.decoder.decode(z.flatten(0, 1)).int() for z in (other, outputs[0])]
         assert (levels[0] - levels[1]).abs().max() <= 1
 
 
@@ -100,9 +102,9 @@ def test_classifier_free_guidance_mixes_class_and_null_predictions(model):
     z, ids = torch.randn(3, 1, 8, 8), torch.tensor([0, 1, 2])
     t = torch.full((3,), 400)
     with torch.no_grad():
-        with_class = model.predict_noise(z, t, ids)
-        null = model.predict_noise(z, t, torch.full((3,), 4))
-        found = predict(model, z, 400, ids, Sampler(guidance_scale=2.5))
+        with_class = model.predict(z, t, ids)[0]
+        null = model.predict(z, t, torch.full((3,), 4))[0]
+        found = predict(model, z, 400, ids, Sampler(guidance_scale=2.5))[0]
     torch.testing.assert_close(found, null + 2.5 * (with_class - null))
 
 
@@ -112,3 +114,12 @@ def test_guidance_of_one_class_leaves_the_others_alone(model):
     both = sample_sets(model, ("a", "b"), 4, sampler, 0, cgs, means)
     alone = sample_sets(model, ("b",), 4, sampler, 0, cgs, means[1:])
     torch.testing.assert_close(both[1], alone[0], rtol=1e-4, atol=1e-5)
+
+
+def test_ipc_100_in_micro_batches_of_8_equals_one_of_100(model):
+    means, guided = torch.zeros(1, 1, 8, 8), CGS(eta_dpp=0.05, eta_dm=5)
+    eight, hundred = (
+        sample_sets(model, ("b",), 100, Sampler(steps=5, guidance_scale=1.5, micro_batch=m), 0, guided, means)
+        for m in (8, 100)
+    )
+    assert (eight - hundred).norm() < 1e-5 * hundred.norm()

@@ -9,16 +9,17 @@ from diffusers import DDPMScheduler, DiTTransformer2DModel
 from benchmark import seeding
 from benchmark.types import StageContext
 from methods.diffusion.finetune import FineTune
+from methods.diffusion.latents import training_latents
 from methods.diffusion.minimax import Minimax
 from methods.diffusion.objective import Objective, Plain
-from methods.diffusion.options import Training
-from methods.diffusion.prior import ScratchPrior
+from methods.diffusion.options import FineTuning, Training
 from methods.diffusion.rsm import RSM
+from methods.diffusion.scratch import ScratchPrior
 from methods.diffusion.train import train
 from tests.conftest import make_model
 
 TINY = ScratchPrior(width=16, layers=1, heads=1, training=Training(steps=5, batch=8))
-SHORT = Training(steps=4, batch=8, lr=1e-3)
+SHORT = FineTuning(steps=4, batch=8, lr=1e-3)
 
 
 def weights(model):
@@ -32,7 +33,7 @@ def tune(images, objective, options=SHORT, log=lambda _: None):
 def test_the_prior_starts_as_a_zero_noise_prediction(images):
     untrained = dataclasses.replace(TINY, training=Training(steps=1, batch=8, lr=1e-12))
     model = untrained.run(images, None, StageContext(seed=0))
-    out = model.predict_noise(torch.randn(2, 1, 8, 8), torch.tensor([3, 900]), torch.tensor([0, 4]))
+    out = model.predict(torch.randn(2, 1, 8, 8), torch.tensor([3, 900]), torch.tensor([0, 4]))[0]
     assert out.abs().max() < 1e-6
 
 
@@ -61,11 +62,11 @@ def test_diffusers_own_label_dropout_is_off_in_every_block(model):
 
 def test_labels_are_dropped_to_the_null_id_by_the_loop(model, images):
     seen = []
-    original = model.predict_noise
-    model.predict_noise = lambda x, t, ids: (seen.append(ids.clone()), original(x, t, ids))[1]
-    latents = model.space.encode(images.images)
+    original = model.predict
+    model.predict = lambda x, t, ids: (seen.append(ids.clone()), original(x, t, ids))[1]
+    latents = training_latents(model.encoder, images, False, StageContext(seed=0))
     options = dataclasses.replace(SHORT, label_dropout=0.5, batch=200)
-    train(model, latents, images.labels, Plain(), options, seeding.generator("t"), StageContext(seed=0))
+    train(model, latents, torch.arange(40), Plain(), options, seeding.generator("t"), StageContext(seed=0))
     share = (torch.cat(seen) == model.null_id).float().mean().item()
     assert share == pytest.approx(0.5, abs=0.06)
 
@@ -81,7 +82,7 @@ def test_every_trainable_parameter_gets_a_gradient(images):
     """One label drop and one kept sample of every class reach every row of the class embedding."""
     model = make_model()
     before = {name: p.detach().clone() for name, p in model.transformer.named_parameters()}
-    options = Training(steps=3, batch=64, lr=1e-3, warmup=0)
+    options = FineTuning(steps=3, batch=64, lr=1e-3, warmup=0)
     tuned = FineTune(objective=RSM(), training=options).run(images, model, StageContext(seed=0))
     unchanged = [name for name, p in tuned.transformer.named_parameters() if torch.equal(before[name], p)]
     assert unchanged == []
@@ -115,8 +116,8 @@ def test_a_saved_model_predicts_the_same_and_diffusers_reads_its_folder(model, t
     again = TINY.load(tmp_path, None, StageContext(seed=0))
     x, t, ids = torch.randn(4, 1, 8, 8), torch.full((4,), 300), torch.tensor([0, 1, 2, 4])
     with torch.no_grad():
-        expected = model.predict_noise(x, t, ids)
-        assert torch.equal(again.predict_noise(x, t, ids), expected)
+        expected = model.predict(x, t, ids)[0]
+        assert torch.equal(again.predict(x, t, ids)[0], expected)
         by_diffusers = DiTTransformer2DModel.from_pretrained(tmp_path / "transformer", low_cpu_mem_usage=False)
         assert torch.equal(by_diffusers(x, timestep=t, class_labels=ids).sample, expected)
     assert again.classes == model.classes

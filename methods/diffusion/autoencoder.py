@@ -1,24 +1,57 @@
-"""The space in which a diffusion model works: pixels for small images, the latents of an autoencoder for large ones."""
+"""The space in which a diffusion model works, as configuration; ``codec`` does the work.
+
+Pixels for small images, the latents of a variational autoencoder for large ones.
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import torch
+    from methods.diffusion.codec import Codec
 
 
 @dataclass(frozen=True)
-class PixelSpace:
-    """No autoencoder: the "latent" is the image itself, scaled from 0..255 to [-1, 1]."""
+class Autoencoder(ABC):
+    """Which autoencoder, if any."""
 
-    def encode(self, images: torch.Tensor) -> torch.Tensor:
-        """uint8 (N, C, H, W) -> float32 latents of the same shape."""
-        return images.float() / 127.5 - 1
+    @abstractmethod
+    def open(self, device: str) -> Codec:
+        """Load it onto ``device``."""
 
-    def decode(self, latents: torch.Tensor) -> torch.Tensor:
-        """float (N, C, H, W) latents -> uint8 images, clamped and rounded to the nearest level."""
-        import torch
 
-        return ((latents.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+@dataclass(frozen=True)
+class PixelSpace(Autoencoder):
+    """None: the "latent" is the image itself, scaled from 0..255 to [-1, 1]."""
+
+    def open(self, device: str) -> Codec:
+        from methods.diffusion.codec import PixelCodec
+
+        return PixelCodec()
+
+
+@dataclass(frozen=True)
+class KLAutoencoder(Autoencoder):
+    """diffusers' AutoencoderKL: ``stabilityai/sd-vae-ft-ema``, ``stabilityai/sd-vae-ft-mse``, or a local folder."""
+
+    source: str = "stabilityai/sd-vae-ft-ema"
+    """hub id, or folder with config.json and weights in safetensors"""
+
+    def open(self, device: str) -> Codec:
+        from methods.diffusion.codec import open_kl
+
+        return open_kl(self.source, device)
+
+
+@dataclass(frozen=True)
+class TinyAutoencoder(Autoencoder):
+    """diffusers' AutoencoderTiny, deterministic and fast: ``madebyollin/taesd``, or a local folder."""
+
+    source: str = "madebyollin/taesd"
+
+    def open(self, device: str) -> Codec:
+        from methods.diffusion.codec import open_tiny
+
+        return open_tiny(self.source, device)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from benchmark import seeding
 from benchmark.types import LabeledImages, NonNegativeInt, Preparation, StageContext
 from methods.diffusion.objective import Objective, Plain
-from methods.diffusion.options import Training
+from methods.diffusion.options import FineTuning
 
 if TYPE_CHECKING:
     from methods.diffusion.model import DiffusionModel
@@ -17,28 +17,46 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FineTune(Preparation):
-    """All weights of the prior trained further under ``objective``."""
+    """The prior trained further under ``objective``, a chunk of classes at a time."""
 
     stage: ClassVar[Literal["fit"]] = "fit"
 
     objective: Objective = field(default_factory=Plain)
-    training: Training = field(default_factory=Training)
+    training: FineTuning = field(default_factory=FineTuning)
     seed: NonNegativeInt = 0
 
     def run(self, real: LabeledImages, before: DiffusionModel, ctx: StageContext) -> DiffusionModel:
         import torch
 
+        from methods.diffusion.latents import training_latents
+        from methods.diffusion.model import put
         from methods.diffusion.train import train
+        from methods.diffusion.trainable import trainable
 
-        latents = before.space.encode(real.images).to(ctx.device)
-        ids = torch.tensor(before.ids(real.classes), device=ctx.device)[real.labels.to(ctx.device)]
-        train(before, latents, ids, self.objective, self.training, seeding.generator("fit", self.seed), ctx)
+        latents = training_latents(before.encoder, real, self.training.mirror, ctx)
+        latents.labels = torch.tensor(before.ids(real.classes))[real.labels]
+        network = before.transformer
+        prior = {name: p.detach().clone() for name, p in network.named_parameters()}
+        size = self.training.chunk or len(real.classes)
+        for start in range(0, len(real.classes), size):
+            classes = range(start, min(start + size, len(real.classes)))
+            index = torch.isin(real.labels, torch.tensor(list(classes))).nonzero()[:, 0]
+            put(network, prior)
+            scratch = ctx.scratch / str(start) if ctx.scratch else None
+            if scratch:
+                scratch.mkdir(exist_ok=True)
+            with trainable(network, self.training) as (parameters, changed):
+                random = seeding.generator("fit", self.seed, start)
+                here = replace(ctx, scratch=scratch)
+                train(before, latents, index, self.objective, self.training, random, here, parameters)
+            named = dict(network.named_parameters())
+            weights = {name: named[name].detach().clone() for name in changed}
+            before.tuned.append((tuple(real.classes[k] for k in classes), weights))
         return before
 
     def save(self, state: DiffusionModel, folder: Path) -> None:
-        state.save(folder)
+        state.save_tuned(folder)
 
-    def load(self, folder: Path, before: Any, ctx: StageContext) -> DiffusionModel:
-        from methods.diffusion.model import DiffusionModel
-
-        return DiffusionModel.load(folder, ctx.device)
+    def load(self, folder: Path, before: DiffusionModel, ctx: StageContext) -> Any:
+        before.load_tuned(folder)
+        return before

@@ -14,12 +14,13 @@ if TYPE_CHECKING:
 class LatentSets:
     """The latents of several classes at one point of the sampling.
 
-    latents: (K, N, C, H, W), the N latents of each of K classes; mean: (K, C, H, W), the mean latent of each
-    class's real images; abar: alphas_cumprod at the noise level of ``latents`` (1 at the end); progress: share of
-    the sampling steps done, in (0, 1].
+    latents: (K, N, C, H, W), the N latents of each of K classes after a step; x0_hat: of their shape, the images that
+    the step predicted for them; mean: (K, C, H, W), the mean latent of each class's real images; abar: alphas_cumprod
+    at the noise level of ``latents`` (1 at the end); progress: share of the sampling steps done, in (0, 1].
     """
 
     latents: torch.Tensor
+    x0_hat: torch.Tensor
     mean: torch.Tensor
     abar: float
     progress: float

@@ -9,12 +9,18 @@ from benchmark.types import Distiller, LabeledImages, Preparation, StageContext
 from methods.diffusion.finetune import FineTune
 from methods.diffusion.guidance import Guidance
 from methods.diffusion.objective import Objective
-from methods.diffusion.options import Training
-from methods.diffusion.prior import ScratchPrior
+from methods.diffusion.options import FineTuning
+from methods.diffusion.pretrained import PretrainedDiT
+from methods.diffusion.prior import Prior
 from methods.diffusion.sampler import Sampler, sample_sets
+from methods.diffusion.scratch import ScratchPrior
 
 if TYPE_CHECKING:
     from methods.diffusion.model import DiffusionModel
+
+
+PRIORS = (ScratchPrior, PretrainedDiT)
+"""what ``prior: {type: ...}`` can name; imported here so that it is known"""
 
 
 @dataclass(frozen=True)
@@ -22,11 +28,13 @@ class Diffusion(Distiller):
     """Samples of a class-conditional diffusion model as the distilled set."""
 
     family: ClassVar[str] = "diffusion"
+    separable: ClassVar[bool] = True
 
-    prior: ScratchPrior = field(default_factory=ScratchPrior)
+    prior: Prior = field(default_factory=ScratchPrior)
+    """``{type: PretrainedDiT, source: ...}`` in a configuration takes a downloaded one instead"""
     objective: Objective | None = None
     """what fine-tuning adds to the denoising loss; None samples the prior as it is"""
-    finetune: Training = field(default_factory=lambda: Training(steps=300, lr=2e-4))
+    finetune: FineTuning = field(default_factory=FineTuning)
     guidance: Guidance | None = None
     """what moves the latents of a class together while they are denoised"""
     sampler: Sampler = field(default_factory=Sampler)
@@ -42,19 +50,26 @@ class Diffusion(Distiller):
     def distill(self, real: LabeledImages, state: DiffusionModel, ipc: int, ctx: StageContext) -> LabeledImages:
         import torch
 
+        from methods.diffusion.latents import class_means
+
         latents = []
-        chunk = max(1, self.sampler.micro_batch // ipc)  # classes at once; each class's set stays whole
-        for start in range(0, len(real.classes), chunk):
-            names = real.classes[start : start + chunk]
+        position = {name: k for k, name in enumerate(real.classes)}
+        for group in self._groups(state.chunks(real.classes), ipc):
+            state.activate(group[0])
+            first = position[group[0]]
             means = None
             if self.guidance is not None:
-                means = torch.stack(
-                    [state.space.encode(real.of_class(start + k)).mean(0) for k in range(len(names))]
-                ).to(state.device)
-            latents.append(sample_sets(state, names, ipc, self.sampler, ctx.seed, self.guidance, means).flatten(0, 1))
-        drawn = torch.cat(latents).cpu()
+                means = class_means(state.encoder, real, range(first, first + len(group)))
+            sets = sample_sets(state, group, ipc, self.sampler, ctx.seed, self.guidance, means)
+            latents.append(sets.flatten(0, 1).cpu())
+            ctx.progress(first + len(group), len(real.classes))
+        drawn = torch.cat(latents)
         if not torch.isfinite(drawn).all():
             raise FloatingPointError("the sampled latents are not finite: lower the guidance or the learning rate")
-        images = state.space.decode(drawn)
         labels = torch.arange(len(real.classes)).repeat_interleave(ipc)
-        return LabeledImages(images=images, labels=labels, classes=real.classes)
+        return LabeledImages(images=state.decoder.decode(drawn), labels=labels, classes=real.classes)
+
+    def _groups(self, chunks: list[tuple[str, ...]], ipc: int) -> list[tuple[str, ...]]:
+        """Classes denoised at once: of one chunk, and as many as fill a micro-batch; a class's set stays whole."""
+        size = max(1, self.sampler.micro_batch // ipc)
+        return [chunk[i : i + size] for chunk in chunks for i in range(0, len(chunk), size)]

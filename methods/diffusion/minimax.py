@@ -62,3 +62,9 @@ class _MinimaxTerms:
             "representativeness": self.options.representativeness * representativeness,
             "diversity": self.options.diversity * diversity,
         }
+
+    def state_dict(self) -> dict[str, dict[int, torch.Tensor]]:
+        return {"real": self.real, "predicted": self.predicted}
+
+    def load_state_dict(self, state: dict[str, dict[int, torch.Tensor]]) -> None:
+        self.real, self.predicted = dict(state["real"]), dict(state["predicted"])

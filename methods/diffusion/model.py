@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from diffusers import DDPMScheduler, DiTTransformer2DModel
 
-from methods.diffusion.autoencoder import PixelSpace
+from methods.diffusion.codec import Codec, load_codec
+
+Weights = dict[str, torch.Tensor]
+"""weights of a transformer by name, perhaps not all of them"""
 
 
 @dataclass
@@ -21,7 +25,12 @@ class DiffusionModel:
     scheduler: Any
     classes: tuple[str, ...]
     """name (wnid) of class id i"""
-    space: PixelSpace
+    encoder: Codec
+    decoder: Codec
+    """often the encoder; a decoder tuned for fidelity may take its place when sampling"""
+    tuned: list[tuple[tuple[str, ...], Weights]] = field(default_factory=list)
+    """after fine-tuning: for each chunk of classes, the weights that replace the prior's"""
+    _active: int | None = None
 
     def __post_init__(self) -> None:
         # diffusers drops labels in train() mode, independently in every block; dropping is done once, by the loop.
@@ -47,7 +56,11 @@ class DiffusionModel:
     def device(self) -> torch.device:
         return next(self.transformer.parameters()).device
 
-    def ids(self, names: tuple[str, ...]) -> list[int]:
+    @property
+    def learns_variance(self) -> bool:
+        return int(self.transformer.config.out_channels or 0) == 2 * int(self.transformer.config.in_channels)
+
+    def ids(self, names: Sequence[str]) -> list[int]:
         """Class ids of ``names``; identity is the name, so the order of a dataset's classes does not matter."""
         position = {name: i for i, name in enumerate(self.classes)}
         missing = [name for name in names if name not in position]
@@ -55,32 +68,83 @@ class DiffusionModel:
             raise ValueError(f"the prior knows no class {missing[0]!r} ({len(missing)} classes missing)")
         return [position[name] for name in names]
 
-    def predict_noise(self, x: torch.Tensor, t: torch.Tensor, class_ids: torch.Tensor) -> torch.Tensor:
-        """eps_theta(x_t, t, class): x (B, C, H, W), t and class_ids int64 (B,) -> (B, C, H, W).
+    def predict(
+        self, x: torch.Tensor, t: torch.Tensor, class_ids: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """eps_theta(x_t, t, class) and, of a model with learned variance, what it says of that.
 
-        Of a model with learned variance (2C output channels) the first C are the noise.
+        x (B, C, H, W), t and class_ids int64 (B,) -> (B, C, H, W) each.
         """
         out = self.transformer(x, timestep=t, class_labels=class_ids).sample
-        return out[:, : x.shape[1]]
+        channels = x.shape[1]
+        return out[:, :channels], out[:, channels:] if out.shape[1] == 2 * channels else None
+
+    def chunks(self, names: Sequence[str]) -> list[tuple[str, ...]]:
+        """``names`` in groups that one set of weights serves, in their order."""
+        groups: list[tuple[int | None, list[str]]] = []
+        for name in names:
+            owner = next((i for i, (members, _) in enumerate(self.tuned) if name in members), None)
+            if groups and groups[-1][0] == owner:
+                groups[-1][1].append(name)
+            else:
+                groups.append((owner, [name]))
+        return [tuple(members) for _, members in groups]
+
+    def activate(self, name: str) -> None:
+        """Put the weights that serve the class ``name`` into the transformer."""
+        for i, (members, weights) in enumerate(self.tuned):
+            if name in members and self._active != i:
+                put(self.transformer, weights)
+                self._active = i
 
     def save(self, folder: Path) -> None:
-        """The layout of a diffusers pipeline: transformer/ and scheduler/, with the class names beside."""
+        """The layout of a diffusers pipeline: transformer/, scheduler/ and vae/ (unless it works on pixels), with the
+        class names beside. What fine-tuning changed is ``save_tuned``'s."""
         self.transformer.save_pretrained(folder / "transformer")
         self.scheduler.save_pretrained(folder / "scheduler")
-        for part in ("transformer", "scheduler"):
-            _forget_origin(next((folder / part).glob("*config.json")))
+        self.encoder.save(folder)
+        for path in folder.glob("*/*config.json"):
+            _forget_origin(path)
         (folder / "classes.json").write_text(json.dumps(list(self.classes)))
 
     @staticmethod
     def load(folder: Path, device: str) -> DiffusionModel:
+        codec = load_codec(folder, device)
         return DiffusionModel(
             transformer=DiTTransformer2DModel.from_pretrained(
                 folder / "transformer", use_safetensors=True, low_cpu_mem_usage=False
             ).to(device),
             scheduler=DDPMScheduler.from_pretrained(folder / "scheduler"),
             classes=tuple(json.loads((folder / "classes.json").read_text())),
-            space=PixelSpace(),
+            encoder=codec,
+            decoder=codec,
         )
+
+    def save_tuned(self, folder: Path) -> None:
+        """The weights of each chunk as ``<i>.safetensors``, and ``chunks.json`` with its class names."""
+        from safetensors.torch import save_file
+
+        for i, (_, weights) in enumerate(self.tuned):
+            save_file({name: w.contiguous() for name, w in sorted(weights.items())}, folder / f"{i}.safetensors")
+        (folder / "chunks.json").write_text(json.dumps([list(members) for members, _ in self.tuned]))
+
+    def load_tuned(self, folder: Path) -> None:
+        """Read what ``save_tuned`` wrote on top of this, the prior."""
+        from safetensors.torch import load_file
+
+        chunks = json.loads((folder / "chunks.json").read_text())
+        self.tuned = [
+            (tuple(members), load_file(folder / f"{i}.safetensors", device=str(self.device)))
+            for i, members in enumerate(chunks)
+        ]
+
+
+@torch.no_grad()
+def put(transformer: Any, weights: Weights) -> None:
+    """Copy ``weights`` into the parameters of their names."""
+    named = dict(transformer.named_parameters())
+    for name, tensor in weights.items():
+        named[name].copy_(tensor)
 
 
 def _forget_origin(path: Path) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from benchmark import seeding
-from benchmark.types import Count, Fraction, NonNegative
+from benchmark.types import Count, Fraction, NonNegative, NonNegativeInt
 
 if TYPE_CHECKING:
     import torch
@@ -17,7 +18,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Sampler:
-    """How latents are drawn from a diffusion model."""
+    """How latents are drawn from a diffusion model.
+
+    Two conventions of the field for DiT-XL/2, which give different images from the same weights:
+    the original code's, also Minimax's: ``kind=ddpm, spacing=linspace, guided_channels=3, variance=learned``;
+    diffusers' DiTPipeline's: ``kind=ddim, spacing=leading, guided_channels=0, variance=fixed``.
+    """
 
     kind: Literal["ddpm", "ddim"] = "ddpm"
     steps: Count = 50
@@ -25,6 +31,10 @@ class Sampler:
     """which of the training timesteps are visited; linspace is the respacing of the original DiT code"""
     guidance_scale: NonNegative = 4.0
     """classifier-free guidance: 1 is none, 4 is the field's choice for DiT-XL/2"""
+    guided_channels: NonNegativeInt = 0
+    """the first channels of a latent that guidance reaches, the others take the class's prediction; 0 is all"""
+    variance: Literal["fixed", "learned"] = "fixed"
+    """of a DDPM step: that of the posterior, or what a model with learned variance says"""
     eta: Fraction = 0.0
     """DDIM only: share of the DDPM noise that is added back"""
     clip_x0: bool = False
@@ -52,6 +62,7 @@ def sample_sets(
     seed: int,
     guidance: Guidance | None = None,
     means: torch.Tensor | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> torch.Tensor:
     """``n`` latents of each of the K classes ``names``: (K, n, C, H, W), denoised together.
 
@@ -64,23 +75,27 @@ def sample_sets(
     timesteps, abars = schedule(model, sampler)
     noise = torch.stack(
         [image_noise(seed, name, i, len(timesteps) + 1, model.latent_shape) for name in names for i in range(n)], dim=1
-    ).to(model.device)
+    )
     ids = torch.tensor(model.ids(names), device=model.device).repeat_interleave(n)
-    z = noise[0]
+    sets = (len(names), n)
+    z = noise[0].to(model.device)
     with torch.inference_mode():
         for i, t in enumerate(timesteps):
-            eps = predict(model, z, t, ids, sampler)
-            z = step(sampler, z, eps, abars[i], abars[i + 1], noise[i + 1])
+            eps, v = predict(model, z, t, ids, sampler)
+            moved, x0_hat = step(sampler, z, eps, abars[i], abars[i + 1], noise[i + 1].to(model.device), v)
+            z = moved
             if guidance is not None:
                 assert means is not None
-                sets = LatentSets(
-                    latents=z.unflatten(0, (len(names), n)),
-                    mean=means,
+                given = LatentSets(
+                    latents=z.unflatten(0, sets),
+                    x0_hat=x0_hat.unflatten(0, sets),
+                    mean=means.to(model.device),
                     abar=abars[i + 1],
                     progress=(i + 1) / len(timesteps),
                 )
-                z = (sets.latents - guidance.correction(sets)).flatten(0, 1)
-    return z.unflatten(0, (len(names), n)).clone()
+                z = (given.latents - guidance.correction(given)).flatten(0, 1)
+            progress(i + 1, len(timesteps))
+    return z.unflatten(0, sets).clone()
 
 
 def schedule(model: DiffusionModel, sampler: Sampler) -> tuple[list[int], list[float]]:
@@ -93,38 +108,64 @@ def schedule(model: DiffusionModel, sampler: Sampler) -> tuple[list[int], list[f
     return timesteps, [float(model.alphas_cumprod[t]) for t in timesteps] + [1.0]
 
 
-def predict(model: DiffusionModel, z: torch.Tensor, t: int, ids: torch.Tensor, sampler: Sampler) -> torch.Tensor:
-    """The guided noise eps(null) + scale * (eps(class) - eps(null)) at ``z`` (B, C, H, W), in micro-batches."""
+def predict(
+    model: DiffusionModel, z: torch.Tensor, t: int, ids: torch.Tensor, sampler: Sampler
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Noise and learned variance at ``z`` (B, C, H, W), in micro-batches.
+
+    Noise is guided, eps(null) + scale * (eps(class) - eps(null)), in ``guided_channels``; the other channels and the
+    variance are the class's own.
+    """
     import torch
 
-    parts = []
+    guided = slice(0, sampler.guided_channels or z.shape[1])
+    noises, variances = [], []
     for part, part_ids in zip(z.split(sampler.micro_batch), ids.split(sampler.micro_batch), strict=True):
         time = torch.full_like(part_ids, t)
         if sampler.guidance_scale == 1:
-            parts.append(model.predict_noise(part, time, part_ids))
-            continue
-        null = torch.full_like(part_ids, model.null_id)
-        both = model.predict_noise(torch.cat([part, part]), torch.cat([time, time]), torch.cat([part_ids, null]))
-        with_class, without = both.chunk(2)
-        parts.append(without + sampler.guidance_scale * (with_class - without))
-    return torch.cat(parts)
+            eps, v = model.predict(part, time, part_ids)
+        else:
+            null = torch.full_like(part_ids, model.null_id)
+            both, v = model.predict(torch.cat([part, part]), torch.cat([time, time]), torch.cat([part_ids, null]))
+            eps, without = both.chunk(2)
+            eps = eps.clone()
+            eps[:, guided] = without[:, guided] + sampler.guidance_scale * (eps[:, guided] - without[:, guided])
+            v = None if v is None else v.chunk(2)[0]
+        noises.append(eps)
+        variances.append(v)
+    return torch.cat(noises), None if variances[0] is None else torch.cat([v for v in variances if v is not None])
 
 
 def step(
-    sampler: Sampler, z: torch.Tensor, eps: torch.Tensor, abar: float, abar_next: float, noise: torch.Tensor
-) -> torch.Tensor:
-    """z at noise level ``abar_next`` from z at ``abar`` and its predicted noise; ``noise`` is standard normal.
+    sampler: Sampler,
+    z: torch.Tensor,
+    eps: torch.Tensor,
+    abar: float,
+    abar_next: float,
+    noise: torch.Tensor,
+    v: torch.Tensor | None = None,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """z at noise level ``abar_next`` from z at ``abar`` and its predicted noise; and the x0 that was predicted.
 
-    DDPM: Ho et al. 2020, equations 6 and 7, with the posterior variance. DDIM: Song et al. 2021, equation 12 and 16.
-    The last step (abar_next = 1) adds no noise.
+    ``noise`` is standard normal. DDPM: Ho et al. 2020, equations 6 and 7, with the posterior variance or the learned
+    one for ``v``. DDIM: Song et al. 2021, equations 12 and 16. The last step (abar_next = 1) adds no noise.
     """
+    import torch
+
     x0 = (z - (1 - abar) ** 0.5 * eps) / abar**0.5
     if sampler.clip_x0:
         x0 = x0.clamp(-1, 1)
-    variance = (1 - abar_next) / (1 - abar) * (1 - abar / abar_next)
+    alpha = abar / abar_next
+    variance = (1 - abar_next) / (1 - abar) * (1 - alpha)
     if sampler.kind == "ddim":
         sigma = sampler.eta * variance**0.5
-        return abar_next**0.5 * x0 + max(1 - abar_next - sigma**2, 0.0) ** 0.5 * eps + sigma * noise
-    alpha = abar / abar_next
+        return abar_next**0.5 * x0 + max(1 - abar_next - sigma**2, 0.0) ** 0.5 * eps + sigma * noise, x0
     mean = abar_next**0.5 * (1 - alpha) / (1 - abar) * x0 + alpha**0.5 * (1 - abar_next) / (1 - abar) * z
-    return mean + variance**0.5 * noise
+    if sampler.variance == "fixed" or abar_next == 1:
+        return mean + variance**0.5 * noise, x0
+    if v is None:
+        raise ValueError("variance=learned needs a model that predicts it; this one has as many outputs as inputs")
+    from methods.diffusion.variance import learned_log_variance
+
+    log_variance = learned_log_variance(v, torch.tensor(1 - alpha), torch.tensor(variance))
+    return mean + (0.5 * log_variance).exp() * noise, x0

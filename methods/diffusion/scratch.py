@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from benchmark import seeding
-from benchmark.types import Count, LabeledImages, NonNegativeInt, Preparation, StageContext
+from benchmark.types import Count, LabeledImages, NonNegativeInt, StageContext
+from methods.diffusion.autoencoder import Autoencoder, PixelSpace
 from methods.diffusion.options import Training
+from methods.diffusion.prior import Prior
 
 if TYPE_CHECKING:
     from methods.diffusion.model import DiffusionModel
 
 
 @dataclass(frozen=True)
-class ScratchPrior(Preparation):
-    """A class-conditional DiT in pixel space, trained on the train images alone."""
+class ScratchPrior(Prior):
+    """A class-conditional DiT trained on the train images alone, on pixels or in the latents of an autoencoder."""
 
-    stage: ClassVar[Literal["prior"]] = "prior"
-
+    autoencoder: Autoencoder = field(default_factory=PixelSpace)
     width: Count = 64
     layers: Count = 4
     heads: Count = 4
@@ -33,14 +34,17 @@ class ScratchPrior(Preparation):
         import torch
         from diffusers import DDPMScheduler
 
-        from methods.diffusion.autoencoder import PixelSpace
+        from methods.diffusion.latents import training_latents
         from methods.diffusion.model import DiffusionModel, new_transformer
         from methods.diffusion.objective import Plain
         from methods.diffusion.train import train
 
-        channels, height, width = real.shape
+        codec = self.autoencoder.open(ctx.device)
+        channels, height, width = codec.latent_shape(real.shape)
         if height != width or height % self.patch:
-            raise ValueError(f"a DiT with patch {self.patch} needs square images that it divides, not {height}x{width}")
+            raise ValueError(
+                f"a DiT with patch {self.patch} needs square latents that it divides, not {height}x{width}"
+            )
         with seeding.seeded("prior-init", self.seed):
             transformer = new_transformer(
                 width=self.width,
@@ -53,10 +57,10 @@ class ScratchPrior(Preparation):
             )
         # clip_sample defaults to True in diffusers and would be wrong for latents; clipping is the sampler's option.
         scheduler = DDPMScheduler(self.timesteps, beta_schedule=self.schedule, clip_sample=False)
-        model = DiffusionModel(transformer.to(ctx.device), scheduler, real.classes, PixelSpace())
-        latents = model.space.encode(real.images).to(ctx.device)
-        ids = torch.tensor(model.ids(real.classes), device=ctx.device)[real.labels.to(ctx.device)]
-        train(model, latents, ids, Plain(), self.training, seeding.generator("prior-train", self.seed), ctx)
+        model = DiffusionModel(transformer.to(ctx.device), scheduler, real.classes, codec, codec)
+        latents = training_latents(codec, real, self.training.mirror, ctx)
+        random = seeding.generator("prior-train", self.seed)
+        train(model, latents, torch.arange(len(real)), Plain(), self.training, random, ctx)
         return model
 
     def save(self, state: DiffusionModel, folder: Path) -> None:

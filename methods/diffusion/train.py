@@ -2,107 +2,159 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from benchmark.types import StageContext
+from methods.diffusion.latents import Latents
 from methods.diffusion.model import DiffusionModel
 from methods.diffusion.objective import Objective, Prediction
 from methods.diffusion.options import Training
+from methods.diffusion.termbins import TermBins
+from methods.diffusion.variance import variational_bound
 
-TIMESTEP_BINS = 10
+CHECKPOINT_SECONDS = 300.0
 
 
 def train(
     model: DiffusionModel,
-    latents: torch.Tensor,
-    class_ids: torch.Tensor,
+    latents: Latents,
+    index: torch.Tensor,
     objective: Objective,
     options: Training,
     random: torch.Generator,
     ctx: StageContext,
+    parameters: Sequence[nn.Parameter] | None = None,
 ) -> None:
-    """Train ``model.transformer`` in place on ``latents`` (N, C, H, W) of ``class_ids`` (N,).
+    """Train ``parameters`` (all by default) of ``model.transformer`` in place on the images ``index`` of ``latents``.
 
-    ``random`` is a CPU generator from which indices, label drops, timesteps and noise are drawn in this order at
-    each step, so that runs which differ in the objective see the same batches. Logs the mean of each term in
-    ``TIMESTEP_BINS`` bins of the timestep.
+    ``latents.labels`` are class ids of the model. ``random`` is a CPU generator from which images, label drops,
+    timesteps, noise and latents are drawn in this order at each step, so that runs which differ in the objective see
+    the same batches. Logs the mean of each term by bins of the timestep. Resumes from ``ctx.scratch``.
+
+    A model with learned variance trains it by the variational bound beside the denoising loss, as it was pretrained.
     """
-    network, device = model.transformer.train(), model.device
-    parameters = [p for p in network.parameters() if p.requires_grad]
-    optimiser = torch.optim.AdamW(
-        parameters, lr=options.lr, weight_decay=options.weight_decay, betas=(0.9, 0.99), fused=True
-    )
-    average = [p.detach().clone() for p in parameters] if options.ema else []
-    abars, num_timesteps = model.alphas_cumprod, len(model.alphas_cumprod)
-    terms_of, bins = objective.begin(), _Bins(num_timesteps)
+    run = _Run(model, objective, options, random, list(parameters or model.transformer.parameters()))
+    checkpoint = ctx.scratch / "training.pt" if ctx.scratch else None
+    if checkpoint and checkpoint.exists():
+        run.load_state_dict(torch.load(checkpoint, map_location=model.device, weights_only=True))
+    saved = time.monotonic()
+    while run.step < options.steps:
+        run.advance(latents, index)
+        ctx.progress(run.step, options.steps)
+        if checkpoint and time.monotonic() - saved > CHECKPOINT_SECONDS:
+            torch.save(run.state_dict(), checkpoint.with_suffix(".tmp"))
+            checkpoint.with_suffix(".tmp").replace(checkpoint)
+            saved = time.monotonic()
+    run.finish()
+    if checkpoint:
+        checkpoint.unlink(missing_ok=True)
+    ctx.log(run.bins.means())
 
-    for step in range(options.steps):
-        for group in optimiser.param_groups:
-            group["lr"] = options.lr * _rate(step, options)
-        index = torch.randint(len(latents), (options.batch,), generator=random)
-        drop = torch.rand(options.batch, generator=random) < options.label_dropout
-        t = torch.randint(num_timesteps, (options.batch,), generator=random)
-        eps = torch.randn(options.batch, *latents.shape[1:], generator=random).to(device)
 
-        x0, labels, abar = latents[index], class_ids[index], abars[t].view(-1, 1, 1, 1).to(device)
+class _Run:
+    """A training run between two steps; its state is all that the rest of the run depends on."""
+
+    def __init__(
+        self,
+        model: DiffusionModel,
+        objective: Objective,
+        options: Training,
+        random: torch.Generator,
+        parameters: list[nn.Parameter],
+    ) -> None:
+        self.model, self.options, self.random, self.parameters = model, options, random, parameters
+        self.optimiser = torch.optim.AdamW(
+            parameters, lr=options.lr, weight_decay=options.weight_decay, betas=(0.9, 0.99), fused=True
+        )
+        self.average = [p.detach().clone() for p in parameters] if options.ema else []
+        self.terms = objective.begin()
+        self.bins = TermBins(len(model.alphas_cumprod))
+        self.step = 0
+        model.transformer.train()
+        if options.checkpoint_activations:
+            model.transformer.enable_gradient_checkpointing()
+
+    def advance(self, latents: Latents, index: torch.Tensor) -> None:
+        """One optimiser step."""
+        options, model = self.options, self.model
+        for group in self.optimiser.param_groups:
+            group["lr"] = options.lr * _rate(self.step, options)
+        chosen = index[torch.randint(len(index), (options.batch,), generator=self.random)]
+        drop = torch.rand(options.batch, generator=self.random) < options.label_dropout
+        t = torch.randint(len(model.alphas_cumprod), (options.batch,), generator=self.random)
+        eps = torch.randn(options.batch, *model.latent_shape, generator=self.random).to(model.device)
+        x0 = latents.draw(chosen, self.random, model.device)
+        labels = latents.labels[chosen]
+
+        self.optimiser.zero_grad(set_to_none=True)
+        for part in torch.arange(options.batch).chunk(options.accumulate):
+            terms = self._terms(x0[part], labels[part], drop[part], t[part], eps[part])
+            loss = torch.stack([value.mean() for value in terms.values()]).sum()
+            if not torch.isfinite(loss):
+                raise FloatingPointError(
+                    f"the loss became {loss.item()} at step {self.step}: lower the learning rate or the weight"
+                )
+            (loss * (len(part) / options.batch)).backward()
+            self.bins.add(t[part], terms)
+        self.optimiser.step()
+        if self.average:
+            decay = min(options.ema, (1 + self.step) / (10 + self.step))
+            torch._foreach_lerp_(self.average, [p.detach() for p in self.parameters], 1 - decay)
+        self.step += 1
+
+    def _terms(
+        self, x0: torch.Tensor, labels: torch.Tensor, drop: torch.Tensor, t: torch.Tensor, eps: torch.Tensor
+    ) -> Mapping[str, torch.Tensor]:
+        model = self.model
+        abar = model.alphas_cumprod[t].view(-1, 1, 1, 1).to(model.device)
         x_t = abar.sqrt() * x0 + (1 - abar).sqrt() * eps
-        shown = labels.masked_fill(drop.to(device), model.null_id)
-        eps_hat = model.predict_noise(x_t, t.to(device), shown)
-        terms = {
-            "denoising": F.mse_loss(eps_hat.float(), eps, reduction="none").flatten(1).mean(1),
-            **terms_of(Prediction(x0=x0, x_t=x_t, eps_hat=eps_hat, abar=abar, labels=labels)),
-        }
-        loss = torch.stack([value.mean() for value in terms.values()]).sum()
-        if not torch.isfinite(loss):
-            raise FloatingPointError(
-                f"the loss became {loss.item()} at step {step}: lower the learning rate or the weight"
-            )
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
-        if average:
-            decay = min(options.ema, (1 + step) / (10 + step))
-            torch._foreach_lerp_(average, [p.detach() for p in parameters], 1 - decay)
-        bins.add(t, terms)
-        ctx.progress(step + 1, options.steps)
+        shown = labels.masked_fill(drop, model.null_id).to(model.device)
+        with torch.autocast(model.device.type, torch.bfloat16, enabled=self.options.precision == "bf16"):
+            eps_hat, v = model.predict(x_t, t.to(model.device), shown)
+        eps_hat = eps_hat.float()
+        terms = {"denoising": F.mse_loss(eps_hat, eps, reduction="none").flatten(1).mean(1)}
+        if v is not None:
+            terms["variance"] = variational_bound(x0, x_t, eps_hat, v.float(), t, model.alphas_cumprod)
+        return {**terms, **self.terms(Prediction(x0=x0, x_t=x_t, eps_hat=eps_hat, abar=abar, labels=labels))}
 
-    for kept, parameter in zip(average, parameters, strict=False):
-        parameter.data.copy_(kept)
-    network.eval()
-    ctx.log(bins.means())
+    def finish(self) -> None:
+        """Keep the average where there is one, and leave the network ready to sample."""
+        for kept, parameter in zip(self.average, self.parameters, strict=False):
+            parameter.data.copy_(kept)
+        self.model.transformer.disable_gradient_checkpointing()
+        self.model.transformer.eval()
+
+    def state_dict(self) -> dict[str, Any]:
+        memory = getattr(self.terms, "state_dict", dict)
+        return {
+            "step": self.step,
+            "parameters": [p.detach() for p in self.parameters],
+            "optimiser": self.optimiser.state_dict(),
+            "average": self.average,
+            "random": self.random.get_state(),
+            "terms": memory(),
+            "bins": self.bins.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.step = state["step"]
+        for parameter, saved in zip(self.parameters, state["parameters"], strict=True):
+            parameter.data.copy_(saved)
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.average = state["average"]
+        self.random.set_state(state["random"].cpu())
+        if state["terms"]:
+            self.terms.load_state_dict(state["terms"])  # type: ignore[attr-defined]
+        self.bins.load_state_dict(state["bins"])
 
 
 def _rate(step: int, options: Training) -> float:
     """Learning rate at ``step`` as a share of its peak."""
     rise = min(1.0, (step + 1) / options.warmup) if options.warmup else 1.0
     return rise * (1 - step / options.steps if options.decay == "linear" else 1.0)
-
-
-class _Bins:
-    """Running means of terms by bin of the timestep; terms without a value a sample have one mean."""
-
-    def __init__(self, num_timesteps: int) -> None:
-        self.width = num_timesteps / TIMESTEP_BINS
-        self.sums: dict[str, torch.Tensor] = {}
-        self.counts: dict[str, torch.Tensor] = {}
-
-    def add(self, t: torch.Tensor, terms: Mapping[str, torch.Tensor]) -> None:
-        for name, value in terms.items():
-            value = value.detach().double().cpu()
-            where = (t / self.width).long() if value.ndim else torch.zeros(1, dtype=torch.long)
-            bins = TIMESTEP_BINS if value.ndim else 1
-            sums = self.sums.setdefault(name, torch.zeros(bins, dtype=torch.float64))
-            counts = self.counts.setdefault(name, torch.zeros(bins, dtype=torch.float64))
-            sums.index_add_(0, where, value.reshape(-1))
-            counts.index_add_(0, where, torch.ones_like(value.reshape(-1)))
-
-    def means(self) -> dict[str, float]:
-        result = {}
-        for name, sums in self.sums.items():
-            for i, mean in enumerate((sums / self.counts[name].clamp(min=1)).tolist()):
-                label = name if len(sums) == 1 else f"{name}/t{int(i * self.width)}-{int((i + 1) * self.width) - 1}"
-                result[label] = mean
-        return result

@@ -1,0 +1,133 @@
+"""Images to latents and back. Every scale is read from the autoencoder's own configuration."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL, AutoencoderTiny
+
+BATCH = 32
+"""images that an autoencoder sees at once"""
+
+
+class Codec(ABC):
+    """uint8 images (N, C, H, W) on the CPU <-> float32 latents (N, c, h, w) scaled to about unit variance."""
+
+    @abstractmethod
+    def moments(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Mean and standard deviation of the latents of ``images``, scaled; None for a deterministic codec."""
+
+    @abstractmethod
+    def decode(self, latents: torch.Tensor) -> torch.Tensor:
+        """Latents -> uint8 images on the CPU, clamped and rounded to the nearest level."""
+
+    @abstractmethod
+    def identity(self) -> str:
+        """A digest of the weights: what a cache of latents is named by."""
+
+    @abstractmethod
+    def latent_shape(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
+        """Shape of the latents of images of ``shape``."""
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write what ``load_codec`` reads."""
+
+    def encode(self, images: torch.Tensor) -> torch.Tensor:
+        """The mean latents of ``images``."""
+        return self.moments(images)[0]
+
+
+class PixelCodec(Codec):
+    """The identity, scaled to [-1, 1]."""
+
+    def moments(self, images: torch.Tensor) -> tuple[torch.Tensor, None]:
+        return images.float() / 127.5 - 1, None
+
+    def decode(self, latents: torch.Tensor) -> torch.Tensor:
+        return _to_levels(latents)
+
+    def identity(self) -> str:
+        return "pixels"
+
+    def latent_shape(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
+        return shape
+
+    def save(self, folder: Path) -> None:
+        pass
+
+
+class DiffusersCodec(Codec):
+    """An autoencoder of diffusers, in evaluation mode."""
+
+    def __init__(self, vae: Any) -> None:
+        self.vae = vae.eval().requires_grad_(False)
+
+    @torch.inference_mode()
+    def moments(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        scale = float(self.vae.config.scaling_factor)
+        means, deviations = [], []
+        for part in images.split(BATCH):
+            encoded = self.vae.encode(part.to(self.vae.device).float() / 127.5 - 1)
+            if isinstance(self.vae, AutoencoderKL):
+                means.append(encoded.latent_dist.mean * scale)
+                deviations.append(encoded.latent_dist.std * scale)
+            else:
+                means.append(encoded.latents * scale)
+        return torch.cat(means), torch.cat(deviations) if deviations else None
+
+    @torch.inference_mode()
+    def decode(self, latents: torch.Tensor) -> torch.Tensor:
+        scale = float(self.vae.config.scaling_factor)
+        parts = (part.to(self.vae.device) / scale for part in latents.split(BATCH))
+        return torch.cat([_to_levels(self.vae.decode(part).sample).cpu() for part in parts])
+
+    def identity(self) -> str:
+        found = hashlib.sha256()
+        for name, tensor in sorted(self.vae.state_dict().items()):
+            found.update(name.encode())
+            found.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+        return found.hexdigest()[:16]
+
+    def latent_shape(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
+        if isinstance(self.vae, AutoencoderKL):
+            factor = 2 ** (len(self.vae.config.block_out_channels) - 1)
+        else:
+            factor = 2 ** sum(n > 0 for n in self.vae.config.num_encoder_blocks[1:])
+        return int(self.vae.config.latent_channels), shape[1] // factor, shape[2] // factor
+
+    def save(self, folder: Path) -> None:
+        self.vae.save_pretrained(folder / "vae")
+
+
+def open_kl(source: str, device: str) -> DiffusersCodec:
+    """An AutoencoderKL from a hub id or a folder. Raises OSError when it is neither at hand nor downloadable."""
+    return DiffusersCodec(
+        AutoencoderKL.from_pretrained(source, use_safetensors=True, low_cpu_mem_usage=False).to(device)
+    )
+
+
+def open_tiny(source: str, device: str) -> DiffusersCodec:
+    """An AutoencoderTiny from a hub id or a folder."""
+    return DiffusersCodec(
+        AutoencoderTiny.from_pretrained(source, use_safetensors=True, low_cpu_mem_usage=False).to(device)
+    )
+
+
+def load_codec(folder: Path, device: str) -> Codec:
+    """The codec that ``save`` wrote into ``folder`` (a pipeline's folder, with vae/ unless it works on pixels)."""
+    config = folder / "vae" / "config.json"
+    if not config.exists():
+        return PixelCodec()
+    tiny = json.loads(config.read_text())["_class_name"] == "AutoencoderTiny"
+    return (open_tiny if tiny else open_kl)(str(folder / "vae"), device)
+
+
+def _to_levels(x: torch.Tensor) -> torch.Tensor:
+    """float in [-1, 1] (others are clamped) -> uint8, rounded to the nearest of 256 levels."""
+    return ((x.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)

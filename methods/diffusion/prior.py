@@ -1,0 +1,15 @@
+"""The prior: the diffusion model that every method of the family starts from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from benchmark.types import Preparation
+
+
+@dataclass(frozen=True)
+class Prior(Preparation):
+    """Makes a ``DiffusionModel``: by training it (``ScratchPrior``) or by loading it (``PretrainedDiT``)."""
+
+    stage: ClassVar[Literal["prior"]] = "prior"
