@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 import torch.nn.functional as F
+
+from evaluators import colour, crops
+
+if TYPE_CHECKING:
+    from evaluators.recipe import Augmentation
 
 
 def enlarge(images: torch.Tensor, min_side: int) -> torch.Tensor:
@@ -27,3 +34,23 @@ def random_shift(images: torch.Tensor, share: float, random: torch.Generator) ->
     index = torch.arange(n, device=images.device)[:, None, None, None]
     plane = torch.arange(channels, device=images.device)[None, :, None, None]
     return images[index, plane, rows[:, None, :, None], columns[:, None, None, :]]
+
+
+def augment(images: torch.Tensor, options: Augmentation, random: torch.Generator) -> torch.Tensor:
+    """Float RGB images (N, 3, H, W) in [0, 1], each changed by its own draw, in the order of ``options``' fields.
+
+    A change that is switched off draws nothing from ``random``.
+    """
+    n, _, height, width = images.shape
+    if options.shuffle > 1:
+        images = crops.shuffle(images, crops.draw_strips(n, options.shuffle, random))
+    if options.crop != (1.0, 1.0):
+        images = crops.crop(images, crops.draw_crops(n, height, width, options.crop, options.ratio, random))
+    if options.flip:
+        images = crops.flip(images, crops.draw_flips(n, options.flip, random))
+    strengths = (options.brightness, options.contrast, options.saturation)
+    if any(strengths):
+        images = colour.jitter(images, *colour.draw_jitter(n, strengths, random))
+    if options.lighting:
+        images = colour.light(images, colour.draw_lighting(n, options.lighting, random))
+    return images

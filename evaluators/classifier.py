@@ -6,20 +6,25 @@ import math
 from typing import TYPE_CHECKING
 
 import torch
-import torch.nn.functional as F
 
 from benchmark import seeding
 from benchmark.types import Evaluation, LabeledImages, Network, StageContext
-from evaluators.augment import enlarge, random_shift
+from evaluators.cutmix import cutmix, draw_cut
+from evaluators.losses import Loss, Target
+from evaluators.optimise import learning_rate, make_optimiser
+from evaluators.views import View, make_view
 
 if TYPE_CHECKING:
     from evaluators.protocols import HardLabels
 
-EVALUATION_BATCH = 512
-
 
 def train_and_judge(
-    protocol: HardLabels, distilled: LabeledImages, test: LabeledImages, network: Network, ctx: StageContext
+    protocol: HardLabels,
+    distilled: LabeledImages,
+    test: LabeledImages,
+    network: Network,
+    ctx: StageContext,
+    loss: Loss,
 ) -> Evaluation:
     """The accuracy curve of ``network`` trained on ``distilled`` and the final model's hits on ``test``.
 
@@ -30,36 +35,46 @@ def train_and_judge(
     classes = tuple(sorted(distilled.classes))
     train = _by_name(distilled, classes)
     judged = _by_name(test, classes)
-    scale = _Normalise(train.images)
-    x = enlarge(scale(train.images.to(ctx.device)), protocol.min_side)
+    view = make_view(protocol, train.images, ctx.device)
     y = train.labels.to(ctx.device)
-    test_x, test_y = judged.images.to(ctx.device), judged.labels.to(ctx.device)
 
     with seeding.seeded("eval-init", ctx.seed):
-        model = network((x.shape[1], x.shape[2], x.shape[3]), len(classes))
+        model = network(view.shape, len(classes))
     model.to(ctx.device)
     order = seeding.generator("eval-order", ctx.seed)
     augmentation = seeding.generator("eval-augment", ctx.seed)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=protocol.lr, weight_decay=protocol.weight_decay, fused=True)
-    epochs = protocol.epochs(int(train.labels.bincount().max()))
-    steps = epochs * math.ceil(len(x) / protocol.batch)
-    judge_after = {round(epochs * (i + 1) / protocol.evaluations) for i in range(protocol.evaluations)}
+    mixing = seeding.generator("eval-cutmix", ctx.seed)
+    optimiser = make_optimiser(protocol, model)
+    ipc = int(train.labels.bincount().max())
+    epochs, batch_size = protocol.epochs(ipc), protocol.batch_size(ipc)
+    steps_per_epoch = math.ceil(len(y) / batch_size)
+    judge_after = protocol.judged_after(epochs)
 
     step, curve, hits = 0, [], torch.empty(0)
     for epoch in range(1, epochs + 1):
         model.train()
-        for index in torch.randperm(len(x), generator=order).split(protocol.batch):
+        for index in torch.randperm(len(y), generator=order).split(batch_size):
             for group in optimiser.param_groups:
-                group["lr"] = protocol.lr * 0.5 * (1 + math.cos(math.pi * step / steps))
-            batch = random_shift(x[index.to(ctx.device)], protocol.shift, augmentation)
+                group["lr"] = learning_rate(protocol, step, steps_per_epoch, epochs)
+            batch, target = view.train(index, augmentation), Target(y[index.to(ctx.device)])
+            if protocol.cutmix:
+                batch, target = _mixed(batch, target.labels, mixing)
             optimiser.zero_grad(set_to_none=True)
-            F.cross_entropy(model(batch), y[index.to(ctx.device)]).backward()
+            loss(model(batch), batch, target).backward()
             optimiser.step()
             step += 1
         if epoch in judge_after:
-            hits = _hits(model, test_x, test_y, scale, protocol.min_side)
+            hits = _hits(model, judged, view, ctx.device)
             curve.append((epoch, float(hits.double().mean())))
+        ctx.progress(epoch, epochs)
     return Evaluation(curve=tuple(curve), correct=tuple(hits.tolist()))
+
+
+def _mixed(batch: torch.Tensor, labels: torch.Tensor, random: torch.Generator) -> tuple[torch.Tensor, Target]:
+    height, width = batch.shape[2:]
+    cut = draw_cut(len(batch), height, width, random)
+    other = labels[cut.partners.to(labels.device)]
+    return cutmix(batch, cut), Target(labels, other, cut.kept(height, width))
 
 
 def _by_name(data: LabeledImages, classes: tuple[str, ...]) -> LabeledImages:
@@ -73,24 +88,13 @@ def _by_name(data: LabeledImages, classes: tuple[str, ...]) -> LabeledImages:
     return LabeledImages(images=data.images[order], labels=labels[order], classes=classes)
 
 
-class _Normalise:
-    """uint8 -> float32 with mean 0 and standard deviation 1 a channel over the train images (never the test images)."""
-
-    def __init__(self, images: torch.Tensor) -> None:
-        scaled = images.double() / 255
-        self.mean = scaled.mean((0, 2, 3)).float()[:, None, None]
-        self.std = scaled.std((0, 2, 3)).float().clamp(min=1e-3)[:, None, None]
-
-    def __call__(self, images: torch.Tensor) -> torch.Tensor:
-        return (images.float() / 255 - self.mean.to(images.device)) / self.std.to(images.device)
-
-
 @torch.inference_mode()
-def _hits(model: torch.nn.Module, x: torch.Tensor, y: torch.Tensor, scale: _Normalise, min_side: int) -> torch.Tensor:
+def _hits(model: torch.nn.Module, judged: LabeledImages, view: View, device: str) -> torch.Tensor:
     """Whether the model's first choice is right, bool (N,), on the CPU, in the order of the split by class name."""
     model.eval()
+    size = view.judged_at_once
     right = [
-        model(enlarge(scale(part), min_side)).argmax(1) == labels
-        for part, labels in zip(x.split(EVALUATION_BATCH), y.split(EVALUATION_BATCH), strict=True)
+        model(view.test(part.to(device))).argmax(1).cpu() == labels
+        for part, labels in zip(judged.images.split(size), judged.labels.split(size), strict=True)
     ]
-    return torch.cat(right).cpu()
+    return torch.cat(right)

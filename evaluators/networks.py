@@ -42,6 +42,32 @@ class ResNet18(Network):
         return ResNet18Module(shape, num_classes)
 
 
+@dataclass(frozen=True)
+class ResNetAP10(Network):
+    """BasicBlocks [1, 1, 1, 1] with instance norm, in which average pooling stands for every stride.
+
+    The stem is a 7x7 convolution of stride 1 and 4x4 average pooling. The field uses the network above 128 px only; up
+    to there the 3x3 stem without pooling is our own choice.
+    """
+
+    def __call__(self, shape: Shape, num_classes: int) -> torch.nn.Module:
+        from evaluators.modules import ResNetAP10Module
+
+        return ResNetAP10Module(shape, num_classes)
+
+
+@dataclass(frozen=True)
+class BatchNormResNet18(Network):
+    """torchvision's ResNet-18 with batch norm, for RGB images."""
+
+    def __call__(self, shape: Shape, num_classes: int) -> torch.nn.Module:
+        from evaluators.modules import BatchNormResNet18Module
+
+        if shape[0] != 3:
+            raise ValueError(f"torchvision's ResNet-18 needs RGB images, not {shape[0]} channels")
+        return BatchNormResNet18Module(num_classes)
+
+
 convnet3 = ConvNet(depth=3)
 """ConvNet-3, width 128, instance norm"""
 
@@ -56,3 +82,9 @@ convnet6 = ConvNet(depth=6)
 
 resnet18 = ResNet18()
 """ResNet-18 with instance norm"""
+
+resnetap10 = ResNetAP10()
+"""ResNetAP-10 with instance norm (ImageNet subsets)"""
+
+resnet18_bn = BatchNormResNet18()
+"""torchvision's ResNet-18 with batch norm (ImageNet-1K)"""

@@ -81,7 +81,7 @@ def _estimate(members: list[tuple[Cell, Record | None]], select: Select) -> Esti
         failed = [record.outcome for _, record in members if record is not None and record.outcome != "ok"]
         why = f"{len(failed)} {failed[0].replace('_', ' ')}" if failed else f"{len(members) - len(good)} missing"
         return Estimate(mean=None, sd=None, note=f"{why} of {len(members)}", **counts)
-    if len({record.config["evaluate"]["variant"] for record in good}) > 1:
+    if len({record.config["evaluate"].get("variant") for record in good}) > 1:
         return Estimate(mean=None, sd=None, note="mixed configurations", **counts)
     averages = [statistics.fmean(values) for values in by_set.values()]
     return Estimate(mean=statistics.fmean(averages), sd=statistics.stdev(averages) if sets > 1 else None, **counts)

@@ -9,7 +9,7 @@ from torch import nn
 from benchmark import registry
 from benchmark.types import LabeledImages, StageContext
 from evaluators.augment import enlarge, random_shift
-from evaluators.networks import ConvNet, ResNet18, convnet3_w32
+from evaluators.networks import BatchNormResNet18, ConvNet, ResNet18, ResNetAP10, convnet3_w32
 from evaluators.protocols import HardLabels, cpu_small_1
 
 QUICK = HardLabels(epochs_by_ipc=((100, 6),), evaluations=3)
@@ -39,8 +39,68 @@ def test_resnet18_keeps_its_resolution_in_the_stem_of_small_images():
     assert parameters(net) == 11_689_512 - (3 * 64 * 49 - 3 * 64 * 9) - 513 * 990
 
 
-def test_instance_norm_does_not_mix_images():
-    net = ResNet18()((1, 16, 16), 10).train()
+@pytest.mark.parametrize(("side", "features"), [(224, 1152), (256, 2048)])
+def test_convnet6_has_the_head_of_the_field(side, features):
+    net = ConvNet(depth=6)((3, side, side), 10)
+    assert net.head.in_features == features
+    assert net.features(torch.zeros(1, 3, side, side)).shape == (1, features)
+
+
+def test_resnetap10_has_the_stem_stages_and_head_of_its_definition():
+    net = ResNetAP10()((3, 224, 224), 10)
+    with torch.no_grad():
+        x = net.stem(torch.zeros(1, 3, 224, 224))
+        shapes = [tuple(x.shape[1:])]
+        for block in list(net.body)[:4]:
+            x = block(x)
+            shapes.append(tuple(x.shape[1:]))
+    assert shapes == [(64, 56, 56), (64, 56, 56), (128, 28, 28), (256, 14, 14), (512, 7, 7)]
+    assert net.head.in_features == 512
+    convolutions = 3 * 64 * 49 + sum(9 * n * (m + n) for m, n in ((64, 64), (64, 128), (128, 256), (256, 512)))
+    shortcuts = 64 * 128 + 128 * 256 + 256 * 512
+    norms = 2 * (64 + 2 * (64 + 128 + 256 + 512) + (128 + 256 + 512))
+    assert parameters(net) == convolutions + shortcuts + norms + (512 * 10 + 10)
+    assert all(module.stride == (1, 1) for module in net.modules() if isinstance(module, nn.Conv2d))
+
+
+def test_resnetap10_keeps_its_resolution_in_the_stem_up_to_128_px():
+    for side, expected in ((128, 128), (129, 32)):
+        assert ResNetAP10()((3, side, side), 10).stem(torch.zeros(1, 3, side, side)).shape[-1] == expected
+
+
+def test_a_pooled_block_pools_the_shortcut_too():
+    """A constant image stays constant inside: with the residual off, a pooled block is a 1x1 convolution and norm."""
+    block = list(ResNetAP10()((3, 64, 64), 10).body)[1]
+    nn.init.zeros_(block.residual[-1].weight)
+    x = torch.randn(2, 64, 8, 8)
+    conv, norm = block.shortcut[0], block.shortcut[-1]
+    pooled = nn.functional.avg_pool2d(x, 2)
+    torch.testing.assert_close(block(x), torch.relu(norm(conv(pooled))), rtol=1e-3, atol=1e-4)
+
+
+def test_resnetap10_starts_from_hes_normal_distribution_with_fan_out():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        weight = ResNetAP10()((3, 64, 64), 10).body[2].residual[0].weight  # 128 -> 256, 3x3
+    assert weight.std().item() == pytest.approx((2 / (256 * 9)) ** 0.5, rel=0.01)
+    assert weight.mean().item() == pytest.approx(0, abs=1e-3)
+
+
+def test_batch_norm_resnet18_is_torchvisions():
+    from torchvision.models import resnet18
+
+    reference = resnet18(num_classes=7).eval()
+    net = BatchNormResNet18()((3, 64, 64), 7).eval()
+    net.load_state_dict(dict(zip(net.state_dict(), reference.state_dict().values(), strict=True)))
+    x = torch.randn(2, 3, 64, 64)
+    torch.testing.assert_close(net(x), reference(x))
+    with pytest.raises(ValueError, match="RGB images, not 1 channels"):
+        BatchNormResNet18()((1, 64, 64), 7)
+
+
+@pytest.mark.parametrize("network", [ResNet18(), ResNetAP10()])
+def test_instance_norm_does_not_mix_images(network):
+    net = network((1, 16, 16), 10).train()
     x = torch.randn(4, 1, 16, 16)
     torch.testing.assert_close(net(x)[:1], net(x[:1]), rtol=1e-4, atol=1e-5)
 
@@ -149,10 +209,21 @@ def test_version_one_of_cpu_small_is_what_it_was():
         "epochs_by_ipc": ((1, 200), (5, 120), (10, 80), (50, 40), (100, 30), (1000, 20)),
         "optimiser": "adamw",
         "lr": 2e-3,
+        "momentum": 0.0,
         "weight_decay": 1e-2,
+        "decay_all": True,
         "batch": 64,
+        "batch_by_ipc": (),
         "schedule": "cosine",
         "min_side": 16,
+        "side": 0,
+        "test_resize": 0,
+        "normalisation": "own",
         "shift": 0.0625,
+        "augmentation": None,
+        "cutmix": False,
+        "many_classes": None,
         "evaluations": 10,
+        "evaluate_every": 0,
+        "evaluate_after": 0.0,
     }

@@ -1,0 +1,46 @@
+"""CutMix (Yun et al., ICCV 2019): a box of each image replaced by that of another, labels mixed by area."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A box for a whole batch, rows [top, bottom) and columns [left, right), and where each image's box comes from."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+    partners: torch.Tensor
+    """int64 (N,), a permutation of the batch"""
+
+    def kept(self, height: int, width: int) -> float:
+        """Share of an image that stays its own, and of the label with it."""
+        return 1 - (self.bottom - self.top) * (self.right - self.left) / (height * width)
+
+
+def draw_cut(n: int, height: int, width: int, random: torch.Generator) -> Cut:
+    """One box a batch, as in the paper's own code: its area is meant to be a share ~ Beta(1, 1), which is uniform; its
+    centre is uniform, and what reaches beyond the image is cut off."""
+    share, y, x = torch.rand(3, generator=random, dtype=torch.float64).tolist()
+    row, column = int(y * height), int(x * width)
+    tall, wide = int(height * share**0.5), int(width * share**0.5)
+    return Cut(
+        top=max(row - tall // 2, 0),
+        bottom=min(row + tall // 2, height),
+        left=max(column - wide // 2, 0),
+        right=min(column + wide // 2, width),
+        partners=torch.randperm(n, generator=random),
+    )
+
+
+def cutmix(images: torch.Tensor, cut: Cut) -> torch.Tensor:
+    """``images`` (N, C, H, W) with the box of each filled from its partner's."""
+    mixed = images.clone()
+    rows, columns = slice(cut.top, cut.bottom), slice(cut.left, cut.right)
+    mixed[:, :, rows, columns] = images[cut.partners.to(images.device)][:, :, rows, columns]
+    return mixed
