@@ -201,3 +201,10 @@ def test_a_set_distilled_in_shards_of_classes_is_the_set_distilled_at_once(tiny_
         found = sets(many)[method]
         assert found.labels.tolist() == expected.labels.tolist()
         assert (found.images.int() - expected.images.int()).abs().max() <= 1  # a network's batch rounds the last bits
+
+
+def test_a_gpu_that_is_not_there_is_refused_before_anything_is_written(tiny_study, tmp_path):
+    done = run(tiny_study, tmp_path / "s", "--set", "device=cuda", CUDA_VISIBLE_DEVICES="")
+    assert done.returncode == 2
+    assert "torch sees no GPU. Use --set device=cpu" in done.stderr
+    assert not (tmp_path / "s").exists()

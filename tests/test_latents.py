@@ -98,9 +98,17 @@ def test_mirrors_are_drawn_half_of_the_time_and_pixels_without_them_draw_nothing
 
 
 def test_class_means_are_those_of_the_real_latents(images):
-    means = class_means(PixelCodec(), images, range(1, 3))
-    torch.testing.assert_close(means[0], PixelCodec().encode(images.of_class(1)).mean(0))
-    assert means.shape == (2, 1, 8, 8)
+    means = class_means(PixelCodec(), images, StageContext(seed=0))
+    torch.testing.assert_close(means[1], PixelCodec().encode(images.of_class(1)).mean(0))
+    assert means.shape == (4, 1, 8, 8)
+
+
+def test_class_means_of_an_autoencoder_are_encoded_once(kl, colour, tmp_path, monkeypatch):
+    ctx = context(tmp_path)
+    first = class_means(kl, colour, ctx)
+    torch.testing.assert_close(first[1], kl.encode(colour.of_class(1)).mean(0), rtol=1e-4, atol=1e-5)
+    monkeypatch.setattr(type(kl), "moments", lambda *_: pytest.fail("encoded again"))
+    assert torch.equal(class_means(kl, colour, ctx), first)
 
 
 def test_a_prior_is_trained_in_the_latents_of_an_autoencoder(colour, tmp_path):

@@ -66,7 +66,7 @@ def test_rsm_lowers_the_size_of_the_predicted_image_in_every_bin_of_the_timestep
 def measured(real, dit_ft):
     """(distance of the class mean, log-determinant) of sets of eight under each guidance, from the same noise."""
     names = real.classes
-    means = class_means(dit_ft.encoder, real, range(10))
+    means = class_means(dit_ft.encoder, real, StageContext(seed=0))
 
     def of(guidance):
         z = sample_sets(dit_ft, names, 8, SAMPLER, 0, guidance, means)

@@ -6,6 +6,7 @@ import json
 import pytest
 
 from benchmark.config import load_config
+from benchmark.errors import BenchError
 from benchmark.execute.backend import Backend
 from benchmark.execute.walk import to_run
 from benchmark.execute.walk import walk as walk_missing
@@ -175,3 +176,8 @@ def test_records_are_json_of_themselves(plan, store):
     walk(plan, store, Pretend(store), Quiet())
     for record in store.records():
         assert Record.from_json(json.loads(json.dumps(dataclasses.asdict(record)))) == record
+
+
+def test_a_stage_that_fits_nowhere_is_refused_and_not_waited_for(plan, store):
+    with pytest.raises(BenchError, match="nothing here can run the prior stage digits/prior"):
+        walk(plan, store, Pretend(store, slots=0), Quiet())

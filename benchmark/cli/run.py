@@ -14,6 +14,7 @@ import click
 
 from benchmark.cli.options import integers, names
 from benchmark.cli.table import store_option
+from benchmark.errors import BenchError
 
 if TYPE_CHECKING:
     from benchmark.config import Config
@@ -100,6 +101,7 @@ def _execute(
     from benchmark.store import Store
     from results.tables import rows
 
+    _check_device(configuration.device)
     store = Store.open(folder, create=True)
     store.write_run(
         {
@@ -130,6 +132,16 @@ def _execute(
         print_tables(tables, stdout)
     _conclude(summary, store, pictures)
     return 1 if summary.cells["failed"] else 0
+
+
+def _check_device(device: str) -> None:
+    """Raises BenchError when the configuration asks for a GPU that is not there."""
+    if device != "cuda":
+        return
+    import torch
+
+    if not torch.cuda.is_available():
+        raise BenchError("the configuration says device: cuda and torch sees no GPU. Use --set device=cpu")
 
 
 def _backend(executor: str, store: Store, stages: int) -> Backend:

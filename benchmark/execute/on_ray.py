@@ -22,23 +22,25 @@ class OnRay(Backend):
         self._ray: Any = ray
         self._root = root
         ray.init(address="local", include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
-        self._free = int(ray.cluster_resources()["CPU"])
-        self._total = self._free
+        resources = ray.cluster_resources()
+        self._processors, self._gpus = int(resources["CPU"]), int(resources.get("GPU", 0))
         self._under_way: dict[Any, Stage] = {}
         self._run = ray.remote(run_stage)
 
     def fits(self, stage: Stage) -> bool:
-        return self._needs(stage) <= self._free
+        stages = [*self._under_way.values(), stage]
+        enough = sum(map(self._threads, stages)) <= self._processors
+        return enough and sum(map(self._needs_gpu, stages)) <= self._gpus
 
     def submit(self, stage: Stage) -> None:
-        task = self._run.options(num_cpus=self._needs(stage), max_retries=0, name=stage.label)
+        task = self._run.options(
+            num_cpus=self._threads(stage), num_gpus=self._needs_gpu(stage), max_retries=0, name=stage.label
+        )
         self._under_way[task.remote(stage, self._root)] = stage
-        self._free -= self._needs(stage)
 
     def wait(self) -> tuple[Stage, StageResult]:
         (ready,), _ = self._ray.wait(list(self._under_way), num_returns=1)
         stage = self._under_way.pop(ready)
-        self._free += self._needs(stage)
         try:
             return stage, self._ray.get(ready)
         except self._ray.exceptions.RayError as error:
@@ -48,6 +50,10 @@ class OnRay(Backend):
     def close(self) -> None:
         self._ray.shutdown()
 
-    def _needs(self, stage: Stage) -> int:
+    def _threads(self, stage: Stage) -> int:
         """Processors for a stage. More threads than processors are allowed, as they are inline: they only share."""
-        return min(stage.threads, self._total)
+        return min(stage.threads, self._processors)
+
+    @staticmethod
+    def _needs_gpu(stage: Stage) -> int:
+        return int(stage.task["device"] == "cuda")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from benchmark.config import STAGE_KINDS
-from benchmark.errors import CorruptArtifact
+from benchmark.errors import BenchError, CorruptArtifact
 from benchmark.execute.backend import Backend
 from benchmark.plan import Plan, Stage
 from benchmark.stages import StageResult, failed_record
@@ -76,6 +76,11 @@ def walk(plan: Plan, store: Store, missing: dict[str, Stage], backend: Backend, 
                 under_way.add(stage.key)
                 watcher.started(stage)
                 backend.submit(stage)
+        if not under_way:
+            stage = next(iter(waiting.values()))
+            raise BenchError(
+                f"nothing here can run the {stage.kind} stage {stage.label}: it asks for more than there is."
+            )
         stage, result = backend.wait()
         under_way.discard(stage.key)
         if result.corrupt and result.corrupt[1] not in remade:

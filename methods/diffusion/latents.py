@@ -59,10 +59,18 @@ def training_latents(codec: Codec, real: LabeledImages, mirror: bool, ctx: Stage
     return Latents(mean, deviation_[0] if deviation_ else None, real.labels)
 
 
-def class_means(codec: Codec, real: LabeledImages, indices: range) -> torch.Tensor:
-    """The mean latent of the real images of each class of ``indices``: float32 (K, c, h, w)."""
+def class_means(codec: Codec, real: LabeledImages, ctx: StageContext) -> torch.Tensor:
+    """The mean latent of the real images of each class: float32 (K, c, h, w), kept in ctx.cache."""
+    if isinstance(codec, PixelCodec) or ctx.cache is None:
+        return _class_means(codec, real)
+    name = "means-" + digest([ctx.data, codec.identity(), list(real.classes)])
+    folder = ctx.cache(name, lambda folder: np.save(folder / "means.npy", _class_means(codec, real).numpy()))
+    return torch.from_numpy(np.load(folder / "means.npy"))
+
+
+def _class_means(codec: Codec, real: LabeledImages) -> torch.Tensor:
     means = []
-    for k in indices:
+    for k in range(len(real.classes)):
         images = real.of_class(k)
         total = torch.stack([codec.encode(part).double().sum(0).cpu() for part in images.split(CHUNK)]).sum(0)
         means.append((total / len(images)).float())

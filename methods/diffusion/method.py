@@ -52,15 +52,14 @@ class Diffusion(Distiller):
 
         from methods.diffusion.latents import class_means
 
+        means = class_means(state.encoder, real, ctx) if self.guidance is not None else None
         latents = []
         position = {name: k for k, name in enumerate(real.classes)}
         for group in self._groups(state.chunks(real.classes), ipc):
             state.activate(group[0])
             first = position[group[0]]
-            means = None
-            if self.guidance is not None:
-                means = class_means(state.encoder, real, range(first, first + len(group)))
-            sets = sample_sets(state, group, ipc, self.sampler, ctx.seed, self.guidance, means)
+            here = None if means is None else means[first : first + len(group)]
+            sets = sample_sets(state, group, ipc, self.sampler, ctx.seed, self.guidance, here)
             latents.append(sets.flatten(0, 1).cpu())
             ctx.progress(first + len(group), len(real.classes))
         drawn = torch.cat(latents)
