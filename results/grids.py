@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmark.types import LabeledImages
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 MOST_COLUMNS = 10
 TILE = 32
 """smallest side of a tile in pixels; smaller images are enlarged without smoothing"""
+
+LONGEST_LEVEL_NAME = 6
+"""characters that fit over a tile; longer class names are turned"""
 
 
 def set_grid(data: LabeledImages) -> Image.Image:
@@ -32,17 +35,19 @@ def save_overview(path: Path, sets: Mapping[str, LabeledImages], title: str) -> 
     names = next(iter(sets.values())).classes[:MOST_COLUMNS]
     mosaic = _mosaic([[data.of_class(data.classes.index(name))[0] for name in names] for data in sets.values()])
     cell = 0.62
-    figure = Figure(figsize=(cell * len(names) + 1.4, cell * len(sets) + 0.7), dpi=160, layout="constrained")
+    figure = Figure(figsize=(cell * len(names) + 1.6, cell * len(sets) + 0.9), dpi=160, layout="constrained")
     axes = figure.add_subplot()
     axes.imshow(mosaic, cmap="gray" if mosaic.mode == "L" else None, interpolation="nearest")
     width, height = mosaic.size
-    axes.set_xticks([(i + 0.5) * width / len(names) for i in range(len(names))], names, fontsize=9)
+    long = max(map(len, names)) > LONGEST_LEVEL_NAME
+    turned: dict[str, Any] = {"rotation": 35, "ha": "left", "rotation_mode": "anchor"} if long else {}
+    axes.set_xticks([(i + 0.5) * width / len(names) for i in range(len(names))], names, fontsize=9, **turned)
     axes.set_yticks([(i + 0.5) * height / len(sets) for i in range(len(sets))], list(sets), fontsize=9)
     axes.xaxis.tick_top()
     axes.tick_params(length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    axes.set_title(title, fontsize=10)
+    figure.suptitle(title, fontsize=10)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, metadata={"Software": None})
 

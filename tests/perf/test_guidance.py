@@ -3,7 +3,6 @@
 pytest tests/perf/test_guidance.py -s
 """
 
-import platform
 import statistics
 import time
 from functools import partial
@@ -12,6 +11,7 @@ import pytest
 import torch
 from diffusers import DiTTransformer2DModel
 
+from benchmark.provenance import provenance
 from methods.diffusion.cgs import CGS
 from methods.diffusion.dpp import dpp_loss_and_gradient
 from methods.diffusion.guidance import LatentSets
@@ -42,7 +42,7 @@ def autograd(z, eps):
 @pytest.fixture(scope="module", autouse=True)
 def machine():
     torch.set_num_threads(1)
-    print(f"\n{platform.processor() or platform.machine()}, torch {torch.__version__}, one thread")
+    print(f"\n{provenance()['processor']}, torch {torch.__version__}, one thread")
 
 
 def xl_block_seconds(n):
