@@ -14,6 +14,7 @@ Everything is written to a temporary name in its folder, flushed and renamed, so
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -234,8 +235,12 @@ class Store:
             return record
         except (ValueError, KeyError, TypeError) as error:
             target = self.root / "set-aside" / path.name
-            path.rename(target)
-            say(f"the record {path.name} is damaged ({type(error).__name__}: {error}); set aside as {target}")
+            where = f"set aside as {target}"
+            try:
+                path.rename(target)
+            except OSError as problem:
+                where = f"left where it is ({problem.strerror})"
+            say(f"the record {path.name} is damaged ({type(error).__name__}: {error}); {where}")
             return None
 
     # Runs
@@ -257,7 +262,8 @@ class Store:
         ]:
             host, _, pid = path.name.removesuffix(TEMPORARY).rpartition("~")[0].rpartition("~")
             if host.endswith("." + socket.gethostname()) and pid.isdigit() and not _alive(int(pid)):
-                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # a store that can only be read can still be read
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -130,6 +130,7 @@ def _execute(
         print(json.dumps(document, indent=1), file=stdout)
     else:
         print_tables(tables, stdout)
+    stdout.flush()
     _conclude(summary, store, pictures)
     return 1 if summary.cells["failed"] else 0
 

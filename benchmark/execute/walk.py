@@ -66,7 +66,7 @@ def walk(plan: Plan, store: Store, missing: dict[str, Stage], backend: Backend, 
     under_way: set[str] = set()
     failures: list[tuple[Stage, str]] = []
     failed: dict[str, str] = {}
-    remade: set[str] = set()
+    retried: set[str] = set()
     ran: Counter[str] = Counter()
 
     while waiting or under_way:
@@ -83,11 +83,10 @@ def walk(plan: Plan, store: Store, missing: dict[str, Stage], backend: Backend, 
             )
         stage, result = backend.wait()
         under_way.discard(stage.key)
-        if result.corrupt and result.corrupt[1] not in remade:
+        if result.corrupt and stage.key not in retried:
+            retried.add(stage.key)
             damage = CorruptArtifact(*result.corrupt)
-            remade.add(damage.key)
-            _set_aside(store, damage, watcher)
-            for again in (plan.stages[damage.key], stage):
+            for again in (plan.stages[damage.key], stage) if _is_damaged(store, damage, watcher) else (stage,):
                 if again.key not in under_way:
                     waiting[again.key] = again
                     planned.add(again.key)
@@ -135,6 +134,20 @@ def _whole(store: Store, stage: Stage, watcher: Watcher | None) -> bool | None:
         if watcher:
             _set_aside(store, error, watcher)
         return None
+
+
+def _is_damaged(store: Store, damage: CorruptArtifact, watcher: Watcher) -> bool:
+    """Whether the artifact that a stage met as damaged still is, and not made again for another stage meanwhile.
+
+    What is damaged is set aside.
+    """
+    try:
+        store.read(damage.kind, damage.key)
+        return False
+    except CorruptArtifact:
+        if store.folder(damage.kind, damage.key).exists():
+            _set_aside(store, damage, watcher)
+        return True
 
 
 def _set_aside(store: Store, damage: CorruptArtifact, watcher: Watcher) -> None:
