@@ -11,6 +11,7 @@ import pytest
 
 from benchmark.stages import load_distilled
 from benchmark.store import Store
+from tests.invoke import invoke
 
 BENCH = [sys.executable, "-m", "benchmark.cli.main"]
 
@@ -26,8 +27,8 @@ def bench(*arguments, cwd=None, **env):
     )
 
 
-def run(study, store, *arguments, **env):
-    return bench("run", "--config", study, "--store", store, "--executor", "inline", *arguments, **env)
+def run(study, store, *arguments):
+    return invoke("run", "--config", study, "--store", store, "--executor", "inline", *arguments)
 
 
 def test_help_names_every_verb():
@@ -204,7 +205,8 @@ def test_a_set_distilled_in_shards_of_classes_is_the_set_distilled_at_once(tiny_
 
 
 def test_a_gpu_that_is_not_there_is_refused_before_anything_is_written(tiny_study, tmp_path):
-    done = run(tiny_study, tmp_path / "s", "--set", "device=cuda", CUDA_VISIBLE_DEVICES="")
+    options = ["--config", tiny_study, "--store", tmp_path / "s", "--set", "device=cuda"]
+    done = bench("run", *options, CUDA_VISIBLE_DEVICES="")
     assert done.returncode == 2
     assert "torch sees no GPU. Use --set device=cpu" in done.stderr
     assert not (tmp_path / "s").exists()

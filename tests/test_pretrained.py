@@ -1,9 +1,6 @@
 """A tiny random pipeline in the layout of facebook/DiT-XL-2-256, through the code path of the real one."""
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -18,6 +15,7 @@ from methods.diffusion.options import FineTuning
 from methods.diffusion.pretrained import PretrainedDiT
 from methods.diffusion.rsm import RSM
 from methods.diffusion.sampler import Sampler, image_noise, sample_sets
+from tests.invoke import invoke
 
 PIPELINE_CONVENTION = Sampler(kind="ddim", spacing="leading", steps=6, guidance_scale=1.0)
 CONTEXT = StageContext(seed=0)
@@ -215,13 +213,7 @@ methods:
 """
     )
     store = tmp_path / "store"
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmark.cli.main", "run", "--config", study, "--store", store, "--json"],
-        capture_output=True,
-        text=True,
-        timeout=240,
-        env={**os.environ, "HF_HUB_OFFLINE": "1"},
-    )
+    done = invoke("run", "--config", study, "--store", store, "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["cells"]["ok"] == 2
     assert list((store / "artifacts" / "prior").glob("*/reference.json"))
