@@ -84,6 +84,17 @@ def load_distilled(store: Store, key: str, kind: str = "distill") -> LabeledImag
         return LabeledImages(images=file.get_tensor("images"), labels=file.get_tensor("labels"), classes=classes)
 
 
+def lineage(store: Store, distilled: str) -> dict[str, dict[str, Any]]:
+    """The manifests of a distilled set and of the preparations that it rests on, by kind of stage, itself last.
+
+    Raises CorruptArtifact.
+    """
+    manifest = store.manifest("distill", distilled)
+    chain = zip(manifest["task"]["state"], manifest["task"]["chain"], strict=True)
+    prepared = {(kind := build(_plain(described)).stage): store.manifest(kind, key) for described, key in chain}
+    return {**prepared, "distill": manifest}
+
+
 def _prepare(stage: Stage, store: Store) -> None:
     task = stage.task
     preparation: Preparation = build(_plain(task["preparation"]))
@@ -150,6 +161,8 @@ def _evaluate(stage: Stage, store: Store) -> None:
     distilled = load_distilled(store, stage.parents[0])
     judged = _dataset(stage).load(task["split"], store.cache)
     cost, context = _context(stage, store, seed=cell.eval_seed)
+    rests_on = lineage(store, stage.parents[0])
+    seconds = {kind: manifest["run"]["seconds"] for kind, manifest in rests_on.items()}
     with _timed(cost):
         evaluation = build(_plain(task["protocol"])).evaluate(
             distilled, judged, build(_plain(task["network"])), context
@@ -162,8 +175,8 @@ def _evaluate(stage: Stage, store: Store) -> None:
             curve=evaluation.curve,
             correct=np.packbits(np.asarray(evaluation.correct, dtype=bool)).tobytes().hex(),
             n_images=len(evaluation.correct),
-            config=_whole_config(store, stage),
-            run={**_attempt(started), "seconds": {**_seconds(store, stage), "evaluate": cost.seconds}, "log": cost.log},
+            config={**{kind: manifest["task"] for kind, manifest in rests_on.items()}, "evaluate": task},
+            run={**_attempt(started), "seconds": {**seconds, "evaluate": cost.seconds}, "log": cost.log},
         )
     )
 
@@ -263,22 +276,6 @@ def _attempt(started: datetime) -> dict[str, Any]:
         "process": os.getpid(),
         "provenance": provenance(),
     }
-
-
-def _lineage(store: Store, stage: Stage) -> dict[str, dict[str, Any]]:
-    """The manifests of the artifacts that an evaluate stage rests on, by kind of stage."""
-    distilled = store.manifest("distill", stage.parents[0])
-    chain = zip(distilled["task"]["state"], distilled["task"]["chain"], strict=True)
-    prepared = {(kind := build(_plain(described)).stage): store.manifest(kind, key) for described, key in chain}
-    return {**prepared, "distill": distilled}
-
-
-def _whole_config(store: Store, stage: Stage) -> dict[str, Any]:
-    return {**{kind: m["task"] for kind, m in _lineage(store, stage).items()}, "evaluate": stage.task}
-
-
-def _seconds(store: Store, stage: Stage) -> dict[str, float]:
-    return {kind: manifest["run"]["seconds"] for kind, manifest in _lineage(store, stage).items()}
 
 
 def _classify(error: Exception) -> Outcome:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from benchmark import seeding
 from benchmark.types import Count, Distiller, Fraction, LabeledImages, Positive, StageContext
+from methods.pixels import from_levels, to_levels
 from methods.random_real import draw
 
 if TYPE_CHECKING:
@@ -69,10 +70,10 @@ class DM(Distiller):
             optimiser.step()
             ctx.progress(iteration + 1, self.iterations)
         with torch.no_grad():
-            images = ((torch.cat(synthetic).clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).cpu()
+            images = to_levels(torch.cat(synthetic)).cpu()
         return LabeledImages(images=images, labels=real.labels[start], classes=real.classes)
 
 
 def _scaled(images: torch.Tensor, device: str) -> torch.Tensor:
     """uint8, anywhere -> float32 in [-1, 1] on ``device``."""
-    return images.to(device).float() / 127.5 - 1
+    return from_levels(images.to(device))

@@ -20,6 +20,7 @@ from benchmark.store import Store
 from benchmark.study import resolve
 from benchmark.types import LabeledImages
 from results.export import export_set, safe_name, set_folder
+from tests.invoke import invoke
 
 FACTS = {"dataset": "d", "split": "s", "method": "m", "ipc": 2, "seed": 0, "stages": [{"key": "0123abcd"}]}
 
@@ -225,3 +226,13 @@ def test_of_two_configurations_of_a_set_the_latest_run_counts(tmp_path):
     store.write_run({"cells": [[cell, "old"], [{**cell, "seed": 1}, "kept"]]})
     store.write_run({"cells": [[cell, "new"], [cell, "new, other classifier"]]})
     assert list(asked(store).values()) == [["new", "new, other classifier"], ["kept"]]
+
+
+def test_the_card_of_a_set_made_in_shards_names_its_prior_and_fine_tune(tiny_study, tmp_path):
+    store, out = tmp_path / "store", tmp_path / "out"
+    options = ["--methods", "rsm", "--seeds", "0", "--executor", "inline", "--set", "class_shards=2"]
+    assert invoke("run", "--config", tiny_study, "--store", store, *options).returncode == 0
+    assert invoke("export", "--store", store, "--out", out).returncode == 0
+    (card,) = out.rglob("README.md")
+    facts = json.loads(card.read_text().partition("```json\n")[2].partition("\n```")[0])
+    assert [stage["stage"] for stage in facts["stages"]] == ["prior", "fit", "distill"]

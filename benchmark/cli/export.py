@@ -114,22 +114,17 @@ def _only(sets: dict[Made, list[str]], field: str, values: Collection[Any] | Non
 
 def _gather(store: Store, made: Made, split: str, key: str) -> tuple[LabeledImages, dict[str, Any]]:
     """A distilled set and the facts of its card. Raises CorruptArtifact."""
-    from benchmark.config import STAGE_KINDS
-    from benchmark.stages import load_distilled
+    from benchmark.stages import lineage, load_distilled
 
-    data = load_distilled(store, key)
-    parents = store.manifest("distill", key)["task"]["parents"]
-    found = [(kind, parent) for parent in parents for kind in STAGE_KINDS if store.folder(kind, parent).exists()]
-    stages = [_stage(store, kind, parent) for kind, parent in [*found, ("distill", key)]]
-    return data, {"split": split.rpartition("/")[0], **made._asdict(), "stages": stages}
+    stages = [_stage(kind, manifest) for kind, manifest in lineage(store, key).items()]
+    return load_distilled(store, key), {"split": split.rpartition("/")[0], **made._asdict(), "stages": stages}
 
 
-def _stage(store: Store, kind: str, key: str) -> dict[str, Any]:
+def _stage(kind: str, manifest: dict[str, Any]) -> dict[str, Any]:
     """What a card says of a stage: its key, all that it read, and what it ran with."""
-    manifest = store.manifest(kind, key)
     provenance = manifest["run"]["provenance"]
     run = {name: provenance.get(name) for name in ("python", "packages", "git")}
-    return {"stage": kind, "key": key, "task": _portable(manifest["task"]), "made_with": run}
+    return {"stage": kind, "key": manifest["key"], "task": _portable(manifest["task"]), "made_with": run}
 
 
 def _portable(value: Any) -> Any:

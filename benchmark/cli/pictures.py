@@ -21,12 +21,13 @@ def draw(plan: Plan, store: Store) -> Path | None:
         for cell, key in plan.cells.items()
     }
     sets = {where: key for where, key in sets.items() if store.folder("distill", key).exists()}
+    first_seed = {(d, i): s for d, i, s, _ in sorted(sets, key=lambda where: -where[2])}
     overviews: dict[tuple[str, int], dict[str, str]] = {}
     for (dataset, ipc, seed, method), key in sets.items():
         path = root / dataset / method / f"ipc{ipc}-seed{seed}-{key[:8]}.png"
         if not path.exists():
             _draw_set(store, key, path)
-        if seed == min(s for d, i, s, _ in sets if (d, i) == (dataset, ipc)):
+        if seed == first_seed[dataset, ipc]:
             overviews.setdefault((dataset, ipc), {})[method] = key
     for (dataset, ipc), keys in overviews.items():
         path = root / dataset / f"overview-ipc{ipc}-{digest(keys)[:8]}.png"

@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from diffusers import AutoencoderKL, AutoencoderTiny
 
+from methods.pixels import from_levels, to_levels
+
 BATCH = 32
 """images that an autoencoder sees at once"""
 
@@ -47,10 +49,10 @@ class PixelCodec(Codec):
     """The identity, scaled to [-1, 1]."""
 
     def moments(self, images: torch.Tensor) -> tuple[torch.Tensor, None]:
-        return images.float() / 127.5 - 1, None
+        return from_levels(images), None
 
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
-        return _to_levels(latents)
+        return to_levels(latents)
 
     def identity(self) -> str:
         return "pixels"
@@ -73,7 +75,7 @@ class DiffusersCodec(Codec):
         scale = float(self.vae.config.scaling_factor)
         means, deviations = [], []
         for part in images.split(BATCH):
-            encoded = self.vae.encode(part.to(self.vae.device).float() / 127.5 - 1)
+            encoded = self.vae.encode(from_levels(part.to(self.vae.device)))
             if isinstance(self.vae, AutoencoderKL):
                 means.append(encoded.latent_dist.mean * scale)
                 deviations.append(encoded.latent_dist.std * scale)
@@ -85,7 +87,7 @@ class DiffusersCodec(Codec):
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
         scale = float(self.vae.config.scaling_factor)
         parts = (part.to(self.vae.device) / scale for part in latents.split(BATCH))
-        return torch.cat([_to_levels(self.vae.decode(part).sample).cpu() for part in parts])
+        return torch.cat([to_levels(self.vae.decode(part).sample).cpu() for part in parts])
 
     def identity(self) -> str:
         found = hashlib.sha256()
@@ -126,8 +128,3 @@ def load_codec(folder: Path, device: str) -> Codec:
         return PixelCodec()
     tiny = json.loads(config.read_text())["_class_name"] == "AutoencoderTiny"
     return (open_tiny if tiny else open_kl)(str(folder / "vae"), device)
-
-
-def _to_levels(x: torch.Tensor) -> torch.Tensor:
-    """float in [-1, 1] (others are clamped) -> uint8, rounded to the nearest of 256 levels."""
-    return ((x.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
