@@ -10,6 +10,10 @@ class BenchError(Exception):
     """A mistake in what the user gave. The command prints the message alone and exits with code 2."""
 
 
+class PluginError(BenchError):
+    """Something registered cannot be imported. A method or network that is broken fails its own cells alone."""
+
+
 class CorruptArtifact(Exception):
     """A stored artifact does not match its manifest: ``CorruptArtifact(kind of stage, key, reason)``."""
 

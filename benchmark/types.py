@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge, Gt, Interval
 
-from benchmark.errors import InvalidOutput
+from benchmark.images import DistilledSet as DistilledSet
+from benchmark.images import LabeledImages as LabeledImages
+from benchmark.images import Shape as Shape
 
 if TYPE_CHECKING:
     import torch
@@ -26,9 +28,6 @@ NonNegativeInt = Annotated[int, Ge(0)]
 Positive = Annotated[float, Gt(0)]
 NonNegative = Annotated[float, Ge(0)]
 Fraction = Annotated[float, Interval(ge=0, le=1)]
-
-Shape = tuple[int, int, int]
-"""(channels, height, width) of an image."""
 
 Split = Literal["train", "validation", "test"]
 
@@ -49,6 +48,7 @@ class Cell:
     split: str
     arch: str
     ipc: int
+    """images per class; 0 where the whole train split is meant"""
     method: str
     protocol: str
     seed: int
@@ -58,70 +58,6 @@ class Cell:
 
     def __str__(self) -> str:
         return f"{self.dataset}/{self.method}/ipc{self.ipc}/seed{self.seed}/{self.arch}/eval{self.eval_seed}"
-
-
-@dataclass(frozen=True)
-class LabeledImages:
-    """Images at every border of the harness: pixels that could be published, never floats.
-
-    images: uint8 (N, C, H, W); labels: int64 (N,), indices into ``classes``; classes: the names (wnids) that
-    give a label its identity. Raises InvalidOutput for any other type, shape or an index out of range.
-    """
-
-    images: torch.Tensor
-    labels: torch.Tensor
-    classes: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        def want(condition: bool, message: str) -> None:
-            if not condition:
-                raise InvalidOutput(message)
-
-        images, labels = self.images, self.labels
-        want(str(images.dtype) == "torch.uint8", f"images must be uint8, not {images.dtype}")
-        want(images.ndim == 4, f"images must be (N, C, H, W), not of shape {tuple(images.shape)}")
-        want(str(labels.dtype) == "torch.int64", f"labels must be int64, not {labels.dtype}")
-        want(
-            tuple(labels.shape) == (len(images),),
-            f"{len(images)} images came with labels of shape {tuple(labels.shape)}",
-        )
-        if len(labels):
-            want(
-                int(labels.min()) >= 0 and int(labels.max()) < len(self.classes),
-                f"labels reach from {int(labels.min())} to {int(labels.max())}, there are {len(self.classes)} classes",
-            )
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    @property
-    def shape(self) -> Shape:
-        channels, height, width = self.images.shape[1:]
-        return channels, height, width
-
-    def of_class(self, index: int) -> torch.Tensor:
-        """The images, uint8 (n, C, H, W), of the class at ``index``, in stored order."""
-        return self.images[self.labels == index]
-
-
-@dataclass(frozen=True)
-class DistilledSet:
-    """What a method made: exactly ``ipc`` images of every class, ordered by class.
-
-    Raises InvalidOutput when a class has another number of images.
-    """
-
-    data: LabeledImages
-    ipc: int
-
-    def __post_init__(self) -> None:
-        counts = self.data.labels.bincount(minlength=len(self.data.classes)).tolist()
-        wrong = {name: n for name, n in zip(self.data.classes, counts, strict=True) if n != self.ipc}
-        if wrong:
-            name, n = next(iter(wrong.items()))
-            raise InvalidOutput(
-                f"{len(wrong)} of {len(counts)} classes do not have ipc = {self.ipc} images; class {name!r} has {n}"
-            )
 
 
 @dataclass(frozen=True)
@@ -155,6 +91,10 @@ class Dataset(ABC):
     def fingerprint(self) -> str:
         """A digest of the data that ``load`` gives; cheap, and part of every key that depends on the data."""
 
+    def aliases(self) -> Mapping[str, str]:
+        """Other names of classes, as people write them, and the class that each means: ``tench`` -> ``n01440764``."""
+        return {}
+
     @abstractmethod
     def load(self, split: Split, cache: Cache | None = None) -> LabeledImages:
         """The images of a split; a dataset that is costly to decode keeps the result in ``cache``.
@@ -172,6 +112,18 @@ class Network(ABC):
 
 
 @dataclass(frozen=True)
+class Compute:
+    """How classifiers are computed. None of it belongs to a protocol, all of it moves a result: it is in every key."""
+
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """bfloat16: forward passes under autocast; weights, losses and optimiser stay float32"""
+    channels_last: bool = False
+    """memory layout of convolutions; faster with batch norm on most GPUs"""
+    compile: bool = False
+    """torch.compile the network: seconds to minutes at first, then faster steps"""
+
+
+@dataclass(frozen=True)
 class StageContext:
     """What the harness lends to a running stage."""
 
@@ -182,6 +134,8 @@ class StageContext:
     """digest of the dataset with its options: what things made of the train images alone may be cached under"""
     networks: Mapping[str, Network] = field(default_factory=dict)
     """the registered networks that the method declared"""
+    compute: Compute = field(default_factory=Compute)
+    """for whoever trains a classifier"""
     log: Callable[[Mapping[str, float]], None] = lambda _: None
     """``log({name: value})``: a line for this stage's log, kept with its artifact"""
     progress: Callable[[int, int], None] = lambda done, total: None
@@ -201,6 +155,9 @@ class Preparation(ABC):
     """
 
     stage: ClassVar[PreparationStage]
+    apart: ClassVar[bool] = False
+    """whether it is made of the train images alone, whatever stands before it: ``run`` gets None for ``before``, and
+    its key does not depend on those; ``load`` gets their state, to put its own beside it"""
 
     def networks(self) -> tuple[str, ...]:
         """Names of the registered networks that ``ctx.networks`` is asked for."""
@@ -223,6 +180,35 @@ class Preparation(ABC):
 
 
 @dataclass(frozen=True)
+class Needs:
+    """What a method needs of a cell. A cell that lacks it is skipped, on record, with the reason."""
+
+    inputs: Literal["images", "latents", "class-conditional prior"] = "images"
+    """what it works on, for readers of ``bench info``"""
+    ipc: tuple[int, int | None] = (1, None)
+    """smallest and largest ipc; None is no bound"""
+    channels: tuple[int, ...] = ()
+    """numbers of channels that it can take; empty is any"""
+    gpu: bool = False
+    memory_gib: float = 0.0
+    """of the device, at the method's defaults; 0 is unknown"""
+    knowledge: str = ""
+    """what it knows from outside the train split: pretrained networks, other data; tables should say so"""
+
+    def unmet(self, shape: Shape, ipc: int, device: str) -> str:
+        """Why a cell cannot be, or nothing."""
+        least, most = self.ipc
+        if ipc < least or (most is not None and ipc > most):
+            bounds = f"{least} or more" if most is None else f"{least} to {most}"
+            return f"the method needs an ipc of {bounds}"
+        if self.channels and shape[0] not in self.channels:
+            return f"the method needs images of {' or '.join(map(str, self.channels))} channels, these have {shape[0]}"
+        if self.gpu and device == "cpu":
+            return "the method needs a GPU, and the configuration says device: cpu"
+        return ""
+
+
+@dataclass(frozen=True)
 class Distiller(ABC):
     """A distillation method; its fields are its hyper-parameters.
 
@@ -233,6 +219,8 @@ class Distiller(ABC):
     """name under which a configuration reaches all methods of a family at once"""
     separable: ClassVar[bool] = False
     """whether the images of a class depend on that class alone, so that classes may be distilled apart"""
+    whole: ClassVar[bool] = False
+    """whether it stands for the whole train split: nothing is distilled, and ipc and seed do not count"""
 
     def preparations(self, seed: int) -> tuple[Preparation, ...]:
         """The stages that must have run, each starting from the state of the one before.
@@ -249,6 +237,10 @@ class Distiller(ABC):
     def networks(self) -> tuple[str, ...]:
         """Names of the registered networks that ``ctx.networks`` is asked for."""
         return ()
+
+    def needs(self) -> Needs:
+        """What a cell must have, and what the method knows from elsewhere."""
+        return Needs()
 
     @abstractmethod
     def distill(self, real: LabeledImages, state: Any, ipc: int, ctx: StageContext) -> LabeledImages:

@@ -9,10 +9,11 @@ import torch
 
 from benchmark import seeding
 from benchmark.types import Evaluation, LabeledImages, Network, StageContext
+from evaluators.computing import Computed
 from evaluators.cutmix import cutmix, draw_cut
 from evaluators.losses import Loss, Target
 from evaluators.optimise import learning_rate, make_optimiser
-from evaluators.views import View, make_view
+from evaluators.views import Prepared, make_view
 
 if TYPE_CHECKING:
     from evaluators.protocols import HardLabels
@@ -36,11 +37,13 @@ def train_and_judge(
     train = _by_name(distilled, classes)
     judged = _by_name(test, classes)
     view = make_view(protocol, train.images, ctx.device)
+    test_images = Prepared(judged.images, lambda part: view.test(part.to(ctx.device)))
     y = train.labels.to(ctx.device)
+    soft = None if train.soft is None else train.soft.to(ctx.device)
 
     with seeding.seeded("eval-init", ctx.seed):
         model = network(view.shape, len(classes))
-    model.to(ctx.device)
+    computed = Computed(model, ctx.device, ctx.compute)
     order = seeding.generator("eval-order", ctx.seed)
     augmentation = seeding.generator("eval-augment", ctx.seed)
     mixing = seeding.generator("eval-cutmix", ctx.seed)
@@ -56,45 +59,54 @@ def train_and_judge(
         for index in torch.randperm(len(y), generator=order).split(batch_size):
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate(protocol, step, steps_per_epoch, epochs)
-            batch, target = view.train(index, augmentation), Target(y[index.to(ctx.device)])
+            here = index.to(ctx.device)
+            batch, target = view.train(index, augmentation), Target(y[here], soft=None if soft is None else soft[here])
             if protocol.cutmix:
-                batch, target = _mixed(batch, target.labels, mixing)
+                batch, target = _mixed(batch, target, mixing)
             optimiser.zero_grad(set_to_none=True)
-            loss(model(batch), batch, target).backward()
+            loss(computed(batch), batch, target).backward()
             optimiser.step()
             step += 1
         if epoch in judge_after:
-            hits = _hits(model, judged, view, ctx.device)
+            hits = _hits(computed, test_images, judged.labels, view.judged_at_once)
             curve.append((epoch, float(hits.double().mean())))
         ctx.progress(epoch, epochs)
     return Evaluation(curve=tuple(curve), correct=tuple(hits.tolist()))
 
 
-def _mixed(batch: torch.Tensor, labels: torch.Tensor, random: torch.Generator) -> tuple[torch.Tensor, Target]:
+def _mixed(batch: torch.Tensor, target: Target, random: torch.Generator) -> tuple[torch.Tensor, Target]:
     height, width = batch.shape[2:]
     cut = draw_cut(len(batch), height, width, random)
-    other = labels[cut.partners.to(labels.device)]
-    return cutmix(batch, cut), Target(labels, other, cut.kept(height, width))
+    partners = cut.partners.to(target.labels.device)
+    other_soft = None if target.soft is None else target.soft[partners]
+    mixed = Target(target.labels, target.labels[partners], cut.kept(height, width), target.soft, other_soft)
+    return cutmix(batch, cut), mixed
 
 
 def _by_name(data: LabeledImages, classes: tuple[str, ...]) -> LabeledImages:
-    """``data`` with labels counted along ``classes``, ordered by them; stable within a class."""
+    """``data`` with labels and soft labels counted along ``classes``, ordered by them; stable within a class.
+
+    Soft labels sum to 1 exactly, up to float32.
+    """
     if set(data.classes) != set(classes):
         odd = sorted(set(data.classes) ^ set(classes))[0]
         raise ValueError(f"the distilled set and the judged split do not have the same classes: {odd!r} is in one only")
     position = torch.tensor([classes.index(name) for name in data.classes])
     labels = position[data.labels]
     order = labels.argsort(stable=True)
-    return LabeledImages(images=data.images[order], labels=labels[order], classes=classes)
+    soft = None
+    if data.soft is not None:
+        soft = data.soft[order][:, position.argsort()]
+        soft = soft / soft.sum(1, keepdim=True)
+    # Images that lie in order already are not copied: a whole train split may be mapped from a file.
+    images = data.images if torch.equal(order, torch.arange(len(order))) else data.images[order]
+    return LabeledImages(images, labels[order], classes, soft)
 
 
 @torch.inference_mode()
-def _hits(model: torch.nn.Module, judged: LabeledImages, view: View, device: str) -> torch.Tensor:
+def _hits(computed: Computed, images: Prepared, labels: torch.Tensor, at_once: int) -> torch.Tensor:
     """Whether the model's first choice is right, bool (N,), on the CPU, in the order of the split by class name."""
-    model.eval()
-    size = view.judged_at_once
-    right = [
-        model(view.test(part.to(device))).argmax(1).cpu() == labels
-        for part, labels in zip(judged.images.split(size), judged.labels.split(size), strict=True)
-    ]
-    return torch.cat(right)
+    computed.model.eval()
+    starts = range(0, len(labels), at_once)
+    chosen = [computed(images[start : start + at_once]).argmax(1) for start in starts]
+    return torch.cat(chosen).cpu() == labels

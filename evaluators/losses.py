@@ -1,4 +1,4 @@
-"""What a classifier is trained towards: labels as they are, mixed by CutMix, or a teacher's."""
+"""What a classifier is trained towards: labels as they are, mixed by CutMix, a teacher's, or those of the set."""
 
 from __future__ import annotations
 
@@ -19,6 +19,10 @@ class Target:
     """int64 (N,), labels of what was pasted by CutMix"""
     kept: float = 1.0
     """share of each image that is its own"""
+    soft: torch.Tensor | None = None
+    """float32 (N, classes), the distributions that the set gives its images; None where it gives none"""
+    other_soft: torch.Tensor | None = None
+    """the same, of what was pasted by CutMix"""
 
 
 Loss = Callable[[torch.Tensor, torch.Tensor, Target], torch.Tensor]
@@ -31,6 +35,20 @@ def cross_entropy(logits: torch.Tensor, batch: torch.Tensor, target: Target) -> 
     if target.other is None:
         return own
     return target.kept * own + (1 - target.kept) * F.cross_entropy(logits, target.other)
+
+
+def soft_cross_entropy(logits: torch.Tensor, batch: torch.Tensor, target: Target) -> torch.Tensor:
+    """Mean cross-entropy with the set's own distributions: their KL divergence and a constant.
+
+    Of a mixed batch the two distributions are mixed by area, in which cross-entropy is linear. One-hot rows give
+    ``cross_entropy`` exactly. Raises ValueError when the set has no soft labels.
+    """
+    if target.soft is None:
+        raise ValueError("this protocol trains on the soft labels of the set, and the set has none")
+    own = F.cross_entropy(logits, target.soft)
+    if target.other_soft is None:
+        return own
+    return target.kept * own + (1 - target.kept) * F.cross_entropy(logits, target.other_soft)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,12 @@ class ConvNetModule(nn.Module):
         channels, height, pixels = shape
         layers: list[nn.Module] = []
         for _ in range(depth):
-            layers += [nn.Conv2d(channels, width, 3, padding=1), nn.GroupNorm(width, width), nn.ReLU(), nn.AvgPool2d(2)]
+            layers += [
+                nn.Conv2d(channels, width, 3, padding=1),
+                nn.GroupNorm(width, width),
+                nn.ReLU(inplace=True),
+                nn.AvgPool2d(2),
+            ]
             channels = width
         self.body = nn.Sequential(*layers, nn.Flatten())
         self.head = nn.Linear(width * (height >> depth) * (pixels >> depth), num_classes)
@@ -156,3 +161,26 @@ class BatchNormResNet18Module(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.head(self.features(x))
+
+
+class TimmModule(nn.Module):
+    """A model of timm, untrained: (N, *shape) -> what enters its head, (N, features) -> (N, classes)."""
+
+    def __init__(self, model: str, shape: Shape, num_classes: int) -> None:
+        super().__init__()
+        import timm
+
+        channels, height, width = shape
+        options = {"pretrained": False, "in_chans": channels, "num_classes": num_classes}
+        try:  # models of a fixed number of patches are built for a size, others refuse the argument
+            self.net = timm.create_model(model, img_size=(height, width), **options)
+        except TypeError as error:
+            if "img_size" not in str(error):
+                raise
+            self.net = timm.create_model(model, **options)
+
+    def features(self, x: torch.Tensor) -> torch.Tensor:
+        return self.net.forward_head(self.net.forward_features(x), pre_logits=True).flatten(1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.net(x)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from benchmark.types import (
     Count,
@@ -31,7 +31,13 @@ def by_ipc(rows: ByIpc, ipc: int) -> int:
 
 @dataclass(frozen=True)
 class HardLabels(Protocol):
-    """Train a classifier from scratch on hard labels with cross-entropy, and judge it along the way."""
+    """Train a classifier from scratch on hard labels with cross-entropy, and judge it along the way.
+
+    Where classes have unequal numbers of images, the largest counts as ipc.
+    """
+
+    labels: ClassVar[Literal["hard", "teacher", "set"]] = "hard"
+    """what the classifier learns from: the classes, what a teacher says, or the soft labels that the set carries"""
 
     epochs_by_ipc: ByIpc
     optimiser: Literal["sgd", "adamw"] = "adamw"
@@ -105,14 +111,19 @@ class HardLabels(Protocol):
 class SoftLabels(HardLabels):
     """The same training, towards what a pretrained teacher says of each augmented batch; labels are not used.
 
-    The teacher is torchvision's ResNet-18, whose outputs are the classes in the order of their names (for ImageNet-1K,
-    the wnids). It has seen the whole train set: external knowledge, which a table should say.
+    The teacher's outputs are the classes in the order of their names (for ImageNet-1K, the wnids), and it expects what
+    this protocol's normalisation gives. It is computed in float32. It has seen the whole train set: external knowledge,
+    which a table should say.
     """
+
+    labels: ClassVar[Literal["hard", "teacher", "set"]] = "teacher"
 
     teacher: str = "resnet18-f37072fd.pth"
     """checkpoint file; unless it is a path that exists, it is looked for where torch.hub keeps checkpoints"""
     teacher_sha256: str = "f37072fd"
     """first digits of the SHA-256 of that file (torchvision publishes eight, in the name of the file)"""
+    teacher_arch: str = "torchvision:resnet18"
+    """whose weights are in that file: ``torchvision:NAME`` or ``timm:NAME``"""
     temperature: Positive = 20.0
     """KL(softmax(teacher / T) || softmax(student / T)), mean over the batch, without the factor T^2"""
 
@@ -123,13 +134,44 @@ class SoftLabels(HardLabels):
         from evaluators.losses import Distillation
         from evaluators.teacher import open_teacher
 
-        teacher = open_teacher(self.teacher, self.teacher_sha256, len(test.classes), ctx.device)
+        teacher = open_teacher(self.teacher, self.teacher_sha256, len(test.classes), ctx.device, arch=self.teacher_arch)
         loss = Distillation(teacher, self.temperature)
         return train_and_judge(self.for_classes(len(test.classes)), distilled, test, network, ctx, loss)
 
 
+@dataclass(frozen=True)
+class GivenSoftLabels(HardLabels):
+    """The same training, by cross-entropy with the soft labels that the set carries for its images.
+
+    CutMix mixes the distributions of both images by area. Raises ValueError when the set has no soft labels.
+    """
+
+    labels: ClassVar[Literal["hard", "teacher", "set"]] = "set"
+
+    def evaluate(
+        self, distilled: LabeledImages, test: LabeledImages, network: Network, ctx: StageContext
+    ) -> Evaluation:
+        from evaluators.classifier import train_and_judge
+        from evaluators.losses import soft_cross_entropy
+
+        if distilled.soft is None:
+            raise ValueError(
+                "this protocol trains on the soft labels of the set, and the set has none: choose a protocol with hard "
+                "labels, or give a set with soft labels"
+            )
+        return train_and_judge(self.for_classes(len(test.classes)), distilled, test, network, ctx, soft_cross_entropy)
+
+
+def with_soft_labels(protocol: HardLabels) -> GivenSoftLabels:
+    """``protocol`` in all but its labels, which are those that the set carries."""
+    return GivenSoftLabels(**{f.name: getattr(protocol, f.name) for f in dataclasses.fields(HardLabels)})
+
+
 cpu_small_1 = HardLabels(epochs_by_ipc=((1, 200), (5, 120), (10, 80), (50, 40), (100, 30), (1000, 20)))
 """hard labels, AdamW, small shifts; for quick studies on small images"""
+
+cpu_small_soft_1 = with_soft_labels(cpu_small_1)
+"""cpu-small@1 with the soft labels that the set carries"""
 
 minimax_sgd_1 = HardLabels(
     epochs_by_ipc=((1, 3000), (10, 2000), (50, 1500), (200, 1000), (500, 500), (501, 300)),
@@ -158,6 +200,9 @@ igd_adamw_1 = dataclasses.replace(
     many_classes=ManyClasses(above=100, lr=1e-3, weight_decay=1e-2, least_batch=128),
 )
 """minimax-sgd@1 with AdamW: IGD, DMGD, and most likely RSM + CGS (they report the best of the curve)"""
+
+igd_adamw_soft_1 = with_soft_labels(igd_adamw_1)
+"""igd-adamw@1 with the soft labels that the set carries"""
 
 rded_1k_1 = SoftLabels(
     epochs_by_ipc=((1, 300),),

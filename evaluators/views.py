@@ -17,6 +17,26 @@ if TYPE_CHECKING:
     from evaluators.protocols import HardLabels
 
 
+PREPARED_VALUES = 2**27
+"""float32 values, 512 MiB: images that are more when prepared stay uint8 and are prepared batch by batch"""
+
+
+class Prepared:
+    """uint8 images (N, C, H, W) as a network sees them, by ``prepare``, each image for itself: once where they fit into
+    ``PREPARED_VALUES``, else whenever they are asked for. The numbers are the same."""
+
+    def __init__(self, images: torch.Tensor, prepare: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        self.images, self.prepare, self.floats = images, prepare, None
+        channels, height, width = prepare(images[:1]).shape[1:]
+        self.shape: Shape = (channels, height, width)
+        if len(images) * channels * height * width <= PREPARED_VALUES:
+            self.floats = torch.cat([prepare(part) for part in images.split(256)])
+
+    def __getitem__(self, index: torch.Tensor | slice) -> torch.Tensor:
+        """Float (n, *shape) of the images at ``index``."""
+        return self.prepare(self.images[index]) if self.floats is None else self.floats[index]
+
+
 class View(ABC):
     """The train images on the device, and both ways to look at images."""
 
@@ -46,7 +66,7 @@ def make_view(protocol: HardLabels, images: torch.Tensor, device: str) -> View:
 
 
 class Whole(View):
-    """Small images at their own size, prepared once."""
+    """Small images at their own size."""
 
     judged_at_once = 512
 
@@ -55,30 +75,30 @@ class Whole(View):
         self.scale = scaling(protocol, images)
         if protocol.augmentation is not None:
             raise ValueError("a protocol with an augmentation needs the side at which it works")
-        self.x = self.test(images)
-        self.shape = (self.x.shape[1], self.x.shape[2], self.x.shape[3])
+        self.images = Prepared(images, self.test)
+        self.shape = self.images.shape
 
     def train(self, index: torch.Tensor, random: torch.Generator) -> torch.Tensor:
-        return random_shift(self.x[index.to(self.x.device)], self.protocol.shift, random)
+        return random_shift(self.images[index.to(self.images.images.device)], self.protocol.shift, random)
 
     def test(self, images: torch.Tensor) -> torch.Tensor:
         return enlarge(self.scale(images.float() / 255), self.protocol.min_side)
 
 
 class Cropped(View):
-    """Images resized and cropped to a fixed side, batch by batch: large sets stay uint8 in memory."""
+    """Images resized and cropped to a fixed side, then augmented."""
 
     judged_at_once = 64  # ConvNet-6 at 224 px holds 1.6 GB for each activation of its first block
 
     def __init__(self, protocol: HardLabels, images: torch.Tensor) -> None:
-        self.protocol, self.images = protocol, images
+        self.protocol = protocol
         self.scale = scaling(protocol, images)
-        self.shape = (images.shape[1], protocol.side, protocol.side)
+        self.images = Prepared(images, lambda part: resize_and_crop(part.float() / 255, protocol.side, protocol.side))
+        self.shape = self.images.shape
 
     def train(self, index: torch.Tensor, random: torch.Generator) -> torch.Tensor:
         protocol = self.protocol
-        x = self.images[index.to(self.images.device)].float() / 255
-        x = resize_and_crop(x, protocol.side, protocol.side)
+        x = self.images[index.to(self.images.images.device)]
         if protocol.shift:
             x = random_shift(x, protocol.shift, random)
         if protocol.augmentation is not None:
@@ -95,12 +115,26 @@ class _Own:
     """[0, 1] -> mean 0 and standard deviation 1 a channel over the train images (never the test images)."""
 
     def __init__(self, images: torch.Tensor) -> None:
-        scaled = images.cpu().double() / 255
-        self.mean = scaled.mean((0, 2, 3)).float()[:, None, None].to(images.device)
-        self.std = scaled.std((0, 2, 3)).float().clamp(min=1e-3)[:, None, None].to(images.device)
+        counts = _histogram(images).double()
+        values, n = torch.arange(256, dtype=torch.float64) / 255, counts.sum(1, keepdim=True)
+        mean = (counts * values).sum(1, keepdim=True) / n
+        std = ((counts * (values - mean) ** 2).sum(1, keepdim=True) / (n - 1)).sqrt()
+        self.mean = mean.float()[:, :, None].to(images.device)
+        self.std = std.float().clamp(min=1e-3)[:, :, None].to(images.device)
 
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
         return (images - self.mean) / self.std
+
+
+def _histogram(images: torch.Tensor) -> torch.Tensor:
+    """How often each byte occurs in each channel of uint8 images (N, C, H, W): int64 (C, 256), on the CPU.
+
+    Some images at a time, so that large sets are never held as floats.
+    """
+    counts = torch.zeros(images.shape[1], 256, dtype=torch.int64)
+    for part in images.split(1024):
+        counts += torch.stack([channel.flatten().bincount(minlength=256) for channel in part.transpose(0, 1)]).cpu()
+    return counts
 
 
 def scaling(protocol: HardLabels, images: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:

@@ -50,6 +50,16 @@ def test_same_generator_same_images_another_seed_others_and_each_image_its_own()
     assert not torch.equal(first[0], first[1])
 
 
+def test_changes_come_in_the_order_of_the_fields():
+    random, x = generator(3), pictures()
+    expected = crops.shuffle(x, crops.draw_strips(3, 2, random))
+    expected = crops.crop(expected, crops.draw_crops(3, 24, 24, (0.5, 1.0), (3 / 4, 4 / 3), random))
+    expected = crops.flip(expected, crops.draw_flips(3, 0.5, random))
+    expected = colour.jitter(expected, *colour.draw_jitter(3, (0.4, 0.4, 0.4), random))
+    expected = colour.light(expected, colour.draw_lighting(3, 0.1, random))
+    torch.testing.assert_close(augment(x, FULL, generator(3)), expected, rtol=0, atol=1e-5)
+
+
 @pytest.mark.parametrize(("height", "width"), [(32, 32), (40, 64), (50, 32)])
 def test_resize_and_crop_is_what_torchvision_does(height, width):
     from torchvision.transforms.v2 import functional as tv

@@ -1,4 +1,4 @@
-"""The protocols of the field, pinned field by field, and the loop that follows them."""
+"""The protocols of the field: what their fields mean, and the loop that follows them."""
 
 import dataclasses
 import hashlib
@@ -12,7 +12,6 @@ from benchmark.config import load_config
 from benchmark.errors import BenchError
 from benchmark.study import resolve
 from benchmark.types import LabeledImages, StageContext
-from benchmark.values import build, describe
 from evaluators.losses import Distillation, Target, cross_entropy
 from evaluators.networks import BatchNormResNet18, ConvNet
 from evaluators.optimise import learning_rate, make_optimiser
@@ -20,86 +19,6 @@ from evaluators.protocols import HardLabels, SoftLabels, igd_adamw_1, minimax_sg
 from evaluators.recipe import Augmentation, ManyClasses
 from evaluators.teacher import open_teacher
 from evaluators.views import make_view
-
-MINIMAX_SGD_1 = {
-    "epochs_by_ipc": ((1, 3000), (10, 2000), (50, 1500), (200, 1000), (500, 500), (501, 300)),
-    "optimiser": "sgd",
-    "lr": 0.01,
-    "momentum": 0.9,
-    "weight_decay": 5e-4,
-    "decay_all": True,
-    "batch": 64,
-    "batch_by_ipc": (),
-    "schedule": "steps",
-    "min_side": 16,
-    "side": 224,
-    "test_resize": 0,
-    "normalisation": "imagenet",
-    "shift": 0.0,
-    "augmentation": {
-        "shuffle": 1,
-        "crop": (0.5, 1.0),
-        "ratio": (3 / 4, 4 / 3),
-        "flip": 0.5,
-        "brightness": 0.4,
-        "contrast": 0.4,
-        "saturation": 0.4,
-        "lighting": 0.1,
-    },
-    "cutmix": True,
-    "many_classes": {"above": 100, "lr": 0.1, "weight_decay": 1e-4, "least_batch": 128},
-    "evaluations": 100,
-    "evaluate_every": 0,
-    "evaluate_after": 0.0,
-}
-
-IGD_ADAMW_1 = MINIMAX_SGD_1 | {
-    "optimiser": "adamw",
-    "lr": 1e-3,
-    "momentum": 0.0,
-    "weight_decay": 1e-2,
-    "many_classes": {"above": 100, "lr": 1e-3, "weight_decay": 1e-2, "least_batch": 128},
-}
-
-RDED_1K_1 = MINIMAX_SGD_1 | {
-    "epochs_by_ipc": ((1, 300),),
-    "optimiser": "adamw",
-    "lr": 1e-3,
-    "momentum": 0.0,
-    "weight_decay": 1e-2,
-    "decay_all": False,
-    "batch": 100,
-    "batch_by_ipc": ((10, 100), (50, 200)),
-    "schedule": "upper_cosine",
-    "test_resize": 256,
-    "augmentation": {
-        "shuffle": 2,
-        "crop": (0.5, 1.0),
-        "ratio": (3 / 4, 4 / 3),
-        "flip": 0.5,
-        "brightness": 0.0,
-        "contrast": 0.0,
-        "saturation": 0.0,
-        "lighting": 0.0,
-    },
-    "many_classes": None,
-    "evaluations": 10,
-    "evaluate_every": 10,
-    "evaluate_after": 0.8,
-    "teacher": "resnet18-f37072fd.pth",
-    "teacher_sha256": "f37072fd",
-    "temperature": 20.0,
-}
-
-
-@pytest.mark.parametrize(
-    ("name", "fields"), [("minimax-sgd@1", MINIMAX_SGD_1), ("igd-adamw@1", IGD_ADAMW_1), ("rded-1k@1", RDED_1K_1)]
-)
-def test_version_one_of_a_protocol_is_what_it_was(name, fields):
-    """A protocol edited without a new version would change numbers behind one name."""
-    protocol = registry.load("protocol", name)
-    assert dataclasses.asdict(protocol) == fields
-    assert build(describe(protocol)) == protocol
 
 
 def test_epochs_batches_and_evaluations_follow_the_images_per_class():
@@ -180,6 +99,17 @@ def test_test_images_are_resized_then_cropped_and_never_augmented():
     )
     torch.testing.assert_close(plain, to_side, rtol=0, atol=1e-5)
     assert not torch.allclose(view.train(index, random.manual_seed(0)), plain)
+
+
+def test_test_images_of_minimax_sgd_are_resized_to_the_side_itself():
+    from torchvision.transforms.v2 import functional as tv
+
+    images = rgb().images
+    view = make_view(dataclasses.replace(minimax_sgd_1, side=16), images, "cpu")
+    expected = tv.normalize(
+        tv.resize(images.float() / 255, [16], antialias=True), [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
+    )
+    torch.testing.assert_close(view.test(images), expected, rtol=0, atol=1e-5)
 
 
 def test_grey_images_and_augmentation_without_a_side_are_refused():
@@ -263,6 +193,35 @@ def test_a_checkpoint_that_would_run_code_is_refused(tmp_path):
     torch.save({"fc.weight": print}, path)
     with pytest.raises(Exception, match=r"[Ww]eights.only"):
         open_teacher(str(path), hashlib.sha256(path.read_bytes()).hexdigest(), 2, "cpu")
+
+
+@pytest.mark.parametrize("suffix", ["pth", "safetensors"])
+def test_a_teacher_may_be_any_network_of_timm(tmp_path, suffix):
+    import timm
+    from safetensors.torch import save_file
+
+    path = tmp_path / f"teacher.{suffix}"
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        expected = timm.create_model("test_resnet", pretrained=False, num_classes=2).eval()
+    (save_file if suffix == "safetensors" else torch.save)(expected.state_dict(), path)
+    sha = hashlib.sha256(path.read_bytes()).hexdigest()
+    x = torch.randn(2, 3, 32, 32)
+    assert torch.equal(open_teacher(str(path), sha, 2, "cpu", "timm:test_resnet")(x), expected(x))
+    with pytest.raises(ValueError, match="knows 2 classes, the dataset has 10"):
+        open_teacher(str(path), sha, 10, "cpu", "timm:test_resnet")
+    with pytest.raises(ValueError, match="does not hold the weights of the protocol's teacher_arch 'torchvision:resn"):
+        open_teacher(str(path), sha, 2, "cpu")
+    quick = small(rded_1k_1, teacher=str(path), teacher_sha256=sha, teacher_arch="timm:test_resnet")
+    assert len(quick.evaluate(rgb(), rgb(), BatchNormResNet18(), StageContext(seed=0)).correct) == 8
+
+
+def test_a_teacher_of_an_unknown_arch_is_refused(checkpoint):
+    for arch in ("resnet18", "torchvision:resnet", "keras:resnet18"):
+        with pytest.raises(ValueError, match="is no classifier of torchvision or timm: write torchvision:resnet18"):
+            open_teacher(*checkpoint, 2, "cpu", arch)
+    with pytest.raises(ValueError, match="nearest: resnet18"):
+        open_teacher(*checkpoint, 2, "cpu", "timm:resnet118")
 
 
 def test_a_soft_protocol_is_hard_in_all_but_its_labels():

@@ -1,0 +1,1 @@
+"""How far the images of a distilled set are from the real ones, measured in a named feature space."""
