@@ -79,6 +79,12 @@ def read(path: Path) -> bytes:
 def pixels(path: Path, content: bytes, resize: Resize) -> np.ndarray:
     """uint8 (3, side, side), RGB whatever the file holds. Raises BenchError naming a file that is not a whole image."""
     import numpy as np
+
+    return np.asarray(resize(opened(path, content, "RGB"))).transpose(2, 0, 1)
+
+
+def opened(path: Path | str, content: bytes, mode: str) -> Image.Image:
+    """An image file in Pillow's ``mode``. ``path`` is for messages. Raises BenchError when it is not a whole image."""
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -86,13 +92,12 @@ def pixels(path: Path, content: bytes, resize: Resize) -> np.ndarray:
             # Pillow would cut 16-bit values off at 255: a white image and no error.
             if image.mode.startswith(("I", "F")):
                 raise ValueError(f"its pixels have more than 8 bits (mode {image.mode})")
-            rgb = image.convert("RGB")
+            return image.convert(mode)
     except UnidentifiedImageError:
         raise _unreadable(path, "it has no format that Pillow knows") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise _unreadable(path, str(error)) from None
-    return np.asarray(resize(rgb)).transpose(2, 0, 1)
 
 
-def _unreadable(path: Path, why: str) -> BenchError:
+def _unreadable(path: Path | str, why: str) -> BenchError:
     return BenchError(f"{path} cannot be read as an image: {why.rstrip('.')}. Restore or remove the file.")

@@ -8,18 +8,21 @@ from typing import ClassVar, Literal
 
 from benchmark.data.imagenet import ImageNetFolders
 
-WNIDS = (
-    "n01440764",
-    "n02102040",
-    "n02979186",
-    "n03000684",
-    "n03028079",
-    "n03394916",
-    "n03417042",
-    "n03425413",
-    "n03445777",
-    "n03888257",
-)
+NAMES = {
+    "n01440764": "tench",
+    "n02102040": "English springer",
+    "n02979186": "cassette player",
+    "n03000684": "chain saw",
+    "n03028079": "church",
+    "n03394916": "French horn",
+    "n03417042": "garbage truck",
+    "n03425413": "gas pump",
+    "n03445777": "golf ball",
+    "n03888257": "parachute",
+}
+"""wnid -> what people call it"""
+
+WNIDS = tuple(NAMES)
 
 
 @dataclass(frozen=True)
@@ -40,3 +43,6 @@ class ImageNette(ImageNetFolders):
     @property
     def classes(self) -> tuple[str, ...]:
         return WNIDS
+
+    def aliases(self) -> Mapping[str, str]:
+        return {name: wnid for wnid, name in NAMES.items()}

@@ -9,18 +9,21 @@ from typing import ClassVar, Literal
 from benchmark.data.imagenet import ImageNetFolders
 
 # Sorted, as their ids are. Other code lists them in other orders, which is why a class is its wnid, never its place.
-WNIDS = (
-    "n02086240",
-    "n02087394",
-    "n02088364",
-    "n02089973",
-    "n02093754",
-    "n02096294",
-    "n02099601",
-    "n02105641",
-    "n02111889",
-    "n02115641",
-)
+NAMES = {
+    "n02086240": "Shih-Tzu",
+    "n02087394": "Rhodesian ridgeback",
+    "n02088364": "beagle",
+    "n02089973": "English foxhound",
+    "n02093754": "Border terrier",
+    "n02096294": "Australian terrier",
+    "n02099601": "golden retriever",
+    "n02105641": "Old English sheepdog",
+    "n02111889": "Samoyed",
+    "n02115641": "dingo",
+}
+"""wnid -> what people call it"""
+
+WNIDS = tuple(NAMES)
 
 
 @dataclass(frozen=True)
@@ -41,3 +44,6 @@ class ImageWoof(ImageNetFolders):
     @property
     def classes(self) -> tuple[str, ...]:
         return WNIDS
+
+    def aliases(self) -> Mapping[str, str]:
+        return {name: wnid for wnid, name in NAMES.items()}
