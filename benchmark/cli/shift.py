@@ -1,0 +1,166 @@
+"""``bench shift``: how far distilled sets are from the real distribution, how diverse, and how near to copies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from benchmark.cli.table import store_option
+
+if TYPE_CHECKING:
+    from benchmark.execute.backend import Backend
+    from benchmark.shift import ShiftPlan
+    from benchmark.store import Store
+    from benchmark.types import Preparation
+    from results.shift import Measurement
+
+SPACES = {"trained": "methods.embedder:TrainedEmbedder", "pixels": None}
+"""name -> where its preparation is; None for the pixels as they are"""
+
+
+@click.command()
+@store_option
+@click.option(
+    "--space",
+    default="trained",
+    show_default=True,
+    help="Feature space: trained (on the train split), pixels, or MODULE:CLASS of a preparation of your own.",
+)
+@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="An option of the space, dotted.")
+@click.option("--format", "form", type=click.Choice(["md", "csv", "json"]), default="md", show_default=True)
+@click.option(
+    "--executor",
+    type=click.Choice(["auto", "inline", "ray"]),
+    default="auto",
+    show_default=True,
+    help="As of `bench run`.",
+)
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+def shift(store: Path, space: str, assignments: tuple[str, ...], form: str, executor: str, debug: bool) -> int:
+    """Measure the distribution shift of every distilled set that a run asked for, and print it.
+
+    What is measured once is kept. Exit code 1 when some of the sets have not been made or could not be measured.
+    """
+    from benchmark.cli.progress import make_watcher
+    from benchmark.cli.streams import stdout_kept
+    from benchmark.execute.walk import walk
+    from benchmark.shift import missing
+    from benchmark.store import Store
+    from results.shift import SHIFT_FORMATS, shift_blocks
+
+    preparation = space_of(space, assignments)
+    opened = Store.open(store, create=False)
+    with stdout_kept() as stdout:
+        found = _plan(opened, preparation)
+        failed: dict[str, str] = {}
+        with make_watcher(debug, opened.how_far) as watcher:
+            to_run = missing(found, opened, watcher)
+            if to_run:
+                backend = make_backend(executor, opened, len(to_run))
+                try:
+                    summary = walk(found.plan, opened, to_run, backend, watcher)
+                finally:
+                    backend.close()
+                failed = {stage.key: f"{stage.kind} {stage.label}: {reason}" for stage, reason in summary.failures}
+        measured = _measurements(opened, found, preparation, space, failed)
+        stdout.write(SHIFT_FORMATS[form](shift_blocks(measured)))
+    for m in measured:
+        if m.measures is None:
+            click.echo(f"bench: {m.dataset}/{m.method}/ipc{m.ipc}/seed{m.seed}: {m.note}", err=True)
+    return int(any(m.measures is None for m in measured))
+
+
+def load_shift(store: Store, space: str = "trained", assignments: tuple[str, ...] = ()) -> list[Measurement]:
+    """What ``bench shift`` with these options has measured on a store so far, in the order of its table.
+
+    Sets that are not measured are there too, with ``measures`` None and the reason. Computes nothing.
+    Raises BenchError for an unknown space or option.
+    """
+    preparation = space_of(space, assignments)
+    return _measurements(store, _plan(store, preparation), preparation, space, {})
+
+
+def space_of(name: str, assignments: tuple[str, ...]) -> Preparation | None:
+    """The preparation that makes the feature space ``name``, None for pixels. Raises BenchError."""
+    import importlib
+
+    import yaml
+
+    from benchmark.errors import BenchError, unknown
+    from benchmark.types import Preparation
+    from benchmark.values import override
+
+    reference = SPACES.get(name, name)
+    if reference is None:
+        if assignments:
+            raise BenchError(f"the space {name!r} has no options; --set {assignments[0]} is for another --space.")
+        return None
+    module, colon, attribute = reference.partition(":")
+    if not colon:
+        raise unknown("space", name, SPACES, hint="Your own is given as --space MODULE:CLASS.")
+    try:
+        made: Any = getattr(importlib.import_module(module), attribute)
+        preparation = made() if isinstance(made, type) else made
+    except Exception as error:
+        raise BenchError(f"the space {name!r} cannot be imported: {type(error).__name__}: {error}.") from error
+    if not isinstance(preparation, Preparation):
+        raise BenchError(f"the space {name!r} is a {type(preparation).__name__}, not a Preparation.")
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        if not (key and equals):
+            raise BenchError(f"--set {assignment!r} is not key=value. Example: --set epochs=20")
+        try:
+            change: Any = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise BenchError(f"--set {assignment!r}: {text!r} is not a YAML value; put quotes around it.") from None
+        for part in reversed(key.split(".")):
+            change = {part: change}
+        preparation = override(preparation, change, f"space {name}")
+    return preparation
+
+
+def _plan(store: Store, preparation: Preparation | None) -> ShiftPlan:
+    from benchmark.shift import plan_shift
+    from evaluators.shift.measure import Shift
+
+    return plan_shift(store, preparation, Shift())
+
+
+def _measurements(
+    store: Store, found: ShiftPlan, preparation: Preparation | None, space: str, failed: dict[str, str]
+) -> list[Measurement]:
+    """A measurement for each set asked for, real draws first."""
+    from benchmark.errors import CorruptArtifact
+    from benchmark.shift import REAL
+    from benchmark.shift_stage import read_shift
+    from results.shift import Measurement
+
+    named = f"{space} ({_options(preparation)})" if preparation else space
+    rows = []
+    for wanted in sorted([*found.keys, *found.absent], key=lambda w: w.method != REAL):
+        key, measures, note = found.keys.get(wanted, ""), None, found.absent.get(wanted, "")
+        if key:
+            behind = [failed[k] for k in (*found.plan.stages[key].parents, key) if k in failed]
+            try:
+                measures = read_shift(store, key) if store.has("shift", key) else None
+                note = (behind or ["not measured yet; `bench shift` does it"])[0]
+            except CorruptArtifact as error:
+                note = str(error)
+        place = (wanted.dataset, wanted.split, wanted.ipc, wanted.method, wanted.seed)
+        rows.append(Measurement(*place, named, measures, "" if measures else note, found.variants.get(wanted, {})))
+    return rows
+
+
+def _options(preparation: Preparation) -> str:
+    """``network convnet3, epochs 20, ...``"""
+    import dataclasses
+
+    return ", ".join(f"{f.name} {getattr(preparation, f.name)}" for f in dataclasses.fields(preparation))
+
+
+def make_backend(executor: str, store: Store, stages: int) -> Backend:
+    from benchmark.cli.carry_out import make_backend as of_run
+
+    return of_run(executor, store, stages)

@@ -1,0 +1,90 @@
+"""What running a stage is made of: its task turned back into objects, what it rests on, and what is said of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from benchmark import attempt
+from benchmark.keys import digest
+from benchmark.provenance import provenance
+from benchmark.store import Store
+from benchmark.types import Compute, Dataset, Preparation, StageContext
+from benchmark.values import build
+
+if TYPE_CHECKING:
+    from benchmark.plan import Stage
+
+
+@dataclass
+class Cost:
+    """Seconds of the method's or evaluator's own work, and what it logged."""
+
+    seconds: float = 0.0
+    log: dict[str, float] = field(default_factory=dict)
+
+
+def lineage(store: Store, distilled: str) -> dict[str, dict[str, Any]]:
+    """The manifests of a distilled set and of the preparations that it rests on, by kind of stage, itself last.
+
+    Raises CorruptArtifact.
+    """
+    manifest = store.manifest("distill", distilled)
+    chain = zip(manifest["task"]["state"], manifest["task"]["chain"], strict=True)
+    prepared = {(kind := build(plain(described)).stage): store.manifest(kind, key) for described, key in chain}
+    return {**prepared, "distill": manifest}
+
+
+def load_state(store: Store, chain: list[dict[str, Any]], keys: tuple[str, ...], context: StageContext) -> Any:
+    """The state of the last of a chain of preparations, each loaded on top of the one before; None for no chain."""
+    state = None
+    for described, key in zip(chain, keys, strict=True):
+        preparation: Preparation = build(plain(described))
+        state = preparation.load(store.read(preparation.stage, key), state, context)
+    return state
+
+
+def dataset_of(stage: Stage) -> Dataset:
+    """The dataset that a stage reads, where it lies on this machine."""
+    described = plain(stage.task["dataset"])
+    return build({k: v for k, v in described.items() if k not in {"name", "fingerprint"}} | stage.location)
+
+
+def plain(described: dict[str, Any]) -> dict[str, Any]:
+    """A described value without its digests, which are there for the key and the reader."""
+    return {k: v for k, v in described.items() if k not in {"code", "digest"}}
+
+
+def context_of(stage: Stage, store: Store, seed: int) -> tuple[Cost, StageContext]:
+    """What a stage lends to its method or evaluator, and the cost that fills as it runs."""
+    cost = Cost()
+    networks = {name: build(plain(described)) for name, described in stage.task.get("networks", {}).items()}
+    context = StageContext(
+        seed=seed,
+        device=stage.task["device"],
+        data=digest(stage.task["dataset"]),
+        networks=networks,
+        compute=Compute(**stage.task.get("compute", {})),
+        log=cost.log.update,
+        progress=store.progress(stage.key),
+        cache=store.cache,
+        scratch=store.scratch(stage.key),
+    )
+    return cost, context
+
+
+@contextmanager
+def timed(cost: Cost) -> Iterator[None]:
+    """Count the seconds within the block, when it ends well."""
+    started = time.perf_counter()
+    yield
+    cost.seconds = time.perf_counter() - started
+
+
+def about(stage: Stage, cost: Cost) -> dict[str, Any]:
+    """For a manifest: what was read, what was logged, and what it took where."""
+    run = {"seconds": cost.seconds, **attempt.notes(), "provenance": provenance()}
+    return {"task": stage.task, "log": cost.log, "run": run}

@@ -1,0 +1,196 @@
+"""The table of distribution shift: a block for each dataset, split and IPC, methods as rows, measures as columns."""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+import json
+import statistics
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The measures of one distilled set; None, and why, when there are none."""
+
+    dataset: str
+    split: str
+    ipc: int
+    method: str
+    seed: int
+    space: str
+    """the feature space, as a reader should know it"""
+    measures: dict[str, Any] | None
+    note: str = ""
+    variants: Mapping[str, str] = field(default_factory=dict)
+    """by how it was judged, a digest of what the method read whatever the seed: only sets of one are averaged"""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A measure as it is shown."""
+
+    key: str
+    header: str
+    digits: int
+    meaning: str
+    percent: bool = False
+
+
+COLUMNS = (
+    Column("mean_shift", "mean shift", 2, "distance of class means / real width, the width being sqrt(trace cov)"),
+    Column("spread", "spread", 2, "width of a distilled class / real width"),
+    Column("covariance_distance", "cov. dist.", 2, "Bures distance of class covariances / real width"),
+    Column("dpp_loss", "L_dpp", 2, "-log det(K + {epsilon} I) of the cosine kernel of a class, lower is more diverse"),
+    Column("vendi", "Vendi", 2, "effective number of different images in a class, at most IPC"),
+    Column(
+        "precision", "precision", 2, "share of distilled images within the real class's {k}-nearest-neighbour balls"
+    ),
+    Column("recall", "recall", 2, "share of real images within the distilled ones' balls, defined above IPC {k}"),
+    Column("density", "density", 2, "real balls that hold a distilled image / {k}"),
+    Column("coverage", "coverage", 2, "share of real balls that hold a distilled image"),
+    Column("nearest_ratio", "nearest", 2, "median distance to the nearest train image / that between train images"),
+    Column("close", "close %", 0, "nearer to a train image than 99 % of these are to each other", percent=True),
+    Column("copies", "copies %", 0, "equal to a train image, pixel by pixel", percent=True),
+    Column("latent_ratio", "latent", 2, "mean absolute latent / that of train images"),
+)
+PLAIN = ("mean_distance", "frechet", "latent_abs")
+"""measures in the units of the space, in csv and json only"""
+
+
+@dataclass(frozen=True)
+class ShiftRow:
+    """A method in a block: (mean, sample standard deviation over the distilled sets) of each measure, or why not.
+
+    The mean is None where the measure is not defined, the deviation None for a single set.
+    """
+
+    method: str
+    sets: int
+    values: dict[str, tuple[float | None, float | None]]
+    latent_space: str
+    options: tuple[int, float] | None = None
+    """(k, epsilon) that were measured with"""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class ShiftBlock:
+    """Rows that may stand in one table."""
+
+    dataset: str
+    split: str
+    ipc: int
+    space: str
+    rows: tuple[ShiftRow, ...]
+
+    def caption(self) -> str:
+        spaces = {row.latent_space for row in self.rows if row.latent_space}
+        latents = (
+            "pixels in [-1, 1]" if spaces <= {"pixels"} else f"the prior's autoencoder ({', '.join(sorted(spaces))})"
+        )
+        if len(spaces) > 1:
+            latents = f"{latents}, not the same for all rows: do not compare their `latent`"
+        k, epsilon = next((row.options for row in self.rows if row.options), ("k", "epsilon"))
+        measures = "; ".join(f"{column.header}: {column.meaning.format(k=k, epsilon=epsilon)}" for column in COLUMNS)
+        return (
+            f"{self.dataset}, IPC {self.ipc}, split {self.split}, feature space {self.space}. Averages over classes, "
+            f"± sample standard deviation over distilled sets. {measures}. Latents: {latents}. (real draw): random "
+            "train images against all others, what a perfect sampler of the real distribution would score: compare "
+            "with it, not with 0 or 1. Sets of train images are part of what they are measured against: that flatters."
+        )
+
+
+def shift_blocks(measurements: Iterable[Measurement]) -> list[ShiftBlock]:
+    """The measurements as blocks, in their order; incomplete rows are not averaged and say so."""
+    groups: dict[tuple[str, str, int, str], dict[str, list[Measurement]]] = {}
+    for m in measurements:
+        groups.setdefault((m.dataset, m.split, m.ipc, m.space), {}).setdefault(m.method, []).append(m)
+    blocks = [ShiftBlock(*place, rows=tuple(_row(*row) for row in group.items())) for place, group in groups.items()]
+    places = list(dict.fromkeys((block.dataset, block.split) for block in blocks))
+    return sorted(blocks, key=lambda block: (places.index((block.dataset, block.split)), block.ipc))
+
+
+def _row(method: str, sets: list[Measurement]) -> ShiftRow:
+    present = [m.measures for m in sets if m.measures is not None]
+    if len(present) < len(sets):
+        why = next(m.note for m in sets if m.measures is None)
+        note = f"{len(sets) - len(present)} missing of {len(sets)}: {why}"
+        return ShiftRow(method, len(sets), {}, "", note=note)
+    variants = {pair for m in sets for pair in m.variants.items()}
+    if len(variants) > len({judged for judged, _ in variants}):
+        return ShiftRow(method, len(sets), {}, "", note="the sets are of several configurations")
+    keys = [column.key for column in COLUMNS] + list(PLAIN)
+    latent_space = ", ".join(sorted({measures["latent_space"] for measures in present}))
+    options = (present[0]["neighbours"], present[0]["epsilon"])
+    values = {key: _mean([measures[key] for measures in present]) for key in keys}
+    return ShiftRow(method, len(sets), values, latent_space, options)
+
+
+def _mean(values: list[float | None]) -> tuple[float | None, float | None]:
+    numbers = [value for value in values if value is not None]
+    if len(numbers) < len(values):
+        return None, None
+    return statistics.fmean(numbers), statistics.stdev(numbers) if len(numbers) > 1 else None
+
+
+def shift_text(column: Column, value: tuple[float | None, float | None]) -> str:
+    """``0.42 ± 0.03``; a dash where the measure is not defined."""
+    mean, sd = value
+    if mean is None:
+        return "–"
+    scale = 100 if column.percent else 1
+    spread = "" if sd is None else f" ± {scale * sd:.{column.digits}f}"
+    shown = round(scale * mean, column.digits) + 0.0  # no negative zero
+    return f"{shown:.{column.digits}f}{spread}"
+
+
+def markdown(blocks: list[ShiftBlock]) -> str:
+    parts = []
+    for block in blocks:
+        header = ["method", *(column.header for column in COLUMNS)]
+        lines = ["| " + " | ".join(header) + " |", "|---|" + "--:|" * len(COLUMNS)]
+        for row in block.rows:
+            cells = [shift_text(column, row.values.get(column.key, (None, None))) for column in COLUMNS]
+            lines.append("| " + " | ".join([_plain(row.method), *cells]) + " |")
+        missing = [f"{_plain(row.method)}: {_plain(row.note)}." for row in block.rows if row.note]
+        parts.append("\n".join([*lines, "", _plain(block.caption()), *missing]))
+    return "\n\n".join(parts) + "\n"
+
+
+def rows(blocks: list[ShiftBlock]) -> list[dict[str, Any]]:
+    """One object for each method of each block; shares are fractions."""
+    found = []
+    for block in blocks:
+        place = {"dataset": block.dataset, "split": block.split, "ipc": block.ipc, "space": block.space}
+        for row in block.rows:
+            values: dict[str, float | None] = {}
+            for key in [column.key for column in COLUMNS] + list(PLAIN):
+                values[key], values[f"{key}_sd"] = row.values.get(key, (None, None))
+            about = {"method": row.method, "distilled_sets": row.sets, "latent_space": row.latent_space}
+            found.append({**place, **about, **values, "note": row.note})
+    return found
+
+
+def as_csv(blocks: list[ShiftBlock]) -> str:
+    found = rows(blocks)
+    out = io.StringIO()
+    writer = csv.DictWriter(out, fieldnames=list(found[0]) if found else ["dataset"], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(found)
+    return out.getvalue()
+
+
+def as_json(blocks: list[ShiftBlock]) -> str:
+    return json.dumps(rows(blocks), indent=1) + "\n"
+
+
+SHIFT_FORMATS: dict[str, Callable[[list[ShiftBlock]], str]] = {"md": markdown, "csv": as_csv, "json": as_json}
+
+
+def _plain(text: str) -> str:
+    """Names may come from anybody: nothing in them is markup."""
+    return html.escape(text, quote=False).replace("|", "\\|")
