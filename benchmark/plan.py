@@ -34,6 +34,8 @@ class Stage:
     """for people: the first cell or configuration that asked for it"""
     location: dict[str, Any] = field(default_factory=dict)
     """where the dataset is: options of it that are no part of the key"""
+    plugins: tuple[str, ...] = ()
+    """files that register what the task names, for a worker to run first"""
 
     @property
     def threads(self) -> int:
@@ -72,17 +74,19 @@ def make_plan(study: Study) -> Plan:
     for dataset, method, ipc, seed, arch, eval_seed in product(
         grid.datasets, grid.methods, grid.ipc, grid.seeds, grid.archs, grid.eval_seeds
     ):
+        whole = study.methods[dataset, method].whole
         cell = Cell(
             dataset=dataset,
             split=f"{study.datasets[dataset].split_name}/{config.split}",
             arch=arch,
-            ipc=ipc,
+            ipc=0 if whole else ipc,
             method=method,
             protocol=grid.protocol,
-            seed=seed,
+            seed=0 if whole else seed,
             eval_seed=eval_seed,
         )
-        builder.cells[cell] = builder.evaluate(cell)
+        if cell not in builder.cells:
+            builder.cells[cell] = builder.evaluate(cell)
     order = {kind: i for i, kind in enumerate(STAGE_KINDS)}
     stages = dict(sorted(builder.stages.items(), key=lambda item: order[item[1].kind]))
     return Plan(stages=stages, cells=builder.cells)
@@ -96,24 +100,38 @@ class _Builder:
         self.described = {name: self._describe_dataset(dataset) for name, dataset in study.datasets.items()}
         self.distilled: dict[tuple[str, str, int, int], str] = {}
         self.variants: dict[tuple[str, str], str] = {}
+        self.judged: dict[tuple[str, str, str], str] = {}
         networks = {name: describe(network) for name, network in study.networks.items()}
         self.networks = {name: {**described, "code": code_digest(described)} for name, described in networks.items()}
         protocol = describe(study.protocol)
-        self.protocol = {**protocol, "code": code_digest(protocol)}
+        self.protocol = {**protocol, "digest": digest(protocol), "code": code_digest(protocol)}
 
     def evaluate(self, cell: Cell) -> str:
-        distilled = self._distill(cell.dataset, cell.method, cell.ipc, cell.seed)
+        method, config = self.study.methods[cell.dataset, cell.method], self.study.config
+        lacks = method.needs().unmet(self.study.datasets[cell.dataset].shape, cell.ipc or 1, config.device)
+        if lacks:
+            described = self.described[cell.dataset]
+            task = {"cell": dataclasses.asdict(cell), "dataset": described, "skipped": lacks}
+            return self._add("evaluate", parents=(), label=str(cell), **task)
+        distilled = () if method.whole else (self._distill(cell.dataset, cell.method, cell.ipc, cell.seed),)
         return self._add(
             "evaluate",
-            parents=(distilled,),
+            parents=distilled,
             label=str(cell),
-            cell=dataclasses.asdict(cell),
-            variant=digest([self._variant(cell.dataset, cell.method), self.protocol, self.networks[cell.arch]]),
+            cell=dict(vars(cell)),
+            variant=self._variant_judged(cell.dataset, cell.method, cell.arch),
             dataset=self.described[cell.dataset],
             split=self.study.config.split,
             protocol=self.protocol,
             network=self.networks[cell.arch],
+            compute=self.study.config.compute.model_dump(),
         )
+
+    def _variant_judged(self, dataset: str, name: str, arch: str) -> str:
+        coordinates = (dataset, name, arch)
+        if coordinates not in self.judged:
+            self.judged[coordinates] = digest([self._variant(dataset, name), self.protocol, self.networks[arch]])
+        return self.judged[coordinates]
 
     def _variant(self, dataset: str, name: str) -> str:
         """A digest of what a method reads on a dataset whatever the seed: only cells of one variant may be averaged."""
@@ -128,6 +146,7 @@ class _Builder:
                 code_digest(chain),
                 config.device,
                 config.threads.model_dump(),
+                config.compute.model_dump(),
             ]
             self.variants[dataset, name] = digest(reads)
         return self.variants[dataset, name]
@@ -154,6 +173,8 @@ class _Builder:
                 "ipc": ipc,
                 "seed": seed,
             }
+            if self.study.given:
+                work["images"] = self.study.given.images[self.study.config.grid.seeds.index(seed)]
             shards = tuple(
                 self._add("shard", parents=tuple(chain), label=f"{where}/{classes[0]}..", classes=list(classes), **work)
                 for classes in self._shards(dataset, method)
@@ -175,13 +196,14 @@ class _Builder:
         for preparation in method.preparations(seed):
             described = describe(preparation)
             described = {**described, "code": code_digest(described)}
+            before = {} if preparation.apart else chain
             key = self._add(
                 preparation.stage,
-                parents=tuple(chain),
+                parents=tuple(before),
                 label=f"{dataset}/{name}/{preparation.stage}" if chain else f"{dataset}/{preparation.stage}",
                 dataset=self.described[dataset],
                 preparation=described,
-                before=list(chain.values()),
+                before=list(before.values()),
                 networks={network: self.networks[network] for network in preparation.networks()},
             )
             chain[key] = described
@@ -200,7 +222,7 @@ class _Builder:
         key = digest(task)
         dataset = self.study.datasets[reads["dataset"]["name"]]
         location = {field: getattr(dataset, field) for field in dataset.location}
-        self.stages.setdefault(key, Stage(kind, key, task, parents, label, location))
+        self.stages.setdefault(key, Stage(kind, key, task, parents, label, location, config.plugins))
         return key
 
     @staticmethod

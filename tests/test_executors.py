@@ -65,7 +65,7 @@ def test_inline_and_ray_give_identical_artifacts_records_and_tables(tiny_study, 
 
 
 def test_the_default_executor_is_ray_only_where_it_pays(monkeypatch):
-    from benchmark.cli import run as module
+    from benchmark.cli import carry_out as module
 
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     assert module.pays(8)

@@ -2,14 +2,19 @@
 
 import dataclasses
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from benchmark.config import load_config
-from benchmark.errors import BenchError
+from benchmark.execute import claims
+from benchmark.execute import walk as walking
 from benchmark.execute.backend import Backend
+from benchmark.execute.interrupt import Stop
+from benchmark.execute.policy import Policy
 from benchmark.execute.walk import to_run
 from benchmark.execute.walk import walk as walk_missing
+from benchmark.leases import Leases
 from benchmark.plan import make_plan
 from benchmark.stages import StageResult
 from benchmark.store import Store
@@ -20,22 +25,28 @@ from benchmark.types import Cell, Record
 class Pretend(Backend):
     """Writes what a stage would leave behind; ``outcomes`` makes chosen labels end otherwise."""
 
-    def __init__(self, store, slots=2, outcomes=None, last_first=False):
+    def __init__(self, store, slots=2, outcomes=None, last_first=False, refused=None):
+        self.refused = refused or {}
         self.store, self.slots, self.outcomes, self.last_first = store, slots, dict(outcomes or {}), last_first
-        self.queue, self.order = [], []
+        self.queue, self.order, self.jobs = [], [], []
+
+    def refuses(self, stage):
+        return self.refused.get(stage.label)
 
     def fits(self, stage):
         return len(self.queue) < self.slots
 
-    def submit(self, stage):
+    def submit(self, job):
+        stage = job.stage
         for parent in stage.parents:
             assert any(self.store.has(kind, parent) for kind in ("prior", "fit", "distill")), (
                 "started before its parent"
             )
         self.queue.append(stage)
         self.order.append(stage)
+        self.jobs.append(job)
 
-    def wait(self):
+    def wait(self, seconds):
         stage = self.queue.pop(-1 if self.last_first else 0)
         result = self.outcomes.pop(stage.label, StageResult("ok"))
         if isinstance(result, list):
@@ -163,7 +174,7 @@ class Damaging(Pretend):
         super().__init__(store, **kw)
         self.parent, self.children = parent, set(children)
 
-    def wait(self):
+    def wait(self, seconds):
         stage = self.queue[0]
         if stage.label in self.children:
             self.children.discard(stage.label)
@@ -172,7 +183,7 @@ class Damaging(Pretend):
                 self.outcomes["done"] = True
                 damage(self.store, self.parent.key, self.parent.kind)
             return stage, StageResult("failed", "met", corrupt=(self.parent.kind, self.parent.key, "bad digest"))
-        return super().wait()
+        return super().wait(seconds)
 
 
 @pytest.mark.parametrize("slots", [1, 2, 4])
@@ -210,6 +221,151 @@ def test_records_are_json_of_themselves(plan, store):
         assert Record.from_json(json.loads(json.dumps(dataclasses.asdict(record)))) == record
 
 
-def test_a_stage_that_fits_nowhere_is_refused_and_not_waited_for(plan, store):
-    with pytest.raises(BenchError, match="nothing here can run the prior stage digits/prior"):
-        walk(plan, store, Pretend(store, slots=0), Quiet())
+def test_a_stage_that_fits_nowhere_has_failed_at_once_and_the_others_go_on(plan, store):
+    backend = Pretend(store, refused={"digits/rsm/fit": "it takes 9 GPUs"})
+    summary = walk(plan, store, backend, Quiet())
+    assert [(s.label, why) for s, why in summary.failures] == [("digits/rsm/fit", "it takes 9 GPUs")]
+    assert summary.cells == {"total": 6, "ok": 2, "failed": 4, "cached": 0, "skipped": 0}
+    assert {r.reason for r in store.records() if r.outcome == "failed"} == {"fit stage digits/rsm/fit: it takes 9 GPUs"}
+    assert "fit" not in {s.kind for s in backend.order}
+
+
+LOST = StageResult("failed", "the worker was lost", lost=True)
+
+
+def test_a_lost_worker_is_replaced_and_its_attempts_are_known_to_the_last(plan, store):
+    backend = Pretend(store, outcomes={"digits/rsm/fit": [LOST, LOST]})
+    watcher = Quiet()
+    summary = walk(plan, store, backend, watcher)
+    assert summary.cells["ok"] == 6
+    tries = [job.attempt for job in backend.jobs if job.stage.kind == "fit"]
+    assert [attempt.number for attempt in tries] == [1, 2, 3]
+    assert [e["why"] for e in tries[-1].earlier] == ["the worker was lost"] * 2
+    assert len({attempt.id for attempt in tries}) == 3
+    assert "attempt 1 of 3" in watcher.said[0]
+    assert not [r for r in store.records() if r.outcome != "ok"]
+
+
+def test_losses_are_borne_so_often_and_then_are_a_failure_that_names_them_all(plan, store):
+    label = next(s.label for s in plan.stages.values() if s.kind == "evaluate")
+    backend = Pretend(store, outcomes={label: [LOST] * 9})
+    summary = walk_missing(plan, store, to_run(plan, store), backend, Quiet(), Policy(retries=1))
+    assert summary.cells["failed"] == 1
+    (record,) = [r for r in store.records() if r.outcome == "failed"]
+    assert [e["number"] for e in record.run["earlier"]] == [1, 2]
+    assert record.run["output"].startswith(f"logs/{record.key}.")
+
+
+def test_an_exception_is_not_tried_again(plan, store):
+    backend = Pretend(store, outcomes={"digits/rsm/fit": StageResult("failed", "ValueError: no")})
+    walk(plan, store, backend, Quiet())
+    assert len([job for job in backend.jobs if job.stage.kind == "fit"]) == 1
+
+
+def test_after_a_stop_what_is_under_way_is_waited_for_and_nothing_more_is_started(plan, store):
+    stop = Stop()
+
+    class Stopping(Pretend):
+        def wait(self, seconds):
+            if len(self.order) == 4 and not stop.asked:
+                stop.asked = True
+                stop.tell()
+            return super().wait(seconds)
+
+    backend, watcher = Stopping(store), Quiet()
+    summary = walk_missing(plan, store, to_run(plan, store), backend, watcher, stop=stop)
+    assert len(backend.order) == 4
+    assert backend.queue == []
+    assert summary.cells == {"total": 6, "ok": 0, "failed": 0, "cached": 0, "skipped": 0}
+    assert "under way are waited for" in watcher.said[0]
+    assert walk(plan, store, Pretend(store), Quiet()).cells["ok"] == 6
+
+
+def test_an_exception_closes_the_backend_and_gives_the_leases_back(plan, store):
+    class Interrupted(Pretend):
+        closed = False
+
+        def wait(self, seconds):
+            raise KeyboardInterrupt
+
+        def close(self):
+            self.closed = True
+
+    backend = Interrupted(store)
+    with pytest.raises(KeyboardInterrupt):
+        walk(plan, store, backend, Quiet())
+    assert backend.closed
+    assert Leases(store).holder(backend.order[0].key) is None
+
+
+def test_what_another_driver_makes_is_waited_for_and_not_made_here(plan, store, monkeypatch):
+    monkeypatch.setattr(walking, "POLL", 0.01)
+    other, prior = Leases(store), next(s for s in plan.stages.values() if s.kind == "prior")
+    assert other.claim(prior.key)
+
+    class Elsewhere(Pretend):
+        def wait(self, seconds):
+            if len(self.order) == 4 and not store.has("prior", prior.key):
+                self.store.write("prior", prior.key, lambda f: (f / "x").write_bytes(b"x"), {})
+                other.release(prior.key)
+            return super().wait(seconds)
+
+    backend = Elsewhere(store)
+    summary = walk(plan, store, backend, Quiet())
+    assert [s.kind for s in backend.order[:4]] == ["distill"] * 2 + ["evaluate"] * 2  # the random ones
+    assert "prior" not in {s.kind for s in backend.order}
+    assert summary.stages["prior"] == {"run": 0, "cached": 1}
+    assert summary.cells == {"total": 6, "ok": 6, "failed": 0, "cached": 0, "skipped": 0}
+
+
+def test_two_drivers_share_a_study_and_run_no_stage_twice(plan, store, monkeypatch):
+    monkeypatch.setattr(walking, "POLL", 0.01)
+    first, second = Pretend(store), Pretend(store)
+    missing = to_run(plan, store)  # both have seen an empty store
+    with ThreadPoolExecutor() as pool:
+        walks = [pool.submit(walk_missing, plan, store, missing, b, Quiet()) for b in (first, second)]
+        cells = [w.result(timeout=60).cells for w in walks]
+    assert sorted(s.key for s in first.order + second.order) == sorted(plan.stages)
+    assert sum(c["ok"] for c in cells) == 6
+    assert all(c["ok"] + c["cached"] == 6 for c in cells)
+
+
+def test_many_cells_are_claimed_at_a_time_in_a_large_store(plan, store, monkeypatch):
+    monkeypatch.setattr(claims, "RECORDS_A_CLAIM", 1)
+    listings = []
+    monkeypatch.setattr(store, "done", lambda: listings.append(1) or Store.done(store))
+    missing = to_run(plan, store)
+    listings.clear()
+    assert walk_missing(plan, store, missing, Pretend(store), Quiet()).cells["ok"] == 6
+    assert len(listings) < 6
+
+
+def test_a_failure_that_cannot_be_written_is_told_and_the_others_go_on(plan, store, monkeypatch):
+    write = Store.write_record
+
+    def full(self, record):
+        if record.outcome != "ok":
+            raise OSError(28, "No space left on device")
+        write(self, record)
+
+    monkeypatch.setattr(Store, "write_record", full)
+    watcher = Quiet()
+    backend = Pretend(store, outcomes={"digits/rsm/fit": StageResult("failed", "x")})
+    assert walk(plan, store, backend, watcher).cells["failed"] == 4
+    assert len([m for m in watcher.said if "No space left" in m]) == 4
+
+
+def test_a_skipped_cell_is_on_record_once_and_no_failure(plan, store):
+    cell = next(s for s in plan.stages.values() if s.kind == "evaluate")
+    skipped = dataclasses.replace(cell, parents=(), task={**cell.task, "skipped": "it needs a GPU"})
+    lacking = dataclasses.replace(plan, stages={**plan.stages, cell.key: skipped})
+    for _ in range(2):
+        backend = Pretend(store, refused={cell.label: "no such machine"})
+        summary = walk(lacking, store, backend, Quiet())
+        assert summary.failures == []
+        assert (summary.cells["skipped"], summary.cells["failed"]) == (1, 0)
+        assert cell.key not in {s.key for s in backend.order}
+    (record,) = [r for r in store.records() if r.outcome == "skipped"]
+    assert record.reason == "it needs a GPU"
+    assert len(list((store.root / "records").glob("*.skipped.*"))) == 1
+    assert to_run(lacking, store) == {}

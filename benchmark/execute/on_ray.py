@@ -1,59 +1,170 @@
-"""Stages as Ray tasks, as many side by side as there are processors. The only module that imports Ray."""
+"""Stages as Ray tasks, side by side on one machine or many. Beside ``tuning`` the only module that imports Ray."""
 
 from __future__ import annotations
 
 import logging
 import os
+import socket
+import time
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from benchmark.execute.backend import Backend
+from benchmark.attempt import forget_progress, where
+from benchmark.errors import BenchError
+from benchmark.execute.backend import Backend, Job
+from benchmark.execute.limits import Clock
+from benchmark.execute.needs import NOTHING, Demand, Room, largest, refusal
 from benchmark.plan import Stage
 from benchmark.stages import StageResult, run_stage
+from benchmark.store import Store
+
+LOOK_EVERY = 0.25
+"""seconds between looks at the clocks of stages, and for signals: two that come within one wait are seen as one"""
+MACHINES_EVERY = 2.0
+"""seconds between looks at which machines there are"""
+UNSEEN = 120.0
+"""seconds after which the clock of a stage runs although its log was not seen to begin"""
+OBJECT_STORE = 100 * 2**20
+"""bytes; artifacts travel by the results store, only keys and outcomes by Ray"""
+
+
+@dataclass
+class _UnderWay:
+    job: Job
+    room: Room
+    submitted: float
+    clock: Clock | None = None
 
 
 class OnRay(Backend):
-    """Artifacts travel by the store, keys by Ray. Ray's retries are off: ``walk`` decides what a failure means."""
+    """Artifacts travel by the store, keys by Ray. Ray's retries are off: ``walk`` decides what a failure means.
 
-    def __init__(self, root: str) -> None:
+    Without ``address`` a private cluster of this machine is started. It ends with this process, however that ends: Ray
+    binds its processes to the driver's; after a SIGKILL two idle agents of it stay for a minute.
+    Raises BenchError when there is no cluster at ``address``.
+    """
+
+    def __init__(self, root: str, demand: Demand | None = None, address: str | None = None) -> None:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         import ray
 
         self._ray: Any = ray
-        self._root = root
-        ray.init(address="local", include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
-        resources = ray.cluster_resources()
-        self._processors, self._gpus = int(resources["CPU"]), int(resources.get("GPU", 0))
-        self._under_way: dict[Any, Stage] = {}
+        self._store = Store.at(root)
+        self._demand = demand or Demand()
+        quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+        if address is None:
+            ray.init(address="local", include_dashboard=False, object_store_memory=OBJECT_STORE, **quiet)
+        else:
+            try:
+                _reach(address)
+                ray.init(address=address, **quiet)
+            except (OSError, ValueError, RuntimeError) as error:
+                raise BenchError(
+                    f"there is no Ray cluster at {address} ({str(error).splitlines()[0]}). Start one with `ray start "
+                    "--head`, or leave --ray-address out for a private one."
+                ) from None
+        self._under_way: dict[Any, _UnderWay] = {}
         self._run = ray.remote(run_stage)
+        self._machines: list[Room] = []
+        self._seen = self._looked = float("-inf")
+
+    def refuses(self, stage: Stage) -> str | None:
+        machines = self._now()
+        return refusal(stage, self._demand.of(stage, largest(machines)), machines)
 
     def fits(self, stage: Stage) -> bool:
-        stages = [*self._under_way.values(), stage]
-        enough = sum(map(self._threads, stages)) <= self._processors
-        return enough and sum(map(self._needs_gpu, stages)) <= self._gpus
+        machines = self._now()
+        there = sum(machines, NOTHING)
+        taken = sum((task.room for task in self._under_way.values()), NOTHING)
+        return (there - taken).holds(self._demand.of(stage, largest(machines)))
 
-    def submit(self, stage: Stage) -> None:
+    def submit(self, job: Job) -> None:
+        room = self._demand.of(job.stage, largest(self._now()))
         task = self._run.options(
-            num_cpus=self._threads(stage), num_gpus=self._needs_gpu(stage), max_retries=0, name=stage.label
+            num_cpus=room.cpus,
+            num_gpus=room.gpus,
+            memory=int(room.memory * 2**20) or None,
+            max_retries=0,
+            name=job.stage.label,
         )
-        self._under_way[task.remote(stage, self._root)] = stage
+        forget_progress(self._store.root, job.stage.key)
+        reference = task.remote(job.stage, self._store.address, job.attempt)
+        self._under_way[reference] = _UnderWay(job, room, time.monotonic())
 
-    def wait(self) -> tuple[Stage, StageResult]:
-        (ready,), _ = self._ray.wait(list(self._under_way), num_returns=1)
-        stage = self._under_way.pop(ready)
-        try:
-            return stage, self._ray.get(ready)
-        except self._ray.exceptions.RayError as error:
-            reason = " ".join(str(error).split())
-            return stage, StageResult(outcome="failed", reason=f"the worker was lost: {type(error).__name__}: {reason}")
+    def wait(self, seconds: float) -> tuple[Stage, StageResult] | None:
+        until = time.monotonic() + seconds
+        limited = any(task.job.limit for task in self._under_way.values())
+        while True:
+            if limited and (ended := self._over_limit()):
+                return ended
+            left = max(0.0, until - time.monotonic())
+            ready, _ = self._ray.wait(list(self._under_way), num_returns=1, timeout=min(left, LOOK_EVERY))
+            if ready:
+                job = self._under_way.pop(ready[0]).job
+                return job.stage, self._result(ready[0], job)
+            if time.monotonic() >= until:
+                return None
 
     def close(self) -> None:
-        self._ray.shutdown()
+        if self._ray.is_initialized():
+            for reference in self._under_way:
+                self._ray.cancel(reference, force=True)
+            self._under_way.clear()
+            self._ray.shutdown()
 
-    def _threads(self, stage: Stage) -> int:
-        """Processors for a stage. More threads than processors are allowed, as they are inline: they only share."""
-        return min(stage.threads, self._processors)
+    def _result(self, reference: Any, job: Job) -> StageResult:
+        errors = self._ray.exceptions
+        try:
+            result: StageResult = self._ray.get(reference)
+            return result
+        except errors.RayTaskError as error:  # before the stage began: the worker could not read what it was sent
+            cause = str(error.cause or error).strip()
+            return StageResult("failed", f"the worker could not start it: {cause.splitlines()[-1]}", traceback=cause)
+        except errors.OutOfMemoryError as error:
+            return StageResult("out_of_memory", f"{_one_line(error)}{self._where(job)}", lost=True)
+        except errors.RayError as error:
+            what = f"the worker was lost{self._where(job)}: {type(error).__name__}: {_one_line(error)}"
+            return StageResult("failed", what, lost=True)
 
-    @staticmethod
-    def _needs_gpu(stage: Stage) -> int:
-        return int(stage.task["device"] == "cuda")
+    def _where(self, job: Job) -> str:
+        place = where(self._store.root, job.stage.key, job.attempt)
+        return f" ({place})" if place else ""
+
+    def _over_limit(self) -> tuple[Stage, StageResult] | None:
+        """A stage that broke its limit, ended; its clock began when its worker took it on."""
+        if time.monotonic() - self._looked < LOOK_EVERY:
+            return None
+        self._looked = time.monotonic()
+        for reference, task in self._under_way.items():
+            stage = task.job.stage
+            if task.clock is None:
+                began = (self._store.root / task.job.attempt.log(stage.key)).exists()
+                if task.job.limit and (began or time.monotonic() - task.submitted > UNSEEN):
+                    task.clock = Clock(task.job.limit, partial(self._store.how_far, stage.key))
+            elif why := task.clock.broken():
+                self._ray.cancel(reference, force=True)
+                self._ray.wait([reference], timeout=10)  # until its processors are free again
+                del self._under_way[reference]
+                return stage, StageResult("timeout", why, time.monotonic() - task.submitted)
+        return None
+
+    def _now(self) -> list[Room]:
+        """The machines of the cluster, as of the last two seconds."""
+        if time.monotonic() - self._seen > MACHINES_EVERY:
+            self._seen = time.monotonic()
+            alive = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+            self._machines = [Room(has.get("CPU", 0), has.get("GPU", 0), has.get("memory", 0) / 2**20) for has in alive]
+        return self._machines
+
+
+def _reach(address: str) -> None:
+    """Raises OSError or ValueError when nobody answers at ``host:port``, which Ray itself tries for two minutes."""
+    if address != "auto" and "://" not in address:
+        host, _, port = address.rpartition(":")
+        socket.create_connection((host, int(port)), timeout=5).close()
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,148 @@
+"""One try at a stage: its log, the memory that it took, and the tries before it.
+
+``under_way`` surrounds the work. What it measures goes into manifests and records by ``notes``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import socket
+import sys
+import traceback
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A try at a stage. ``earlier`` says of each lost one before it when, where and why it ended, and its log."""
+
+    id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+    number: int = 1
+    earlier: tuple[dict[str, Any], ...] = ()
+
+    def log(self, key: str) -> str:
+        """Where the output of the stage ``key`` goes, from the root of the store."""
+        return f"logs/{key}.{self.id}.log"
+
+    def about(self, key: str) -> dict[str, Any]:
+        """For the ``run`` of a record or manifest."""
+        return {"attempt": self.id, "number": self.number, "output": self.log(key), "earlier": list(self.earlier)}
+
+
+_current: ContextVar[dict[str, Any] | None] = ContextVar("attempt", default=None)
+
+
+def notes() -> dict[str, Any]:
+    """Of the attempt that this process is at: id, number, earlier ones, log, host, process, peaks of memory so far.
+
+    Without memory and attempt when no stage is under way.
+    """
+    here = {"host": socket.gethostname(), "process": os.getpid()}
+    current = _current.get()
+    return {**current, **here, **peaks()} if current else here
+
+
+@contextmanager
+def under_way(root: Path, key: str, attempt: Attempt, title: str) -> Iterator[None]:
+    """Send what this process prints, at any level, to the attempt's log, and measure its memory from here on.
+
+    The log begins with a line that says where and when. An exception is written to it on its way through.
+    """
+    path = root / attempt.log(key)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    token = _current.set(attempt.about(key))
+    try:
+        with path.open("w", buffering=1) as log, _output_to(log):
+            when = datetime.now(UTC).isoformat(timespec="seconds")
+            print(f"{socket.gethostname()} process {os.getpid()}, {when}: {title}, attempt {attempt.number}", file=log)
+            _measure_from_here()
+            try:
+                yield
+            except Exception:
+                with contextlib.suppress(OSError):  # a full disk must not hide what went wrong
+                    traceback.print_exc(file=log)
+                raise
+    finally:
+        _current.reset(token)
+
+
+def forget_progress(root: Path, key: str) -> None:
+    """Before a stage is started: what an earlier attempt told is no progress of this one."""
+    (root / "progress" / key).unlink(missing_ok=True)
+
+
+def where(root: Path, key: str, attempt: Attempt) -> str:
+    """The host and process that took the attempt on, by its log; empty when it never began or ran out of sight."""
+    try:
+        with (root / attempt.log(key)).open() as log:
+            return log.readline().partition(",")[0]
+    except OSError:
+        return ""
+
+
+@contextmanager
+def _output_to(log: Any) -> Iterator[None]:
+    """Python's streams and the descriptors 1 and 2, which native code and child processes write to, go to ``log``."""
+    _flush()
+    kept = {number: os.dup(number) for number in (1, 2)}
+    try:
+        for number in kept:
+            os.dup2(log.fileno(), number)
+        with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
+            yield
+    finally:
+        _flush()
+        for number, descriptor in kept.items():
+            os.dup2(descriptor, number)
+            os.close(descriptor)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+
+
+def _measure_from_here() -> None:
+    """Give freed memory back and let the kernel forget the peak of what this process did before."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
+    # Where the kernel has no such switch the peak stays that of the process, which is an upper bound.
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+    if _cuda_in_use():
+        import torch
+
+        torch.cuda.reset_peak_memory_stats()
+
+
+def peaks() -> dict[str, int]:
+    """Peaks of memory since the stage began, in MiB.
+
+    ``peak_memory_mib`` is the resident set of this process by the kernel's own high-water mark (VmHWM): everything that
+    must fit, the libraries and mapped data included, child processes not. ``peak_gpu_mib`` is what torch had allocated.
+    """
+    found: dict[str, int] = {}
+    with contextlib.suppress(OSError, ValueError, StopIteration):
+        lines = Path("/proc/self/status").read_text().splitlines()
+        peak = next(line for line in lines if line.startswith("VmHWM:"))
+        found["peak_memory_mib"] = round(int(peak.split()[1]) / 1024)
+    if _cuda_in_use():
+        import torch
+
+        found["peak_gpu_mib"] = round(torch.cuda.max_memory_allocated() / 2**20)
+    return found
+
+
+def _cuda_in_use() -> bool:
+    torch = sys.modules.get("torch")
+    return torch is not None and torch.cuda.is_initialized()

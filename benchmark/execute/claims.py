@@ -1,0 +1,66 @@
+"""Which stages are this driver's to run, when several drivers are at work on one store."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import Literal
+
+from benchmark.errors import CorruptArtifact
+from benchmark.leases import Leases
+from benchmark.plan import Stage
+from benchmark.store import Store
+
+State = Literal["mine", "made", "elsewhere"]
+
+RECORDS_A_CLAIM = 2000
+"""for so many records in the store, one more evaluation is claimed at a time"""
+
+
+class Claims:
+    """Claims stages by leases and then looks whether another driver made them meanwhile, in this order: so that no
+    stage is run twice.
+
+    Whether a cell has a record is seen by listing all names, whose cost grows with the store. Evaluations are therefore
+    claimed several at a time in a large store, with one listing for all.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store, self._leases = store, Leases(store)
+        self._looked: dict[str, State] = {}
+        self._records = 0
+
+    def look(self, stage: Stage, following: Callable[[str, int], list[Stage]]) -> State:
+        """Whether the stage is ours to run, made already, or another's. ``following(kind, n)``: the next in turn."""
+        if (state := self._looked.pop(stage.key, None)) is not None:
+            return state
+        if stage.kind != "evaluate":
+            return self._artifact(stage)
+        block = {stage.key: stage} | {s.key: s for s in following(stage.kind, 1 + self._records // RECORDS_A_CLAIM)}
+        claimed = [key for key in block if key not in self._looked and self._leases.claim(key)]
+        self._store.look_again()
+        done = self._store.done()
+        self._records = len(done)
+        for key in claimed:
+            self._looked[key] = "made" if key in done else "mine"
+            if key in done:
+                self._leases.release(key)
+        return self._looked.pop(stage.key, "elsewhere")
+
+    def release(self, key: str) -> None:
+        """After the stage's last word is in the store."""
+        self._looked.pop(key, None)
+        self._leases.release(key)
+
+    def close(self) -> None:
+        self._leases.close()
+
+    def _artifact(self, stage: Stage) -> State:
+        if not self._leases.claim(stage.key):
+            return "elsewhere"
+        self._store.look_again()
+        with contextlib.suppress(CorruptArtifact):
+            if self._store.has(stage.kind, stage.key):
+                self._leases.release(stage.key)
+                return "made"
+        return "mine"

@@ -1,0 +1,45 @@
+"""How long a stage may take, and how long it may go without progress."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Limit:
+    """Seconds for a whole attempt, and seconds without progress; None for no limit.
+
+    Progress is what a stage tells through ``ctx.progress``. One that has told nothing yet is never taken for stalled.
+    """
+
+    kind: str = ""
+    """kind of the stage, for messages"""
+    seconds: float | None = None
+    stall: float | None = None
+
+    def __bool__(self) -> bool:
+        return self.seconds is not None or self.stall is not None
+
+
+class Clock:
+    """Runs from its making, for one attempt. ``how_far()`` is the share that is done, None where it is not told."""
+
+    def __init__(self, limit: Limit, how_far: Callable[[], float | None]) -> None:
+        self._limit, self._how_far = limit, how_far
+        self._began = self._moved = time.monotonic()
+        self._share: float | None = None
+
+    def broken(self) -> str | None:
+        """The limit that is broken and how far the stage was; None while all is well."""
+        now, share = time.monotonic(), self._how_far()
+        if share is not None and share != self._share:
+            self._share, self._moved = share, now
+        far = "it had told no progress" if self._share is None else f"it was {self._share:.0%} done"
+        limit = self._limit
+        if limit.seconds is not None and now - self._began > limit.seconds:
+            return f"it took longer than the {limit.seconds:g} s of timeouts.{limit.kind}; {far}"
+        if limit.stall is not None and self._share is not None and now - self._moved > limit.stall:
+            return f"no progress for the {limit.stall:g} s of stall; {far}"
+        return None

@@ -1,0 +1,35 @@
+"""How stages are run: what a configuration says of it that changes no result and is part of no key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from benchmark.execute.limits import Limit
+from benchmark.plan import Stage
+
+if TYPE_CHECKING:
+    from benchmark.config import Config
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What a failure means, and how long a stage may take.
+
+    A stage whose worker or machine was lost is tried again ``retries`` times. One that raised is not: it would raise
+    again.
+    """
+
+    retries: int = 2
+    timeouts: Mapping[str, float] = field(default_factory=dict)
+    """kind of stage -> seconds"""
+    stall: float | None = None
+    """seconds without progress"""
+
+    @staticmethod
+    def of(config: Config) -> Policy:
+        return Policy(config.retries, config.timeouts, config.stall)
+
+    def limit(self, stage: Stage) -> Limit:
+        return Limit(stage.kind, self.timeouts.get(stage.kind), self.stall)

@@ -1,0 +1,20 @@
+"""Who is told of a walk."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from benchmark.plan import Stage
+from benchmark.stages import StageResult
+
+
+class Watcher(Protocol):
+    """Is told what happens, as it happens."""
+
+    def begin(self, to_run: list[Stage]) -> None: ...
+
+    def started(self, stage: Stage) -> None: ...
+
+    def finished(self, stage: Stage, result: StageResult) -> None: ...
+
+    def say(self, message: str) -> None: ...
