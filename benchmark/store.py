@@ -10,42 +10,72 @@
     set-aside/                          whatever was found damaged
 
 Everything is written to a temporary name in its folder, flushed and renamed, so a reader sees all of it or nothing.
+A store at a URL (``s3://bucket/path``) is the same to its users; see ``benchmark.remote``.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import hashlib
 import json
 import os
 import shutil
-import socket
 import time
 import uuid
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from benchmark.artifacts import MANIFEST as MANIFEST
+from benchmark.artifacts import check_bytes, check_sizes, read_manifest
+from benchmark.durable import TEMPORARY, room_in, sha256, sweep, temporary_name, to_disk
+from benchmark.durable import write_atomically as write_atomically
 from benchmark.errors import BenchError, CorruptArtifact
+from benchmark.objects import Objects
 from benchmark.types import Record
+from benchmark.workspace import Workspace
 
 FORMAT = 1
-MANIFEST = "manifest.json"
-TEMPORARY = ".tmp"
+MARKER = "store.json"
 
 
-class Store:
+class Store(Workspace):
     """A store in a folder. Many processes may use one at a time."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    @property
+    def address(self) -> str:
+        """What ``Store.at`` opens this store by, in any process on any machine that reaches it."""
+        return str(self.root)
 
     @staticmethod
-    def open(root: Path, *, create: bool) -> Store:
-        """Raises BenchError when there is no store (and ``create`` is False), or when it cannot be used."""
-        root = root.expanduser().absolute()
-        marker = root / "store.json"
+    def at(address: str) -> Store:
+        """The store at a folder or URL that was opened before. Nothing is looked at."""
+        if "://" not in address:
+            return Store(Path(address))
+        from benchmark.remote import RemoteStore
+
+        return RemoteStore.at(address)
+
+    @staticmethod
+    def exists(where: Path | str) -> bool:
+        """Whether something that calls itself a store is at a folder or URL. Nothing is made."""
+        if "://" not in str(where):
+            return (Path(where).expanduser() / MARKER).exists()
+        from benchmark.remote import RemoteStore
+
+        return RemoteStore.is_at(str(where))
+
+    @staticmethod
+    def open(where: Path | str, *, create: bool) -> Store:
+        """The store in a folder or at a URL.
+
+        Raises BenchError when there is no store (and ``create`` is False), or when it cannot be used.
+        """
+        if "://" in str(where):
+            from benchmark.remote import RemoteStore
+
+            return RemoteStore.opened(str(where), create=create)
+        root = Path(where).expanduser().absolute()
+        marker = root / MARKER
         if not marker.exists():
             if root.is_dir() and any(root.iterdir()) and not (root / "artifacts").is_dir():
                 raise BenchError(f"{root} is a folder of something else, not a store. Name another with --store DIR.")
@@ -64,21 +94,35 @@ class Store:
                     f"cannot write to the store {root}: {error.strerror}. Name a writable folder with --store DIR."
                 ) from None
         try:
-            found = json.loads(marker.read_text())["format"]
-        except (OSError, ValueError, KeyError, TypeError):
-            raise BenchError(
-                f"{marker} is damaged. If {root} is a store, write {json.dumps({'format': FORMAT})} into it; "
-                "otherwise name another with --store DIR."
-            ) from None
-        if found != FORMAT:
-            raise BenchError(f"the store {root} has format {found}, this release reads {FORMAT}. Use another --store.")
+            found = marker.read_bytes()
+        except OSError:
+            found = b""
+        check_format(found, str(root))
         store._sweep_temporaries()
         return store
+
+    @property
+    def objects(self) -> Objects:
+        """The store as named objects, for what all who use it must see at once."""
+        return Objects.in_folder(self.root)
 
     # Artifacts
 
     def folder(self, kind: str, key: str) -> Path:
+        """Where an artifact lies on this machine, if it does; ``read`` brings it there."""
         return self.root / "artifacts" / kind / key
+
+    def there(self, kind: str, key: str) -> bool:
+        """Whether there is such an artifact, whole or not."""
+        return self.folder(kind, key).exists()
+
+    def artifacts(self) -> list[tuple[str, str]]:
+        """(kind, key) of every artifact, ordered. Reads names only."""
+        kinds = _visible(self.root / "artifacts")
+        return [(kind, key) for kind in kinds for key in _visible(self.root / "artifacts" / kind)]
+
+    def look_again(self) -> None:
+        """Forget what was seen of a store elsewhere: the next question is answered by what is there then."""
 
     def has(self, kind: str, key: str) -> bool:
         """Whether the artifact is there, with every file of its manifest in its size; the digests are for ``read``.
@@ -88,30 +132,19 @@ class Store:
         folder = self.folder(kind, key)
         if not folder.exists():
             return False
-        for name, entry in self.manifest(kind, key)["files"].items():
-            size = (folder / name).stat().st_size if (folder / name).is_file() else None
-            if size != entry["size"]:
-                raise CorruptArtifact(kind, key, f"{name} has {size} bytes instead of {entry['size']}")
+        check_sizes(kind, key, folder)
         return True
 
     def manifest(self, kind: str, key: str) -> dict[str, Any]:
         """The manifest of an artifact. Raises CorruptArtifact."""
-        try:
-            manifest = json.loads((self.folder(kind, key) / MANIFEST).read_text())
-            if manifest["key"] != key or not isinstance(manifest["files"], dict):
-                raise ValueError("it is the manifest of something else")
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise CorruptArtifact(kind, key, f"its manifest cannot be read ({error})") from None
-        return manifest
+        return read_manifest(kind, key, self.folder(kind, key))
 
     def read(self, kind: str, key: str) -> Path:
         """The folder of an artifact, every byte checked against its manifest. Raises CorruptArtifact."""
         folder = self.folder(kind, key)
-        if not self.has(kind, key):
+        if not folder.exists():
             raise CorruptArtifact(kind, key, "it is missing")
-        for name, entry in self.manifest(kind, key)["files"].items():
-            if _sha256(folder / name) != entry["sha256"]:
-                raise CorruptArtifact(kind, key, f"{name} does not have the digest of its manifest")
+        check_bytes(kind, key, folder)
         return folder
 
     def write(self, kind: str, key: str, fill: Callable[[Path], None], about: dict[str, Any]) -> None:
@@ -120,192 +153,156 @@ class Store:
         ``about`` is kept in the manifest. When another process was first, its artifact stays and this one goes.
         """
         final = self.folder(kind, key)
-        final.parent.mkdir(parents=True, exist_ok=True)
-        temporary = final.parent / _temporary_name(key)
-        temporary.mkdir()
+        temporary = final.parent / temporary_name(key)
         try:
-            fill(temporary)
-            files = {
-                str(path.relative_to(temporary)): {"size": path.stat().st_size, "sha256": _sha256(path)}
-                for path in sorted(temporary.rglob("*"))
-                if path.is_file()
-            }
-            (temporary / MANIFEST).write_text(json.dumps({"key": key, "files": files, **about}, indent=1))
-            for path in temporary.rglob("*"):
-                _flush(path)
-            _flush(temporary)
-            temporary.rename(final)
-            _flush(final.parent)
-        except OSError:
-            if not final.exists():
-                raise
+            with room_in(self.root):
+                temporary.mkdir(parents=True)
+                fill(temporary)
+                files = {
+                    str(path.relative_to(temporary)): {"size": path.stat().st_size, "sha256": sha256(path)}
+                    for path in sorted(temporary.rglob("*"))
+                    if path.is_file()
+                }
+                (temporary / MANIFEST).write_text(json.dumps({"key": key, "files": files, **about}, indent=1))
+                for path in temporary.rglob("*"):
+                    to_disk(path)
+                to_disk(temporary)
+                if self._publish(kind, key, temporary):
+                    try:
+                        temporary.rename(final)
+                    except OSError:
+                        if not final.exists():
+                            raise
+                    to_disk(final.parent)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+    def _publish(self, kind: str, key: str, made: Path) -> bool:
+        """Called with a finished artifact before it gets its name here; whether it is to get it."""
+        return True
 
     def set_aside(self, kind: str, key: str) -> Path:
         """Move a damaged artifact out of the way; where it now lies."""
         target = self.root / "set-aside" / f"{kind}-{key}-{uuid.uuid4().hex[:8]}"
-        self.folder(kind, key).rename(target)
+        with contextlib.suppress(FileNotFoundError):  # another driver was first
+            self.folder(kind, key).rename(target)
         return target
 
-    # What can be made again
+    # Records and other small files, each written once under a name that no other has
 
-    def cache(self, name: str, fill: Callable[[Path], None]) -> Path:
-        """The cached folder ``name``; ``fill`` writes it when it is not there. One process fills, others wait."""
-        final = self.root / "cache" / name
-        final.parent.mkdir(parents=True, exist_ok=True)
-        with (final.parent / f".{name}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not final.exists():
-                temporary = final.parent / _temporary_name(name)
-                temporary.mkdir()
-                try:
-                    fill(temporary)
-                    temporary.rename(final)
-                finally:
-                    shutil.rmtree(temporary, ignore_errors=True)
-        return final
+    def keep(self, folder: str, name: str, content: bytes) -> None:
+        """Add the file ``name`` to a ``folder`` of the store: records, runs, or one of the caller's own."""
+        path = self.root / folder / name
+        path.parent.mkdir(exist_ok=True)
+        write_atomically(path, content)
 
-    def scratch(self, key: str) -> Path:
-        """A folder of the stage ``key``'s own, kept until its artifact is written."""
-        folder = self.root / "scratch" / key
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
+    def kept(self, folder: str) -> list[str]:
+        """Names of the files that were kept in ``folder``, in order."""
+        return _visible(self.root / folder)
 
-    def clear_scratch(self, key: str) -> None:
-        shutil.rmtree(self.root / "scratch" / key, ignore_errors=True)
-        (self.root / "progress" / key).unlink(missing_ok=True)
+    def fetch(self, folder: str, names: Iterable[str]) -> list[Path]:
+        """Where files that were kept in ``folder`` lie on this machine, brought there if they must be."""
+        return [self.root / folder / name for name in names]
 
-    def progress(self, key: str) -> Callable[[int, int], None]:
-        """A function that notes how far the stage ``key`` is, at most once a second."""
-        path, last = self.root / "progress" / key, 0.0
-
-        def note(done: int, total: int) -> None:
-            nonlocal last
-            if time.monotonic() - last > 1:
-                last = time.monotonic()
-                path.parent.mkdir(exist_ok=True)
-                path.write_text(f"{done} {total}")
-
-        return note
-
-    def how_far(self, key: str) -> float | None:
-        """The share of the stage ``key`` that is done, if it said so."""
-        try:
-            done, total = (self.root / "progress" / key).read_text().split()
-            return int(done) / int(total)
-        except (OSError, ValueError, ZeroDivisionError):
-            return None
-
-    # Records
+    def _renewed(self, folder: str, name: str) -> bool:
+        """Whether the copy here of a file that was kept was replaced, because it was not what is kept elsewhere."""
+        return False
 
     def write_record(self, record: Record) -> None:
         """Add one attempt at a cell. Never replaces another."""
         name = f"{record.key}.{record.outcome}.{uuid.uuid4().hex[:12]}.json"
-        write_atomically(self.root / "records" / name, json.dumps(record.to_json()).encode())
+        self.keep("records", name, json.dumps(record.to_json()).encode())
 
     def done(self) -> set[str]:
         """Keys of the cells with an attempt that succeeded. Reads names only."""
-        parts = (name.split(".") for name in os.listdir(self.root / "records") if name.endswith(".json"))
-        return {part[0] for part in parts if len(part) == 4 and part[1] == "ok"}
+        return {key for key, outcome, _ in map(_parts, self.kept("records")) if outcome == "ok"}
 
     def records(self, keys: Iterable[str] | None = None, say: Callable[[str], None] = lambda _: None) -> list[Record]:
         """The record that counts for each cell: the first success by name, or else the latest attempt. Ordered by key.
 
-        A record that cannot be read is set aside and said so.
+        A record that should count and cannot be read is set aside and said so; those it stands before are not read.
         """
         wanted = None if keys is None else set(keys)
-        chosen: dict[str, Record] = {}
-        for path in sorted((self.root / "records").glob("[!.]*.json")):
-            key = path.name.partition(".")[0]
-            if wanted is not None and key not in wanted:
-                continue
-            record = self._record(path, say)
-            if record is not None:
-                before = chosen.get(key)
-                if before is None or (before.outcome != "ok" and (record.outcome == "ok" or _later(record, before))):
-                    chosen[key] = record
-        return [chosen[key] for key in sorted(chosen)]
+        attempts: dict[str, list[str]] = {}
+        for name in self.kept("records"):
+            key, _, _ = _parts(name)
+            if wanted is None or key in wanted:
+                attempts.setdefault(key, []).append(name)
+        good = {key: [name for name in names if _parts(name)[1] == "ok"] for key, names in attempts.items()}
+        self.fetch("records", (name for key, names in attempts.items() for name in good[key][:1] or names))
+        chosen = []
+        for key in sorted(attempts):
+            record = next((found for name in good[key] if (found := self.record(name, say))), None)
+            others = (self.record(name, say) for name in attempts[key] if name not in good[key]) if not record else ()
+            for other in others:
+                if other and (record is None or _later(other, record)):
+                    record = other
+            if record:
+                chosen.append(record)
+        return chosen
 
-    def _record(self, path: Path, say: Callable[[str], None]) -> Record | None:
+    def record(self, name: str, say: Callable[[str], None] = lambda _: None) -> Record | None:
+        """The record in the file ``name``; None when it is damaged, which sets it aside and is said."""
+        (path,) = self.fetch("records", [name])
         try:
             record = Record.from_json(json.loads(path.read_bytes()))
-            if record.key != path.name.partition(".")[0]:
+            if record.key != _parts(name)[0]:
                 raise ValueError("its key is not that of its name")
             return record
+        except FileNotFoundError:
+            return None  # another driver found it damaged and was first to set it aside
         except (ValueError, KeyError, TypeError) as error:
-            target = self.root / "set-aside" / path.name
+            if self._renewed("records", name):
+                return self.record(name, say)
+            target = self.root / "set-aside" / name
             where = f"set aside as {target}"
             try:
                 path.rename(target)
             except OSError as problem:
                 where = f"left where it is ({problem.strerror})"
-            say(f"the record {path.name} is damaged ({type(error).__name__}: {error}); {where}")
+            say(f"the record {name} is damaged ({type(error).__name__}: {error}); {where}")
             return None
 
-    # Runs
-
     def write_run(self, run: dict[str, Any]) -> None:
-        name = f"{time.time_ns():020d}-{uuid.uuid4().hex[:8]}.json"
-        write_atomically(self.root / "runs" / name, json.dumps(run).encode())
+        self.keep("runs", f"{time.time_ns():020d}-{uuid.uuid4().hex[:8]}.json", json.dumps(run).encode())
 
     def runs(self) -> list[dict[str, Any]]:
         """What each ``bench run`` on this store asked for, oldest first."""
-        return [json.loads(path.read_text()) for path in sorted((self.root / "runs").glob("[!.]*.json"))]
+        return [json.loads(path.read_bytes()) for path in self.fetch("runs", self.kept("runs"))]
 
     def _sweep_temporaries(self) -> None:
         """Remove what processes of this host left half-written when they were killed."""
-        for path in [
-            *self.root.glob(f"artifacts/*/*{TEMPORARY}"),
-            *self.root.glob(f"cache/*{TEMPORARY}"),
-            *self.root.glob(f"records/*{TEMPORARY}"),
-        ]:
-            host, _, pid = path.name.removesuffix(TEMPORARY).rpartition("~")[0].rpartition("~")
-            if host.endswith("." + socket.gethostname()) and pid.isdigit() and not _alive(int(pid)):
-                with contextlib.suppress(OSError):  # a store that can only be read can still be read
-                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+        for where in ("artifacts/*", "cache", "records", "runs"):
+            sweep(self.root.glob(f"{where}/*{TEMPORARY}"))
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write to a temporary name in the same folder, flush to the disk, rename: readers see the old or the new whole."""
-    temporary = path.parent / _temporary_name(path.name)
+def check_format(marker: bytes, store: str) -> None:
+    """Raises BenchError when ``marker``, the content of a store's store.json, is not of a store that can be read."""
     try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    _flush(path.parent)
+        found = json.loads(marker)["format"]
+    except (ValueError, KeyError, TypeError):
+        raise BenchError(
+            f"{store}/{MARKER} is damaged. If {store} is a store, write {json.dumps({'format': FORMAT})} into it; "
+            "otherwise name another with --store."
+        ) from None
+    if found != FORMAT:
+        raise BenchError(f"the store {store} has format {found}, this release reads {FORMAT}. Use another --store.")
 
 
-def _temporary_name(name: str) -> str:
-    return f".{name}.{socket.gethostname()}~{os.getpid()}~{uuid.uuid4().hex[:8]}{TEMPORARY}"
-
-
-def _alive(pid: int) -> bool:
+def _visible(folder: Path) -> list[str]:
+    """Names in a folder in order, without hidden and temporary ones; none when there is no such folder."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
+        return sorted(name for name in os.listdir(folder) if not name.startswith("."))
+    except FileNotFoundError:
+        return []
+
+
+def _parts(name: str) -> tuple[str, str, str]:
+    """(key, outcome, attempt) of the name of a record; the outcome is empty where it is none."""
+    key, _, rest = name.partition(".")
+    outcome, _, attempt = rest.removesuffix(".json").partition(".")
+    return key, outcome if attempt and name.endswith(".json") else "", attempt
 
 
 def _later(a: Record, b: Record) -> bool:
     return str(a.run.get("started", "")) > str(b.run.get("started", ""))
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

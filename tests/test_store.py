@@ -1,10 +1,12 @@
-"""Artifacts and records: whole or absent, immutable, and set aside when damaged."""
+"""The store in a folder: whole or absent, immutable, set aside when damaged. test_object_store has all kinds."""
 
+import errno
 import json
 import os
 
 import pytest
 
+from benchmark.durable import StoreFull
 from benchmark.errors import BenchError, CorruptArtifact
 from benchmark.store import Store, write_atomically
 from benchmark.types import Cell, Record
@@ -23,13 +25,6 @@ def write(store, key="k1", content=b"pixels"):
 
 def record(key="c1", outcome="ok", started="2026-01-01", **kw):
     return Record(key=key, cell=CELL, outcome=outcome, curve=((1, 0.5),), run={"started": started}, **kw)
-
-
-def test_an_artifact_is_read_as_it_was_written(store):
-    assert not store.has("distill", "k1")
-    write(store)
-    assert store.has("distill", "k1")
-    assert (store.read("distill", "k1") / "x.bin").read_bytes() == b"pixels"
 
 
 def test_a_writer_that_fails_leaves_nothing(store):
@@ -75,22 +70,6 @@ def test_damage_is_set_aside_not_deleted(store):
     target = store.set_aside("distill", "k1")
     assert not store.has("distill", "k1")
     assert (target / "x.bin").read_bytes() == b"pixels"
-
-
-def test_a_success_counts_before_any_failure_and_the_latest_failure_before_others(store):
-    store.write_record(record("c1", "failed", "2026-01-03"))
-    store.write_record(record("c1", "ok", "2026-01-01"))
-    store.write_record(record("c2", "failed", "2026-01-02", reason="second"))
-    store.write_record(record("c2", "timeout", "2026-01-01", reason="first"))
-    assert [(r.key, r.outcome) for r in store.records()] == [("c1", "ok"), ("c2", "failed")]
-    assert store.done() == {"c1"}
-    assert [r.key for r in store.records(["c2"])] == ["c2"]
-
-
-def test_a_record_survives_the_disk(store):
-    written = record(config={"evaluate": {"x": 1}}, correct="ff", n_images=8)
-    store.write_record(written)
-    assert store.records() == [written]
 
 
 def test_a_truncated_record_is_set_aside_and_said(store):
@@ -145,3 +124,67 @@ def test_a_store_that_cannot_be_read_is_refused(store, marker, message):
     (store.root / "store.json").write_text(marker)
     with pytest.raises(BenchError, match=message):
         Store.open(store.root, create=True)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_leaves_nothing_and_is_said_in_a_line(store, number):
+    def fill(folder):
+        (folder / "x.bin").write_bytes(b"half")
+        raise OSError(number, os.strerror(number), str(folder / "x.bin"))
+
+    with pytest.raises(StoreFull, match=r"the disk of the store .*store is full.*Make room") as caught:
+        store.write("distill", "k1", fill, {})
+    assert len(str(caught.value).splitlines()) == 1
+    assert not store.has("distill", "k1")
+    assert os.listdir(store.root / "artifacts" / "distill") == []
+
+
+def test_a_full_disk_is_known_by_what_a_library_quotes(store):
+    def fill(folder):
+        raise RuntimeError('IoError: Os { code: 28, kind: StorageFull, message: "No space left on device" }')
+
+    with pytest.raises(StoreFull):
+        store.write("distill", "k1", fill, {})
+
+
+def test_a_disk_that_is_full_when_a_record_is_written_leaves_no_record(store, monkeypatch):
+    monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left on device")))
+    with pytest.raises(StoreFull):
+        store.write_record(record())
+    assert os.listdir(store.root / "records") == []
+
+
+def test_an_error_of_the_disk_is_not_hidden_by_what_another_writer_made(store):
+    def fill(folder):
+        write(store, content=b"another's")
+        raise OSError(errno.EIO, "Input/output error")
+
+    with pytest.raises(OSError, match="Input/output"):
+        store.write("distill", "k1", fill, {})
+    assert (store.read("distill", "k1") / "x.bin").read_bytes() == b"another's"
+
+
+def test_a_failure_that_a_success_stands_before_is_not_read(store):
+    store.write_record(record("c1", "failed"))
+    (path,) = (store.root / "records").glob("*.json")
+    path.write_bytes(b"{")
+    store.write_record(record("c1", "ok"))
+    said = []
+    assert [r.outcome for r in store.records(say=said.append)] == ["ok"]
+    assert said == []
+
+
+def test_a_success_that_cannot_be_read_gives_way_to_the_next(store):
+    for _ in range(2):
+        store.write_record(record("c1", "ok"))
+    min((store.root / "records").glob("*.json")).write_bytes(b"{")
+    said = []
+    assert [r.outcome for r in store.records(say=said.append)] == ["ok"]
+    assert len(said) == 1
+
+
+def test_setting_aside_what_another_driver_set_aside_is_no_error(store):
+    write(store)
+    store.set_aside("distill", "k1")
+    store.set_aside("distill", "k1")
+    assert not store.has("distill", "k1")

@@ -1,0 +1,47 @@
+"""``bench merge``: several stores become one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from benchmark.cli.table import StoreType
+
+
+@click.command()
+@click.argument("destination", metavar="DEST", type=StoreType(path_type=Path, file_okay=False))
+@click.argument("sources", metavar="SRC...", nargs=-1, required=True, type=StoreType(path_type=Path, file_okay=False))
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+def merge(destination: Path | str, sources: tuple[Path | str, ...], as_json: bool) -> int:
+    """Copy into the store DEST what it lacks of the stores SRC: artifacts, records, runs, searches.
+
+    DEST is made if it is not there. Each may be a folder or a URL. Nothing is overwritten: what differs under the same
+    key is listed, stays as DEST has it, and makes the exit code 1.
+    """
+    from benchmark.merge import merge as merge_stores
+    from benchmark.store import Store
+
+    opened = [Store.open(source, create=False) for source in sources]
+    into = Store.open(destination, create=True)
+    report = merge_stores(into, opened)
+    if as_json:
+        document = {
+            "store": into.address,
+            "copied": report.copied,
+            "conflicts": [vars(conflict) for conflict in report.conflicts],
+            "damaged": report.damaged,
+        }
+        click.echo(json.dumps(document, indent=1))
+    else:
+        for conflict in report.conflicts:
+            click.echo(f"conflict: {conflict}")
+        for damaged in report.damaged:
+            click.echo(f"damaged: {damaged}")
+        counts = report.copied
+        click.echo(
+            f"{into.address}: {counts['artifact']} artifacts, {counts['record']} records, {counts['runs']} runs and "
+            f"{counts['tunes']} searches copied; {len(report.conflicts)} conflicts, {len(report.damaged)} damaged"
+        )
+    return 1 if report.conflicts or report.damaged else 0
