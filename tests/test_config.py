@@ -50,6 +50,12 @@ def test_a_flag_wins_over_the_file_and_set_over_both():
     assert config.methods["rsm"]["objective"]["weight"] == 0.5
 
 
+def test_what_an_alias_shares_is_set_in_one_place_alone():
+    methods = load_config("digits", {}, ["methods.cgs.guidance.eta_dm=7"]).methods
+    assert methods["cgs"]["guidance"] == {"eta_dpp": 0.1, "eta_dm": 7}
+    assert methods["rsm_cgs"]["guidance"]["eta_dm"] != 7, "configs/digits.yaml writes both with one anchor"
+
+
 def refusal(assignments=(), **changes):
     with pytest.raises(BenchError) as error:
         resolve(load_config("digits", {f"grid.{k}": v for k, v in changes.items()}, list(assignments)))

@@ -1,0 +1,143 @@
+"""``bench plan``: a study's stages and cells as a file, and about what they cost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from benchmark.cli.study_options import configuration, grid_options
+from benchmark.cli.table import store_option
+
+if TYPE_CHECKING:
+    from benchmark.history import Cost, History
+    from benchmark.plan import Plan, Stage
+
+
+@dataclass
+class Sort:
+    """Stages of a plan that cost about the same."""
+
+    kind: str
+    label: str
+    """of the first"""
+    cost: Cost | None
+    planned: int = 0
+    keys: list[str] = field(default_factory=list)
+    """those to run"""
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind,
+            "first": self.label,
+            "planned": self.planned,
+            "to_run": len(self.keys),
+            "seconds_each": self.cost.seconds if self.cost else None,
+            "peak_memory_mib": self.cost.memory_mib if self.cost else None,
+            "measured_on": self.cost.stages if self.cost else 0,
+        }
+
+
+@click.command("plan")
+@grid_options()
+@click.option("--shard", metavar="I/N", help="This part of N only, as `bench run --shard` runs it.")
+@store_option
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the whole plan to a JSON file.")
+@click.option("--json", "as_json", is_flag=True, help="The same JSON document on stdout.")
+def plan_(shard: str | None, store: Path | str, out: Path | None, as_json: bool, **grid: Any) -> None:
+    """Plan a study without running it: its stages, and what they cost by what the store has measured.
+
+    Seconds and memory are medians over the store's stages of the same kind, dataset, classes of method, ipc, network
+    and protocol; unknown where it holds none. The file has every stage with its key and parents, and every cell.
+    """
+    from benchmark.part import shard_of
+    from benchmark.plan import make_plan
+    from benchmark.study import resolve
+
+    config = configuration(store, **grid)
+    plan = make_plan(resolve(config))
+    if shard:
+        plan = shard_of(plan, shard)
+    history, waiting = _state(plan, store)
+    sorts = _sorts(plan, waiting, history)
+    document = {
+        "name": config.name,
+        "shard": shard,
+        "sorts": [sort.to_json() for sort in sorts],
+        "stages": [
+            {"kind": s.kind, "key": s.key, "label": s.label, "parents": s.parents, "to_run": s.key in waiting}
+            for s in plan.stages.values()
+        ],
+        "cells": [{**vars(cell), "key": key} for cell, key in plan.cells.items()],
+    }
+    if out:
+        from benchmark.store import write_atomically
+
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(out, json.dumps(document, indent=1).encode())
+    if as_json:
+        click.echo(json.dumps(document, indent=1))
+    else:
+        _print(plan, sorts)
+
+
+def _state(plan: Plan, folder: Path | str) -> tuple[History | None, Mapping[str, Stage]]:
+    """The history of the store and the stages that it still needs; no store is made, nor touched."""
+    from benchmark.execute.walk import to_run
+    from benchmark.history import History
+    from benchmark.store import Store
+
+    if not Store.exists(folder):
+        return None, plan.stages
+    opened = Store.open(folder, create=False)
+    history = History(opened)
+    history.update()
+    return history, to_run(plan, opened)
+
+
+def _sorts(plan: Plan, waiting: Mapping[str, Stage], history: History | None) -> list[Sort]:
+    from benchmark.history import sort_of
+
+    sorts: dict[str, Sort] = {}
+    for stage in plan.stages.values():
+        name = sort_of(stage.task)
+        if name not in sorts:
+            sorts[name] = Sort(stage.kind, stage.label, history.cost(stage) if history else None)
+        sorts[name].planned += 1
+        if stage.key in waiting:
+            sorts[name].keys.append(stage.key)
+    return list(sorts.values())
+
+
+def _print(plan: Plan, sorts: list[Sort]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("kind")
+    table.add_column("such as", overflow="fold")
+    for header in ("planned", "to run", "s each", "s in all", "MiB"):
+        table.add_column(header, justify="right", no_wrap=True)
+    for sort in sorts:
+        cost = sort.cost
+        memory = cost.memory_mib if cost else None
+        cells = (
+            sort.kind,
+            sort.label,
+            str(sort.planned),
+            str(len(sort.keys)),
+            f"{cost.seconds:.1f}" if cost else "unknown",
+            f"{cost.seconds * len(sort.keys):.0f}" if cost else "unknown" if sort.keys else "0",
+            "unknown" if memory is None else f"{memory:.0f}",
+        )
+        table.add_row(*map(Text, cells))
+    Console(markup=False, highlight=False).print(table)
+    known = sum(sort.cost.seconds * len(sort.keys) for sort in sorts if sort.cost)
+    unknown = sum(len(sort.keys) for sort in sorts if not sort.cost)
+    click.echo(f"\n{len(plan.cells)} cells. Left: {known:.0f} s one after another", nl=False)
+    click.echo(f", and {unknown} stages of unknown cost." if unknown else ".")

@@ -1,0 +1,49 @@
+"""``bench sensitivity``: the picture of a search."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from benchmark.cli.table import store_option
+from benchmark.errors import BenchError
+
+FORMATS = (".png", ".pdf", ".svg")
+
+
+@click.command()
+@click.argument("tune", required=False)
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="A png, pdf or svg file.")
+@store_option
+def sensitivity(tune: str | None, out: Path, store: Path | str) -> None:
+    """Draw how validation accuracy depends on each parameter that the search TUNE (id or file; the latest) varied.
+
+    With `bench tune --search one-at-a-time` this is the sensitivity curve of papers: each parameter with the others at
+    the study's values.
+    """
+    from benchmark.store import Store
+    from benchmark.tune.record import find, latest
+    from results.sensitivity import Parameter, Setting, draw
+
+    if out.suffix.lower() not in FORMATS:
+        raise BenchError(f"--out {out} must end in {', '.join(FORMATS)}: its ending is the format.")
+    found = find(store, tune) if tune else latest(Store.open(store, create=False))
+    chosen = found.chosen
+    draw(
+        out,
+        f"{found.method} on {found.study}: {len(found.trials)} settings, {found.cells} cells of the validation part",
+        [Parameter(key, key.partition(".")[2], text.startswith("log")) for key, text in found.space.items()],
+        [
+            Setting(
+                values=row.values,
+                varied=row.varied,
+                top1=None if row.outcome == "failed" else row.top1,
+                spread=row.spread,
+                complete=row.outcome == "ok",
+                chosen=row == chosen,
+            )
+            for row in found.trials
+        ],
+    )
+    click.echo(str(out))

@@ -1,0 +1,127 @@
+"""``bench status``: how far the latest run on a store is."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from benchmark.cli.table import store_option
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from benchmark.status import Status
+
+PAUSE = 2.0
+"""seconds between two looks"""
+MOST_FAILURES = 20
+"""failed cells told one by one; `--json` has all"""
+
+
+@click.command()
+@store_option
+@click.option("--all", "whole", is_flag=True, help="The cells of all runs on the store, not of the latest alone.")
+@click.option("--watch", is_flag=True, help="Look again every two seconds until nothing is left to do.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout; with --watch, one a line.")
+def status(store: Path | str, whole: bool, watch: bool, as_json: bool) -> None:
+    """Show which cells are done, failed, running or waiting, what is under way, and about how long the rest takes.
+
+    Read from the store alone, during a run or after it. The time left is by the stages of the same sort that the store
+    has measured.
+    """
+    from benchmark.errors import BenchError
+    from benchmark.history import History
+    from benchmark.leases import Leases
+    from benchmark.status import look, plan_of
+    from benchmark.store import Store
+
+    opened = Store.open(store, create=False)
+    runs = opened.runs()
+    if not runs:
+        raise BenchError(f"nothing has been run on the store {opened.address} yet; --store DIR names another.")
+    chosen = runs if whole else runs[-1:]
+    plan, planned = plan_of(chosen)
+    name = ", ".join(dict.fromkeys(run["name"] for run in chosen))
+    history, leases = History(opened), Leases(opened)
+
+    def now() -> Status:
+        history.update()
+        return look(plan, planned, opened, leases.holder, history)
+
+    try:
+        if watch:
+            _watch(now, name, as_json)
+        elif as_json:
+            click.echo(json.dumps({"run": name, **now().to_json()}, indent=1))
+        else:
+            click.echo(render(now(), name), nl=False)
+    finally:
+        leases.close()
+
+
+def _watch(now: Callable[[], Status], name: str, as_json: bool) -> None:
+    """Show the status again and again, in place on a terminal, until no cell is running or waiting, or Ctrl-C."""
+    if as_json or not sys.stdout.isatty():
+        while True:
+            found = now()
+            click.echo(json.dumps({"run": name, **found.to_json()}) if as_json else render(found, name))
+            if _ended(found):
+                return
+            time.sleep(PAUSE)
+    from rich.live import Live
+    from rich.text import Text
+
+    try:
+        with Live(Text(render(found := now(), name)), auto_refresh=False) as live:
+            while not _ended(found):
+                time.sleep(PAUSE)
+                found = now()
+                live.update(Text(render(found, name)), refresh=True)
+    except KeyboardInterrupt:
+        return
+
+
+def _ended(found: Status) -> bool:
+    return not found.counts["running"] and not found.counts["waiting"]
+
+
+def render(found: Status, name: str) -> str:
+    """The status as text."""
+    lines = [f"{name}: {len(found.cells)} cells: " + ", ".join(f"{n} {state}" for state, n in found.counts.items())]
+    for stage in found.under_way:
+        share = f", {stage.share:.0%} done" if stage.share is not None else ""
+        lines.append(f"under way: {stage.kind} {stage.label} ({stage.holder}){share}")
+    failed = [cell for cell in found.cells if cell.state == "failed"]
+    for cell in failed[:MOST_FAILURES]:
+        log = f"; log: {cell.log}" if cell.log else ""
+        lines.append(f"{cell.outcome}: {cell.cell}: {cell.reason}{log}")
+    if len(failed) > MOST_FAILURES:
+        lines.append(f"... and {len(failed) - MOST_FAILURES} more failed cells; --json shows all.")
+    lines.append(_left(found))
+    return "\n".join(lines) + "\n"
+
+
+def _left(found: Status) -> str:
+    remaining = found.remaining
+    if remaining is None:
+        return "left: unknown, since code, plug-ins or data have changed after the run was planned"
+    if not remaining.stages:
+        return "left: nothing"
+    work = f"{remaining.stages} stages"
+    if found.left is None:
+        return f"left: {work}, time unknown: no stage of their sort has been measured in this store"
+    bound = "at least " if remaining.unknown else "about "
+    note = f" ({remaining.unknown} stages of unknown cost)" if remaining.unknown else ""
+    side = f"{len(found.under_way)} side by side" if found.under_way else "one after another; nothing is under way"
+    return f"left: {work}, {bound}{_clock(found.left)}{note}, {side}"
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,240 @@
+"""``bench tune``: search a method's options on the validation part."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import click
+
+from benchmark.cli.streams import stdout_kept
+from benchmark.cli.study_options import configuration, grid_options
+from benchmark.cli.table import store_option
+from benchmark.errors import BenchError
+from benchmark.tune.space import Scheduler, Search
+
+if TYPE_CHECKING:
+    from typing import TextIO
+
+    from benchmark.config import Config
+    from benchmark.execute.needs import Room
+    from benchmark.execute.policy import Policy
+    from benchmark.store import Store
+    from benchmark.tune.record import TrialRow, Tune
+    from benchmark.tune.search import Request
+    from benchmark.tune.trial import Told, Trial
+
+
+@click.command()
+@click.argument("method")
+@click.option(
+    "--param",
+    "parameters",
+    multiple=True,
+    required=True,
+    metavar="KEY=RANGE",
+    help="What to search, e.g. methods.rsm.objective.weight='loguniform(1e-4, 0.1)'. Ranges: loguniform(a, b), "
+    "uniform(a, b), randint(a, b), choice(a, b, ...), grid(a, b, ...); ends are included.",
+)
+@click.option(
+    "--trials", type=click.IntRange(1), default=20, show_default=True, help="Settings to draw, beside the study's own."
+)
+@click.option(
+    "--search",
+    type=click.Choice(get_args(Search)),
+    help="random: draws. grid: every combination of lists. one-at-a-time: each list with the other parameters at the "
+    "study's values.  [default: grid where all ranges are grids, else random]",
+)
+@click.option(
+    "--scheduler",
+    type=click.Choice(get_args(Scheduler)),
+    default="fifo",
+    show_default=True,
+    help="fifo judges every setting on all seeds; the others end poor ones after fewer.",
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the draws.")
+@grid_options(methods=False)
+@store_option
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+def tune(
+    method: str,
+    parameters: tuple[str, ...],
+    trials: int,
+    search: Search | None,
+    scheduler: Scheduler,
+    seed: int,
+    store: Path | str,
+    as_json: bool,
+    **grid: Any,
+) -> int:
+    """Search options of METHOD on the validation part of the train data; the test part is never looked at.
+
+    Each setting is judged by the cells of the study, pair of seeds by pair of seeds; the study's own values are tried
+    first. What wins is the mean top-1 at the last epoch. All stages lie in the store: the same command again goes on
+    where it was stopped, and `bench run --tuned TUNE` takes the chosen values.
+    """
+    from benchmark.execute.policy import Policy
+    from benchmark.execute.tuning import OnTune
+    from benchmark.store import Store
+    from benchmark.tune.record import write
+    from benchmark.tune.search import check_validation, make_trials, run_search
+
+    if str(store).startswith("memory://"):
+        raise BenchError("a store in memory:// is this process's own, and trials run in others: name another --store.")
+    config = configuration(store, methods=(method,), changes={"split": "validation"}, **grid)
+    request = _request(config, parameters, trials, search, seed, scheduler)
+    planned = make_trials(request)
+    with stdout_kept() as stdout:
+        opened = Store.open(store, create=True)
+        check_validation(config, opened)
+        failure = _make_shared(planned, opened, Policy.of(config))
+        runner = OnTune(request.scheduler, _takes(config, planned), Policy.of(config))
+        found = run_search(request, planned, opened, runner, _teller(planned), failure)
+        path = write(opened, found)
+        if as_json:
+            print(json.dumps({**found.to_json(), "file": path}, indent=1), file=stdout)
+        else:
+            _print(found, stdout)
+            if found.chosen:
+                values = [f"{key}={_show(value)}" for key, value in found.chosen.values.items()]
+                print(f"\n{_run(found, grid, 'set', values)}", file=stdout)
+        stdout.flush()
+    _conclude(found, path, _run(found, grid, "tuned", [found.id]))
+    return 0 if found.chosen else 1
+
+
+def _request(
+    config: Config, parameters: tuple[str, ...], trials: int, search: Search | None, seed: int, scheduler: Scheduler
+) -> Request:
+    from benchmark.tune.ranges import Range, parse_parameter
+    from benchmark.tune.search import Request
+    from benchmark.tune.space import usual_search
+
+    space: dict[str, Range] = {}
+    for key, values in map(parse_parameter, parameters):
+        if key in space:
+            raise BenchError(f"--param {key} is given twice. One range for each key.")
+        space[key] = values
+    return Request(
+        config=config,
+        space=space,
+        search=search or usual_search(space),
+        draws=trials,
+        seed=seed,
+        scheduler=scheduler,
+    )
+
+
+def _make_shared(trials: list[Trial], store: Store, policy: Policy) -> str:
+    """Run the preparations that several trials rest on, once and before any of them; why that failed, if it did."""
+    from benchmark.cli.progress import make_watcher
+    from benchmark.execute.inline import Inline
+    from benchmark.execute.walk import walk
+    from benchmark.tune.trial import shared
+
+    plan, missing = shared(trials, store)
+    if not missing:
+        return ""
+    with make_watcher(False, store.how_far) as watcher:
+        summary = walk(plan, store, missing, Inline(store.address), watcher, policy)
+    return next((f"{stage.kind} stage {stage.label}: {why}" for stage, why in summary.failures), "")
+
+
+def _takes(config: Config, trials: list[Trial]) -> Room:
+    """What a trial takes of a machine: the most that any of its stages takes, since they run one after another."""
+    from benchmark.execute.needs import Demand, Room, largest
+
+    demand, boundless = Demand(config.resources), Room(float("inf"), float("inf"), float("inf"))
+    return largest(demand.of(stage, boundless) for trial in trials for stage in trial.plan.stages.values())
+
+
+def _teller(trials: list[Trial]) -> Told:
+    """A line on stderr after each round of a trial."""
+    from benchmark.tune.record import short_names
+
+    names = short_names(trials[0].values)
+    rounds = len(trials[0].rounds)
+
+    def told(index: int, done: int, top1: float) -> None:
+        values = ", ".join(f"{names[key]}={_show(value)}" for key, value in trials[index].values.items())
+        print(
+            f"trial {index} of 0-{len(trials) - 1}, round {done} of {rounds}: {100 * top1:.1f} % ({values})",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    return told
+
+
+def _print(tune: Tune, out: TextIO) -> None:
+    """Every trial, best first: a rich table on a terminal, else Markdown."""
+    from benchmark.tune.record import short_names
+
+    names = short_names(tune.space)
+    header = ["trial", *names.values(), "top-1 (%)", "rounds", "outcome"]
+    rows = [
+        [str(row.trial), *(_show(row.values[key]) for key in names), _accuracy(row), str(row.rounds), _outcome(row)]
+        for row in tune.ranked()
+    ]
+    if out.isatty():
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        shown = Table(header_style="bold")
+        for column in header:
+            shown.add_column(column, justify="left" if column == "outcome" else "right")
+        for number, cells in enumerate(rows):
+            shown.add_row(*map(Text, cells), style="bold green" if number == 0 and tune.chosen else None)
+        Console(file=out, highlight=False).print(shown)
+    else:
+        out.write(f"| {' | '.join(header)} |\n|{'--:|' * (len(header) - 1)}---|\n")
+        out.writelines(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |\n" for cells in rows)
+    out.write(
+        f"\nTop-1 at the last epoch on the validation part: mean ± sample standard deviation over distilled sets; "
+        f"{tune.cells} cells judged. The best of {len(tune.trials)} is an optimistic figure of itself.\n"
+    )
+
+
+def _run(tune: Tune, grid: dict[str, Any], option: str, values: list[str]) -> str:
+    """The command that runs the searched study with ``--option value`` for each of ``values``."""
+    given = [("set", assignment) for assignment in grid["assignments"]]
+    options = [("config", grid["config"]), ("methods", tune.method), *given, *((option, value) for value in values)]
+    return "bench run " + " ".join(f"--{name} {shlex.quote(value)}" for name, value in options)
+
+
+def _conclude(tune: Tune, path: str, command: str) -> None:
+    print(f"\nSearch {tune.id}: {path}", file=sys.stderr)
+    if tune.chosen is None:
+        print("every trial failed, so nothing is chosen. The same command tries them again.", file=sys.stderr)
+        return
+    print(
+        f"To run the study with the choice, the search's cost kept with it: {command}\n"
+        f"To draw it: bench sensitivity {tune.id} --out FILE.png",
+        file=sys.stderr,
+    )
+
+
+def _accuracy(row: TrialRow) -> str:
+    if row.top1 is None:
+        return "-"
+    return f"{100 * row.top1:.1f}" + (f" ± {100 * row.spread:.1f}" if row.spread is not None else "")
+
+
+def _outcome(row: TrialRow) -> str:
+    what = (
+        row.outcome
+        if row.outcome == "ok"
+        else f"{row.outcome}: {row.reason}"
+        if row.outcome == "failed"
+        else row.reason
+    )
+    return what if row.varied else f"{what} (the study's own values)"
+
+
+def _show(value: Any) -> str:
+    """A value as ``--set`` reads it."""
+    return value if isinstance(value, str) else json.dumps(value)

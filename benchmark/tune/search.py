@@ -1,0 +1,157 @@
+"""From a study, a method and ranges to trials, and from how they ended to the choice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from benchmark.config import Config, changed
+from benchmark.errors import BenchError, nearest
+from benchmark.plan import Plan, make_plan
+from benchmark.provenance import provenance
+from benchmark.store import Store
+from benchmark.study import Study, resolve
+from benchmark.tune.ranges import Range
+from benchmark.tune.record import TrialRow, Tune
+from benchmark.tune.space import Scheduler, Search, propose
+from benchmark.tune.trial import Ending, Runner, Told, Trial, judged, top1
+from benchmark.types import Distiller, Split
+from benchmark.values import describe
+
+SPLIT: Split = "validation"
+SECTIONS = ("methods", "per_dataset")
+"""of a configuration: where what may be searched lies"""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A search. ``config`` is that of the study, with the searched method alone in its grid."""
+
+    config: Config
+    space: Mapping[str, Range]
+    search: Search
+    draws: int
+    """settings to draw where they are drawn"""
+    seed: int
+    scheduler: Scheduler
+
+    @property
+    def method(self) -> str:
+        return self.config.grid.methods[0]
+
+
+def make_trials(request: Request) -> list[Trial]:
+    """The trials of a search, the study's own values first. Every plan is made here: slips show before anything runs.
+
+    Raises BenchError for a split that is not the validation part, a key that is unknown, out of range, or read by
+    nothing that the method does.
+    """
+    config = request.config
+    if config.split != SPLIT:
+        raise BenchError(f"a search judges on the validation part, never on {config.split}: leave split out of --set.")
+    study = resolve(config)
+    own = make_plan(study)
+    for key, values in request.space.items():
+        _check(config, key, values, own, request.method)
+    current = {key: _current(study, key, request.method) for key in request.space}
+    trials = [Trial(0, current, (), own)]
+    taken = {tuple(own.cells.values())}
+    for proposed in propose(request.space, request.search, request.draws, request.seed):
+        plan = _plan(config, proposed)
+        if (made := tuple(plan.cells.values())) not in taken:
+            taken.add(made)
+            trials.append(Trial(len(trials), {**current, **proposed}, tuple(proposed), plan))
+    return trials
+
+
+def check_validation(config: Config, store: Store) -> None:
+    """Raises BenchError when a dataset of the study has no validation part; what is decoded for that is kept."""
+    for name, dataset in resolve(config).datasets.items():
+        try:
+            images = dataset.load(SPLIT, store.cache)
+        except BenchError:
+            raise
+        except Exception as error:
+            raise BenchError(f"{name} gives no validation part: {type(error).__name__}: {error}.") from error
+        if not len(images):
+            raise BenchError(f"the validation part of {name} is empty: set train images aside for it.")
+
+
+def run_search(
+    request: Request, trials: Sequence[Trial], store: Store, runner: Runner, told: Told, failure: str = ""
+) -> Tune:
+    """Run the trials and return the search as it is to be kept.
+
+    ``failure`` says why none of them can be run, because what they all rest on failed.
+    """
+    started = datetime.now(UTC)
+    endings = [Ending(0, failure)] * len(trials) if failure else runner(trials, store.address, told)
+    rows = tuple(_row(trial, ending, store) for trial, ending in zip(trials, endings, strict=True))
+    return Tune(
+        study=request.config.name,
+        method=request.method,
+        split=SPLIT,
+        config=request.config.model_dump(mode="json"),
+        space={key: values.text for key, values in request.space.items()},
+        search=request.search,
+        scheduler=request.scheduler,
+        draws=request.draws,
+        seed=request.seed,
+        rounds=len(trials[0].rounds),
+        trials=rows,
+        run={
+            "started": started.isoformat(),
+            "finished": datetime.now(UTC).isoformat(),
+            "seconds": (datetime.now(UTC) - started).total_seconds(),
+            "seconds_of_trials": [round(ending.seconds, 3) for ending in endings],
+            "provenance": provenance(),
+        },
+    )
+
+
+def _row(trial: Trial, ending: Ending, store: Store) -> TrialRow:
+    found = judged(trial, ending.rounds, store)
+    complete = ending.rounds == len(trial.rounds) and len(found) == len(trial.plan.cells)
+    stopped = f"stopped by the scheduler after {ending.rounds} of {len(trial.rounds)} rounds"
+    return TrialRow(
+        trial=trial.index,
+        values=trial.values,
+        varied=trial.varied,
+        outcome="failed" if ending.failure else "ok" if complete else "stopped",
+        reason=ending.failure or ("" if complete else stopped),
+        rounds=ending.rounds,
+        top1=top1([record for _, record in found]) if found else None,
+        cells=tuple({"cell": vars(cell), "key": record.key, "top1": record.last} for cell, record in found),
+    )
+
+
+def _check(config: Config, key: str, values: Range, own: Plan, method: str) -> None:
+    """Raises BenchError when ``key`` cannot take the range, or makes no difference to ``method``."""
+    if (section := key.partition(".")[0]) not in SECTIONS:
+        close = nearest(section, SECTIONS)
+        raise BenchError(
+            f"--param {key}: what is searched is an option of a method, methods.NAME.FIELD"
+            + (f"; did you mean {close}.{key.partition('.')[2]}?" if close else ".")
+        )
+    made = {tuple(_plan(config, {key: corner}).cells.values()) for corner in values.corners()}
+    if made == {tuple(own.cells.values())}:
+        named = key.split(".")[1 if section == "methods" else 2 :]
+        instead = ".".join(["methods", method, *named[1:]])
+        raise BenchError(f"--param {key} changes nothing that {method} does on these datasets. Did you mean {instead}?")
+
+
+def _plan(config: Config, values: dict[str, Any]) -> Plan:
+    return make_plan(resolve(changed(config, values)))
+
+
+def _current(study: Study, key: str, method: str) -> Any:
+    """The study's own value of a searched key (on its first dataset unless the key names one); None where there is
+    none."""
+    section, *path = key.split(".")
+    dataset = path.pop(0) if section == "per_dataset" else study.config.grid.datasets[0]
+    value: Distiller | Any = study.methods.get((dataset, method))
+    for name in path[1:]:
+        value = getattr(value, name, type(value).__name__ if name == "type" else None)
+    return describe(value)

@@ -1,0 +1,69 @@
+"""Which settings a search tries, fixed before any runs: a function of the ranges and the seed alone."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Mapping
+from itertools import product
+from typing import Any, Literal
+
+from benchmark.errors import BenchError
+from benchmark.keys import canonical
+from benchmark.seeding import stream
+from benchmark.tune.ranges import Grid, Listed, Range
+
+Search = Literal["random", "grid", "one-at-a-time"]
+Scheduler = Literal["fifo", "asha", "median", "hyperband"]
+"""fifo: every trial to its end. asha: successive halving, asynchronous (Li et al. 2020). median: ends what is below
+the median of the others so far (Golovin et al. 2017). hyperband: pauses trials and takes the best up again (Li 2018)"""
+
+Values = dict[str, Any]
+"""dotted key -> value; what is not named keeps the study's value"""
+
+REDRAWS = 100
+"""times that a draw which was had before is drawn anew; a small space may hold fewer settings than trials"""
+
+
+def propose(space: Mapping[str, Range], search: Search, trials: int, seed: int) -> list[Values]:
+    """The settings to try, each once, in order. Raises BenchError for a search that the ranges do not allow.
+
+    random: ``trials`` draws, the i-th of a key at its own stream, so that more trials only add to fewer and another
+    key changes no draw of this one. grid: every combination of the lists, the last key fastest. one-at-a-time: each
+    list in turn, the other keys at the study's values.
+    """
+    if search == "random":
+        listed = [key for key, values in space.items() if isinstance(values, Grid)]
+        if listed:
+            raise BenchError(
+                f"{listed[0]} is a grid(...), which is not drawn from. Use choice(...) for it, or lists alone, with "
+                "--search grid or one-at-a-time."
+            )
+        return _distinct((_draw(space, seed, i, again) for again in range(REDRAWS)) for i in range(trials))
+    lists: dict[str, Listed] = {}
+    for key, values in space.items():
+        if not isinstance(values, Listed):
+            raise BenchError(f"--search {search} needs a list for {key}, not {values.text}. Example: grid(0.001, 0.01)")
+        lists[key] = values
+    if search == "grid":
+        return [dict(zip(lists, chosen, strict=True)) for chosen in product(*(r.values for r in lists.values()))]
+    return [{key: value} for key, values in lists.items() for value in values.values]
+
+
+def usual_search(space: Mapping[str, Range]) -> Search:
+    """What is searched when nothing is said: every combination where all ranges are grids, else draws."""
+    return "grid" if all(isinstance(values, Grid) for values in space.values()) else "random"
+
+
+def _draw(space: Mapping[str, Range], seed: int, trial: int, again: int) -> Values:
+    return {key: values.draw(random.Random(stream("tune", seed, key, trial, again))) for key, values in space.items()}
+
+
+def _distinct(draws: Iterable[Iterable[Values]]) -> list[Values]:
+    """The first of each trial's draws that no earlier trial has; nothing where there is none."""
+    taken: dict[str, Values] = {}
+    for candidates in draws:
+        for values in candidates:
+            if (name := canonical(values)) not in taken:
+                taken[name] = values
+                break
+    return list(taken.values())

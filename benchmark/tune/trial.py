@@ -1,0 +1,124 @@
+"""One setting of a search and how it is judged: round by round, so that a scheduler can end a poor one early."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from benchmark.errors import CorruptArtifact
+from benchmark.execute.inline import Inline
+from benchmark.execute.policy import Policy
+from benchmark.execute.walk import to_run, walk
+from benchmark.part import part_of
+from benchmark.plan import Plan, Stage
+from benchmark.stages import StageResult
+from benchmark.store import Store
+from benchmark.types import Cell, PreparationStage, Record
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A setting to try. ``plan`` holds its cells, all on the validation part."""
+
+    index: int
+    values: dict[str, Any]
+    """value of every searched key"""
+    varied: tuple[str, ...]
+    """the keys whose value is proposed; the others, and all of the first trial's, are the study's own"""
+    plan: Plan
+
+    @property
+    def rounds(self) -> list[list[Cell]]:
+        """The budget, a pair of seeds a round: all cells of that pair.
+
+        A round has a distilled set that no round before it has until each has been judged once, and every trial's
+        rounds are of the same seeds, so that trials compare pairwise after any number of them.
+        """
+        pairs: dict[tuple[int, int], list[Cell]] = {}
+        for cell in sorted(self.plan.cells, key=lambda c: (c.eval_seed, c.seed)):
+            pairs.setdefault((cell.eval_seed, cell.seed), []).append(cell)
+        return list(pairs.values())
+
+    def cells(self, rounds: int) -> list[Cell]:
+        """The cells of the first ``rounds`` rounds."""
+        return [cell for members in self.rounds[:rounds] for cell in members]
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a trial ended: after how many rounds, and why if not because it was done or poor."""
+
+    rounds: int
+    failure: str = ""
+    seconds: float = 0.0
+
+
+Told = Callable[[int, int, float], None]
+"""``told(trial, rounds, top1)`` after each round of a trial"""
+
+Runner = Callable[[Sequence[Trial], str, Told], list[Ending]]
+"""``run(trials, store, told)``: judge every trial in the store, round by round, and say how each ended"""
+
+
+class TrialFailed(Exception):
+    """A stage of a trial failed; the message says which and why."""
+
+
+def run_round(trial: Trial, number: int, store: str, policy: Policy) -> float:
+    """Judge round ``number`` (from 0) of a trial in the store and return its top-1 so far, a fraction.
+
+    Stages run one after another in this process; what the store has already is not made again. Raises TrialFailed.
+    """
+    opened = Store.at(store)
+    part = part_of(trial.plan, trial.rounds[number])
+    watcher = _Silent()
+    summary = walk(part, opened, to_run(part, opened, watcher), Inline(store), watcher, policy)
+    if summary.cells["failed"]:
+        stage, why = summary.failures[0]
+        raise TrialFailed(f"{stage.kind} {stage.label}: {why}")
+    return top1([record for _, record in judged(trial, number + 1, opened)])
+
+
+def shared(trials: Sequence[Trial], store: Store) -> tuple[Plan, dict[str, Stage]]:
+    """The plan of the preparations that every trial rests on, and those of them that the store has not."""
+    common = set.intersection(*(set(trial.plan.stages) for trial in trials))
+    kept = {
+        key: stage
+        for key, stage in trials[0].plan.stages.items()
+        if key in common and stage.kind in get_args(PreparationStage)
+    }
+    return Plan(stages=kept, cells={}), {key: stage for key, stage in kept.items() if not _there(store, stage)}
+
+
+def _there(store: Store, stage: Stage) -> bool:
+    """Whether the store has what a stage makes, whole or damaged: a trial that meets damage makes it again."""
+    try:
+        return store.has(stage.kind, stage.key)
+    except CorruptArtifact:
+        return True
+
+
+def judged(trial: Trial, rounds: int, store: Store) -> list[tuple[Cell, Record]]:
+    """The records of the first ``rounds`` rounds of a trial, those that succeeded, in the order of the rounds."""
+    keys = {cell: trial.plan.cells[cell] for cell in trial.cells(rounds)}
+    found = {record.key: record for record in store.records(keys.values()) if record.outcome == "ok"}
+    return [(cell, found[key]) for cell, key in keys.items() if key in found]
+
+
+def top1(records: Sequence[Record]) -> float:
+    """What a search maximises: mean top-1 at the last epoch, a fraction."""
+    return statistics.fmean(record.last for record in records)
+
+
+class _Silent:
+    """A watcher for a process that nobody watches; failures travel in the walk's summary."""
+
+    def begin(self, to_run: list[Stage]) -> None: ...
+
+    def started(self, stage: Stage) -> None: ...
+
+    def finished(self, stage: Stage, result: StageResult) -> None: ...
+
+    def say(self, message: str) -> None: ...

@@ -1,0 +1,154 @@
+"""How accuracy depends on searched parameters: a panel for each, every setting a point."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+DECADES = 20
+"""ratio of the largest to the smallest value above zero from which a list is drawn on a log axis"""
+MOST_TICKS = 8
+"""values of a list that are all written below the axis"""
+MOST_COLUMNS = 3
+WIDTH, HEIGHT = 2.9, 2.5
+"""of a panel, in inches"""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A searched parameter. ``log`` says that it was drawn by orders of magnitude."""
+
+    key: str
+    label: str
+    log: bool
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting that was tried. ``top1`` and ``spread`` (standard deviation over distilled sets) are fractions."""
+
+    values: dict[str, Any]
+    varied: tuple[str, ...]
+    """keys whose value is not the study's own; none for the study's own setting"""
+    top1: float | None
+    """None where it failed"""
+    spread: float | None
+    complete: bool
+    """False where it was stopped early, so that its mean is over fewer cells"""
+    chosen: bool
+
+
+def draw(path: Path, title: str, parameters: Sequence[Parameter], settings: Sequence[Setting]) -> None:
+    """Write the picture to ``path``; its suffix (png, pdf, svg) is the format.
+
+    A line joins the settings that leave all other parameters at the study's values, with bars of one standard
+    deviation; settings that vary several parameters, or were stopped early, are points beside it.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import seaborn
+    from matplotlib.figure import Figure
+
+    columns = min(MOST_COLUMNS, len(parameters))
+    rows = -(-len(parameters) // columns)
+    with seaborn.axes_style("ticks"), seaborn.plotting_context("paper"):
+        size = (max(WIDTH * columns, 3.6) + 0.3, HEIGHT * rows + 0.9)
+        figure = Figure(figsize=size, dpi=200, layout="constrained")
+        axes = figure.subplots(rows, columns, sharey=True, squeeze=False)
+        labels: dict[str, Any] = {}
+        for place, parameter in zip(axes.flat, parameters, strict=False):
+            _panel(place, parameter, settings)
+            handles, names = place.get_legend_handles_labels()
+            labels |= dict(zip(names, handles, strict=True))
+        for place in axes.flat[len(parameters) :]:
+            place.set_axis_off()
+        for row in axes:
+            row[0].set_ylabel("validation top-1 (%)")
+        seaborn.despine(figure)
+        figure.suptitle(title, fontsize=9)
+        figure.legend(labels.values(), labels, loc="outside lower center", ncols=1 + columns, frameon=False, fontsize=8)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        dated = {"png": "Software", "pdf": "CreationDate", "svg": "Date"}[path.suffix.lstrip(".").lower()]
+        figure.savefig(path, metadata={dated: None})
+
+
+def _panel(axes: Axes, parameter: Parameter, settings: Sequence[Setting]) -> None:
+    import seaborn
+
+    blue, orange, grey = (seaborn.color_palette("colorblind")[i] for i in (0, 1, 7))
+    key = parameter.key
+    at = _axis(axes, parameter, [s.values[key] for s in settings])
+    judged = [s for s in settings if s.top1 is not None]
+    alone = sorted((s for s in judged if s.complete and set(s.varied) <= {key}), key=lambda s: at(s.values[key]))
+    if len(alone) > 1:
+        axes.errorbar(
+            [at(s.values[key]) for s in alone],
+            [_percent(s.top1) for s in alone],
+            yerr=[_percent(s.spread) for s in alone],
+            color=blue,
+            marker="o",
+            markersize=4,
+            linewidth=1.2,
+            elinewidth=0.8,
+            capsize=2,
+            label="mean ± sd over distilled sets",
+        )
+    together = [s for s in judged if s.complete and len(s.varied) > 1]
+    _points(axes, together, key, at, color=blue, alpha=0.7, label="several varied together")
+    early = [s for s in judged if not s.complete and (key in s.varied or not s.varied)]
+    _points(axes, early, key, at, facecolors="none", edgecolors=grey, label="stopped early")
+    for setting in settings:
+        if not setting.varied and setting.values[key] is not None:
+            axes.axvline(at(setting.values[key]), color=grey, linestyle="--", linewidth=0.9, label="the study's value")
+    best = [s for s in settings if s.chosen and (key in s.varied or not s.varied)]
+    _points(axes, best, key, at, color=orange, marker="*", s=90, zorder=5, label="chosen")
+    failed = [s.values[key] for s in settings if s.top1 is None and key in s.varied]
+    if failed:
+        axes.plot(
+            [at(value) for value in failed],
+            [0.02] * len(failed),
+            "x",
+            color="black",
+            markersize=5,
+            transform=axes.get_xaxis_transform(),
+            label="failed",
+        )
+    axes.set_xlabel(parameter.label)
+    axes.grid(axis="y", linewidth=0.5, alpha=0.5)
+
+
+def _points(axes: Axes, settings: Sequence[Setting], key: str, at: Any, **style: Any) -> None:
+    if settings:
+        style = {"s": 22, "zorder": 3, **style}
+        axes.scatter([at(s.values[key]) for s in settings], [_percent(s.top1) for s in settings], **style)
+
+
+def _axis(axes: Axes, parameter: Parameter, values: Sequence[Any]) -> Any:
+    """Scale the x axis for ``values`` and return what maps one to its place on it: numbers stay, names are counted."""
+    numbers = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
+    if len(numbers) < len(values):
+        names = list(dict.fromkeys(str(value) for value in values))
+        axes.set_xticks(range(len(names)), names)
+        axes.margins(x=0.15)
+        return lambda value: names.index(str(value))
+    above = sorted(v for v in numbers if v > 0)
+    if above and min(numbers) >= 0 and (parameter.log or above[-1] >= DECADES * above[0]):
+        if min(numbers) > 0:
+            axes.set_xscale("log")
+        else:  # a log axis with room for zero
+            axes.set_xscale("symlog", linthresh=above[0], linscale=0.5)
+            axes.set_xlim(-0.25 * above[0], above[-1] * (above[-1] / above[0]) ** 0.08)
+    if not parameter.log and len(tried := sorted(set(numbers))) <= MOST_TICKS:
+        axes.set_xticks(tried, [f"{value:g}" for value in tried])
+        axes.minorticks_off()
+    return lambda value: value
+
+
+def _percent(fraction: float | None) -> float:
+    return 100 * (fraction or 0.0)
