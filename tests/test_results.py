@@ -3,31 +3,19 @@
 import csv
 import io
 import json
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
 
-from benchmark.types import Cell, LabeledImages, Record
+from benchmark.types import LabeledImages
 from results.grids import save_overview, set_grid
 from results.statistics import Position, estimate
-from results.tables import as_csv, as_json, as_text, blocks, latex, markdown
-
-
-def cell(method="m", seed=0, eval_seed=0, ipc=1, **kw):
-    return Cell(
-        **{"dataset": "d", "split": "s/test", "arch": "net", "protocol": "p@1", **kw},
-        ipc=ipc,
-        method=method,
-        seed=seed,
-        eval_seed=eval_seed,
-    )
-
-
-def record(c, last, best=None, outcome="ok", variant="v"):
-    curve = ((1, last if best is None else best), (2, last)) if outcome == "ok" else ()
-    return Record(key=str(c), cell=c, outcome=outcome, curve=curve, config={"evaluate": {"variant": variant}})
+from results.tables import Facts, as_csv, as_json, as_text, blocks, latex, markdown, parquet, rows
+from tests.records import cell, record
 
 
 def tables(records, select="last", wanted=None):
@@ -111,6 +99,57 @@ def test_latex_escapes_names_and_marks_best_and_second():
     assert r"a\_b" in text
     assert r"d & net & 10 & 51.0 $\pm$ 1.4 & \underline{60.0 $\pm$ 1.4} & \textbf{70.0 $\pm$ 0.0} \\" in text
     assert text.count(r"\begin") == text.count(r"\end")
+
+
+def test_latex_is_exactly_this():
+    assert latex(tables([record(cell(m, seed=s), 0.5) for m in ("a", "b") for s in (0, 1)])) == (
+        "\\begin{table}\n"
+        "\\centering\n"
+        "\\caption{Top-1 accuracy (\\%) at the last epoch: mean $\\pm$ sample standard deviation over distilled sets "
+        "(n = 2 distilled sets, 1 classifier each). Split s/test, protocol p@1.}\n"
+        "\\begin{tabular}{llrcc}\n"
+        "\\toprule\n"
+        "Dataset & Model & IPC & a & b \\\\\n"
+        "\\midrule\n"
+        "d & net & 1 & \\textbf{50.0 $\\pm$ 0.0} & \\textbf{50.0 $\\pm$ 0.0} \\\\\n"
+        "\\bottomrule\n"
+        "\\end{tabular}\n"
+        "\\end{table}\n"
+    )
+
+
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="there is no pdflatex")
+def test_latex_compiles_whatever_names_are(tmp_path):
+    awkward = [record(cell(m, seed=s, dataset="a&b%c#d"), 0.5) for m in ("x_y^z~", "{<w>}\\$") for s in (0, 1)]
+    document = "\\documentclass{article}\\usepackage{booktabs}\\begin{document}\n%s\\end{document}\n"
+    (tmp_path / "t.tex").write_text(document % latex(tables(awkward)))
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout[-1000:]
+
+
+def test_parquet_holds_what_csv_holds():
+    import pyarrow.parquet as pq
+
+    assert pq.read_table(io.BytesIO(parquet(tables(example())))).to_pylist() == rows(tables(example()))
+
+
+def test_the_caption_says_what_classifiers_learn_from_and_who_knows_more():
+    facts = Facts({"p@1": "teacher"}, {"m": "other data", "n": "other data", "o": ""})
+    cells = {cell(m): str(cell(m)) for m in "mno"}
+    (block,) = blocks(estimate(cells, [record(c, 0.5) for c in cells], "last"), "last", facts)
+    assert block.caption().endswith(
+        "Split s/test, protocol p@1 (soft labels of a pretrained teacher: external knowledge). "
+        "External knowledge of methods: m, n: other data."
+    )
+
+
+def test_the_interval_stands_where_it_is_asked_for():
+    cells = [cell(seed=s) for s in range(3)]
+    records = [record(c, a) for c, a in zip(cells, (0.5, 0.6, 0.7), strict=True)]
+    (block,) = blocks(estimate({c: str(c) for c in cells}, records, "last"), "last", spread="ci")
+    assert "| d | net | 1 | 60.0 ± 24.8 |" in markdown([block])  # 4.303 * 10 / sqrt(3)
+    assert "mean ± half of the 95 % t interval over distilled sets (n = 3" in block.caption()
 
 
 def test_csv_and_json_hold_fractions_and_agree():

@@ -1,54 +1,156 @@
-"""``bench table``: the table of everything that the runs on a store asked for."""
+"""``bench table``: the tables of everything that the runs on a store asked for."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from benchmark.cli.selection import filter_options, select
 from results.statistics import Select
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from benchmark.store import Store
-    from benchmark.types import Cell
+    from benchmark.types import Cell, Record
     from results.tables import Block
+    from results.tables.model import Tabular
+    from results.tables.numbers import Spread
 
 DEFAULT_STORE = "bench-store"
+LAYOUTS = ("main", "methods", "ablation", "spread", "cost", "best-last", "published")
+FORMATS = ("terminal", "md", "latex", "csv", "json", "parquet")
+
+
+class StoreType(click.Path):
+    """A folder, as a Path, or a URL (``s3://bucket/path``), as text."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if "://" in str(value) else super().convert(value, param, ctx)
+
 
 store_option = click.option(
     "--store",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=StoreType(path_type=Path, file_okay=False),
     default=DEFAULT_STORE,
     show_default=True,
-    help="Folder of artifacts and records.",
+    metavar="DIR|URL",
+    help="Artifacts and records: a folder, or a bucket such as s3://bucket/path.",
+)
+
+format_option = click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    default="md",
+    show_default=True,
+    help="Accuracies are percentages in terminal, md and latex, fractions in csv, json and parquet.",
+)
+out_option = click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write to a file in place of stdout."
+)
+select_option = click.option(
+    "--select",
+    "which",
+    type=click.Choice(get_args(Select)),
+    default="last",
+    show_default=True,
+    help="Accuracy at the last epoch, or the best along the curve (chosen on the test images: optimistic).",
 )
 
 
 @click.command()
 @store_option
 @click.option(
-    "--format",
-    "form",
-    type=click.Choice(["md", "latex", "csv", "json"]),
-    default="md",
+    "--layout",
+    type=click.Choice(LAYOUTS),
+    default="main",
     show_default=True,
-    help="Accuracies are percentages in md and latex, fractions in csv and json.",
+    help="main: methods as columns; methods: as rows, IPC as columns; ablation: the change against a reference; "
+    "spread: intervals, and where the spread comes from; cost: seconds and memory; best-last: what choosing the "
+    "epoch on the test images is worth; published: measured beside "
+    "the papers' numbers.",
 )
+@click.option("--published", is_flag=True, help="As --layout published.")
+@format_option
+@select_option
 @click.option(
-    "--select",
-    type=click.Choice(get_args(Select)),
-    default="last",
+    "--interval",
+    "spread",
+    type=click.Choice(["sd", "ci"]),
+    default="sd",
     show_default=True,
-    help="Accuracy at the last epoch, or the best along the curve (chosen on the test images: optimistic).",
+    help="What ± is: the standard deviation over distilled sets, or half of the 95 % interval of the mean.",
 )
-def table(store: Path, form: str, select: Select) -> None:
-    """Print the table of a store: every cell that a run asked for, each in its latest configuration."""
+@click.option("--reference", help="Of the ablation: the method to compare with; by default the first.")
+@filter_options
+@out_option
+def table(
+    store: Path | str,
+    layout: str,
+    published: bool,
+    form: str,
+    which: Select,
+    spread: Spread,
+    reference: str | None,
+    out: Path | None,
+    **filters: tuple[str, ...],
+) -> None:
+    """Print a table of a store: every cell that a run asked for, each in its latest configuration."""
+    from benchmark.cli.show import write_tables
     from benchmark.store import Store
-    from results.tables import FORMATS
 
     opened = Store.open(store, create=False)
-    click.echo(FORMATS[form](make_blocks(opened, wanted(opened), select)), nl=False)
+    cells = select(wanted(opened), filters)
+    records = opened.records(set(cells.values()), say)
+    made = _layout("published" if published else layout, opened, cells, records, which, spread, reference)
+    write_tables(made, form, out)
+
+
+def _layout(
+    layout: str,
+    store: Store,
+    cells: Mapping[Cell, str],
+    records: Sequence[Record],
+    which: Select,
+    spread: Spread,
+    reference: str | None,
+) -> Sequence[Tabular]:
+    from benchmark.cli.facts import facts_of
+    from results.statistics import samples
+    from results.tables import blocks
+
+    found, facts = samples(cells, records, which), facts_of(records)
+    made = blocks({position: sample.estimate for position, sample in found.items()}, which, facts, spread)
+    if layout == "methods":
+        from results.tables.by_method import method_tables
+
+        return method_tables(made)
+    if layout == "best-last":
+        from results.tables.optimism import optimism_table
+
+        return [optimism_table(block) for block in made]
+    if layout == "spread":
+        from results.tables.spread import spread_table
+
+        return [spread_table(block) for block in made]
+    if layout == "ablation":
+        from results.tables.ablation import ablation_tables
+
+        return ablation_tables(found, facts, reference)
+    if layout == "cost":
+        from benchmark.cli.made import made_of
+        from results.tables.cost import cost_tables
+
+        return cost_tables(found, made_of([store], records))
+    if layout == "published":
+        from results.published import load_published
+        from results.tables.published import beside_tables
+
+        return beside_tables(found, load_published(), facts)
+    return made
 
 
 def wanted(store: Store) -> dict[Cell, str]:
@@ -58,12 +160,19 @@ def wanted(store: Store) -> dict[Cell, str]:
     return {Cell(**cell): key for run in store.runs() for cell, key in run["cells"]}
 
 
-def make_blocks(store: Store, cells: dict[Cell, str], select: Select) -> list[Block]:
-    """The tables of ``cells`` from the records of a store."""
+def make_blocks(
+    store: Store, cells: Mapping[Cell, str], which: Select, read: Mapping[str, Record] | None = None
+) -> list[Block]:
+    """The main tables of ``cells`` from the records of a store; those in ``read``, by key, are not read again."""
+    from benchmark.cli.facts import facts_of
     from results.statistics import estimate
     from results.tables import blocks
 
-    def say(message: str) -> None:
-        click.echo(f"bench: {message}", err=True)
+    read = read or {}
+    records = [*read.values(), *store.records(set(cells.values()) - set(read), say)]
+    return blocks(estimate(cells, records, which), which, facts_of(records))
 
-    return blocks(estimate(cells, store.records(cells.values(), say), select), select)
+
+def say(message: str) -> None:
+    """Tell it on stderr."""
+    click.echo(f"bench: {message}", err=True)

@@ -1,0 +1,27 @@
+"""``bench published``: the papers' tables, from their numbers alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from benchmark.cli.table import format_option, out_option
+
+PAPERS = ("rsm-cgs", "minimax", "mgd3", "igd")
+
+
+@click.command()
+@click.argument("paper", type=click.Choice(PAPERS), default="rsm-cgs")
+@format_option
+@out_option
+def published(paper: str, form: str, out: Path | None) -> None:
+    """Print the numbers that PAPER published, in the main layout. Nothing is measured.
+
+    rsm-cgs, the default, is the paper of RSM + CGS. `bench table --published` holds them beside what a store measured.
+    """
+    from benchmark.cli.show import write_tables
+    from results.published import load_published
+    from results.tables.published import paper_tables
+
+    write_tables(paper_tables([value for value in load_published() if value.paper == paper]), form, out)

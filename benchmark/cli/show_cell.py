@@ -1,0 +1,190 @@
+"""``bench show``: everything about one number."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from benchmark.cli.table import say, store_option, wanted
+from benchmark.errors import BenchError
+
+if TYPE_CHECKING:
+    from benchmark.store import Store
+    from benchmark.types import Cell, Record
+
+REPEATED = ("stage", "format", "parents", "chain", "state", "before", "cell", "label")
+"""what a stage's task says that stands elsewhere in the same text; --json has it"""
+WIDTH = 10
+
+
+@click.command("show")
+@click.argument("cell", metavar="CELL_OR_KEY")
+@store_option
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout: the whole record, and more.")
+def show_cell(cell: str, store: Path | str, as_json: bool) -> None:
+    """Show everything about one number: configuration, seeds, versions, commit, hardware, timings, log and images.
+
+    CELL_OR_KEY is a cell as `bench status` writes it, DATASET/METHOD/ipcN/seedN/ARCH/evalN, or how its key begins.
+    """
+    from benchmark.cli.find_cell import find_cell
+    from benchmark.store import Store
+
+    opened = Store.open(store, create=False)
+    asked = wanted(opened)
+    if not asked:
+        raise BenchError(f"nothing has been run on the store {opened.address} yet; --store DIR names another.")
+    found, key = find_cell(cell, asked, _earlier(opened, set(asked.values())))
+    document = about(opened, found, key)
+    click.echo(json.dumps(document, indent=1) if as_json else "\n".join(lines(document)))
+
+
+def about(store: Store, cell: Cell, key: str) -> dict[str, Any]:
+    """All that ``store`` knows of a cell, as JSON."""
+    (record,) = store.records([key], say) or (None,)
+    parents = record.config.get("evaluate", {}).get("parents", []) if record else []
+    return {
+        "cell": vars(cell),
+        "name": str(cell),
+        "key": key,
+        "outcome": record.outcome if record else "not run",
+        "accuracy": _accuracy(record) if record and record.outcome == "ok" else None,
+        "attempts": sorted(name for name in store.kept("records") if name.startswith(f"{key}.")),
+        "asked_by": list(dict.fromkeys(r["name"] for r in store.runs() if any(k == key for _, k in r["cells"]))),
+        "stages": list(_stages(store, record)) if record else [],
+        "log": _path(store, record.run.get("output")) if record else None,
+        "images": _images(store, cell, parents[0]) if parents else {},
+        "record": record.to_json() if record else None,
+    }
+
+
+def _earlier(store: Store, latest: set[str]) -> dict[str, Cell]:
+    """Cells by key of configurations that a later run has replaced."""
+    from benchmark.types import Cell
+
+    return {key: Cell(**cell) for run in store.runs() for cell, key in run["cells"] if key not in latest}
+
+
+def _accuracy(record: Record) -> dict[str, Any]:
+    best = max(record.curve, key=lambda point: point[1])
+    right = sum(bin(byte).count("1") for byte in bytes.fromhex(record.correct))
+    known = bool(record.correct)
+    return {
+        "last": record.last,
+        "last_epoch": record.curve[-1][0],
+        "best": best[1],
+        "best_epoch": best[0],
+        "right": right if known else None,
+        "images": record.n_images,
+    }
+
+
+def _stages(store: Store, record: Record) -> Iterator[dict[str, Any]]:
+    """What each stage took, and where it ran; the manifest of an artifact says it, where it is there."""
+    from benchmark.errors import CorruptArtifact
+
+    chain = record.config.get("distill", {}).get("chain", [])
+    prepared = [kind for kind in record.config if kind not in ("distill", "evaluate")]
+    keys = dict(zip(prepared, chain, strict=False))
+    keys |= {"distill": next(iter(record.config["evaluate"].get("parents", [])), ""), "evaluate": record.key}
+    for kind, seconds in record.run.get("seconds", {}).items():
+        key, run = keys.get(kind, ""), record.run
+        if kind != "evaluate":
+            try:
+                run = store.manifest(kind, key)["run"] if store.there(kind, key) else {}
+            except (CorruptArtifact, KeyError):
+                run = {}
+        yield {
+            "stage": kind,
+            "key": key,
+            "seconds": seconds,
+            **{name: run.get(name) for name in ("peak_memory_mib", "peak_gpu_mib", "host", "output")},
+            "git": run.get("provenance", {}).get("git"),
+        }
+
+
+def _images(store: Store, cell: Cell, key: str) -> dict[str, str | None]:
+    """Where the distilled set and its picture lie."""
+    from benchmark.distilled import IMAGES_FILE
+
+    picture = Path("grids", cell.dataset, cell.method, f"ipc{cell.ipc}-seed{cell.seed}-{key[:8]}.png")
+    return {"set": _path(store, f"artifacts/distill/{key}/{IMAGES_FILE}"), "picture": _path(store, str(picture))}
+
+
+def _path(store: Store, name: str | None) -> str | None:
+    """The path of a file of the store on this machine, if it is there."""
+    return str(store.root / name) if name and (store.root / name).exists() else None
+
+
+def lines(document: dict[str, Any]) -> Iterator[str]:
+    """``about`` as text."""
+    record, cell = document["record"] or {}, document["cell"]
+    run, config = record.get("run", {}), record.get("config", {})
+    yield document["name"]
+    yield _line("key", document["key"])
+    yield _line("split", cell["split"])
+    yield _line("protocol", cell["protocol"])
+    yield _line("outcome", document["outcome"] + (f": {record['reason']}" if record.get("reason") else ""))
+    if accuracy := document["accuracy"]:
+        yield _line("top-1", _top1(accuracy))
+    yield _line("attempts", f"{len(document['attempts'])} on record")
+    yield _line("asked by", ", ".join(document["asked_by"]) or "an earlier run alone")
+    if run:
+        yield _line("ran", f"{run.get('started', '?')} to {run.get('finished', '?')}")
+        yield from _machine(run, config)
+    for stage in document["stages"]:
+        yield _line(stage["stage"], _stage(stage))
+    yield _line("log", document["log"] or "not kept here")
+    for name, path in document["images"].items():
+        yield _line(name, path or "not kept here")
+    for kind, task in config.items():
+        yield f"\n{kind}:"
+        yield from _yaml({name: value for name, value in task.items() if name not in REPEATED})
+
+
+def _line(name: str, text: str) -> str:
+    return f"{name:{WIDTH}} {text}"
+
+
+def _top1(accuracy: dict[str, Any]) -> str:
+    right = f", {accuracy['right']} of {accuracy['images']} images right" if accuracy["right"] is not None else ""
+    return (
+        f"{100 * accuracy['last']:.1f} % at the last epoch ({accuracy['last_epoch']}){right}; best "
+        f"{100 * accuracy['best']:.1f} % at epoch {accuracy['best_epoch']}"
+    )
+
+
+def _machine(run: dict[str, Any], config: dict[str, Any]) -> Iterator[str]:
+    made = run.get("provenance", {})
+    task = config.get("evaluate", {})
+    yield _line("commit", _commit(made.get("git")))
+    packages = ", ".join(f"{name} {version}" for name, version in made.get("packages", {}).items())
+    yield _line("versions", f"python {made.get('python', '?')}, {packages}")
+    hardware = f"{made.get('processor', '?')}, {made.get('cores', '?')} cores, {made.get('platform', '?')}"
+    place = f", host {run['host']}" if run.get("host") else ""
+    yield _line("machine", f"{hardware}{place}; device {task.get('device', '?')}, {task.get('threads', '?')} threads")
+
+
+def _commit(git: dict[str, Any] | None) -> str:
+    if not git:
+        return "unknown: not run from a git checkout"
+    return git["commit"][:12] + (" with uncommitted changes" if git["dirty"] else "")
+
+
+def _stage(stage: dict[str, Any]) -> str:
+    parts = [f"{stage['seconds']:.3g} s"]
+    parts += [f"{stage['peak_memory_mib']} MiB"] if stage["peak_memory_mib"] is not None else []
+    parts += [f"{stage['peak_gpu_mib']} MiB of the GPU"] if stage["peak_gpu_mib"] is not None else []
+    parts += [f"host {stage['host']}"] if stage["host"] else []
+    parts += [f"commit {_commit(stage['git'])}"] if stage["git"] else []
+    return ", ".join([*parts, f"key {stage['key']}"] if stage["key"] else parts)
+
+
+def _yaml(value: dict[str, Any]) -> Iterator[str]:
+    import yaml
+
+    written = yaml.safe_dump(value, sort_keys=False, default_flow_style=None, allow_unicode=True, width=110)
+    yield from (f"  {line}" for line in written.rstrip().splitlines())

@@ -1,0 +1,105 @@
+"""The ablation table: configurations as rows, their accuracy, and the change against a named one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from benchmark.errors import BenchError, unknown
+from results.statistics import Position, Sample
+from results.statistics.paired import Comparison, compare, together
+from results.tables.block import STUB, WHOLE, ends, epoch
+from results.tables.facts import Facts
+from results.tables.model import Column, Item, Mark, Table, items
+from results.tables.numbers import DASH, as_text, points, probability
+
+Group = tuple[str, str]
+"""(split, protocol)"""
+
+
+def ablation_tables(samples: Mapping[Position, Sample], facts: Facts, reference: str | None) -> list[Table]:
+    """A table for each split and protocol. ``reference`` is a method; by default the first that distils.
+
+    Raises BenchError when no sample is of ``reference``, or when nothing was distilled.
+    """
+    distilled = {position: sample for position, sample in samples.items() if position.ipc != WHOLE}
+    methods = dict.fromkeys(position.method for position in distilled)
+    if not methods:
+        raise BenchError("there is nothing distilled to compare. `bench run` makes some.")
+    if reference is None:
+        reference = next(iter(methods))
+    elif reference not in methods:
+        raise unknown("method", reference, methods, where="--reference")
+    groups: dict[Group, dict[Position, Sample]] = {}
+    for position, sample in distilled.items():
+        groups.setdefault((position.split, position.protocol), {})[position] = sample
+    return [_table(group, found, facts, reference) for group, found in groups.items()]
+
+
+def _table(group: Group, samples: Mapping[Position, Sample], facts: Facts, reference: str) -> Table:
+    rows: dict[tuple[str, str, int], dict[str, Sample]] = {}
+    for position, sample in samples.items():
+        rows.setdefault((position.dataset, position.arch, position.ipc), {})[position.method] = sample
+    body, data = [], []
+    for place, row in rows.items():
+        changes = _changes(row, reference)
+        complete = {m: round(100 * s.estimate.mean, 1) for m, s in row.items() if s.estimate.mean is not None}
+        best = max(complete.values(), default=0.0)
+        for method, sample in row.items():
+            change = changes.get(method)
+            mark: Mark = "best" if len(complete) > 1 and complete.get(method) == best else ""
+            where = items(place[0], place[1], str(place[2]), method)
+            body.append((*where, Item(as_text(sample.estimate), mark), *_change_items(change, method == reference)))
+            data.append(_data(sample, reference, change))
+    select = next(iter(samples.values())).select
+    sets = sorted({sample.estimate.sets for sample in samples.values()})
+    caption = (
+        f"Top-1 accuracy (%) {epoch(select)}: mean ± sample standard deviation over distilled sets "
+        f"(n = {' or '.join(map(str, sets))}). Change against {reference} in percentage points with its 95 % t "
+        "interval over distilled sets; p: the larger of the t test over sets and the exact sign-flip test over judged "
+        f"images, corrected for the comparisons at one dataset, model and IPC (Holm). {facts.place(*group)}"
+        f"{facts.outside(dict.fromkeys(p.method for p in samples))}"
+    )
+    columns = (
+        *STUB,
+        Column("configuration", "l", "Configuration"),
+        Column("top-1"),
+        Column("change"),
+        Column("95 % interval"),
+        Column("p"),
+    )
+    return Table(columns, tuple(body), caption, lambda: data, stub=3)
+
+
+def _changes(row: Mapping[str, Sample], reference: str) -> dict[str, Comparison]:
+    """What each complete method of a row changes, corrected for their number; nothing without the reference."""
+    base = row.get(reference)
+    if base is None or base.note:
+        return {}
+    others = [method for method, sample in row.items() if method != reference and not sample.note]
+    return dict(zip(others, together(compare(base, row[method]) for method in others), strict=True))
+
+
+def _change_items(change: Comparison | None, is_reference: bool) -> tuple[Item, ...]:
+    if change is None:
+        return items("reference" if is_reference else DASH, DASH, DASH)
+    interval = f"{points(change.interval.low)} to {points(change.interval.high)}" if change.interval else DASH
+    return items(points(change.difference), interval, probability(change.adjusted))
+
+
+def _data(sample: Sample, reference: str, change: Comparison | None) -> dict[str, Any]:
+    value = sample.estimate
+    return {
+        **vars(sample.position),
+        "select": sample.select,
+        "top1_mean": value.mean,
+        "top1_sd": value.sd,
+        "distilled_sets": value.sets,
+        "note": value.note,
+        "reference": reference,
+        "change": change.difference if change else None,
+        **ends(change.interval if change else None),
+        "p_sets": change.p_sets if change else None,
+        "p_images": change.p_images if change else None,
+        "p_holm": change.adjusted if change else None,
+    }

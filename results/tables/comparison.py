@@ -1,0 +1,86 @@
+"""A comparison of two sides as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from results.comparison import Matched
+from results.statistics import Sample
+from results.tables.block import ends, epoch, ipc_text
+from results.tables.facts import Facts
+from results.tables.model import Column, Item, Table, items
+from results.tables.numbers import DASH, as_text, points, probability
+
+SHOWN = {"dataset": "dataset", "arch": "arch", "ipc": "IPC", "method": "method"}
+"""coordinate -> title of its column"""
+
+
+def comparison_table(found: Sequence[Matched], a: str, b: str, facts: Facts) -> Table:
+    """``a`` and ``b`` say what the sides are. Rows of all splits and protocols: each compares within its own."""
+    shown = [field for field in SHOWN if field in found[0].place]
+    constant = {f: {match.place[f] for match in found} for f in ("split", "protocol") if f in found[0].place}
+    extra = [field for field, values in constant.items() if len(values) > 1]
+    counts = [sum(match.verdict == verdict for match in found) for verdict in ("better", "worse", "no difference")]
+    select = next(s.select for match in found for s in (match.a, match.b) if s)
+    paired = sum(match.comparison.paired for match in found if match.comparison)
+    compared = sum(match.comparison is not None for match in found)
+    where = " ".join(
+        facts.place(split, protocol)
+        for split in sorted(constant.get("split", ()))
+        for protocol in sorted(constant.get("protocol", ()))
+        if any((m.place["split"], m.place["protocol"]) == (split, protocol) for m in found)
+    )
+    caption = (
+        f"A: {a}. B: {b}. Top-1 accuracy (%) {epoch(select)}, mean ± sample standard deviation over distilled sets. "
+        "Difference: B minus A in percentage points, with its 95 % t interval over distilled sets; p: the larger of "
+        f"the t test over sets ({paired} of {compared} paired by seeds) and the exact sign-flip test over judged "
+        "images, "
+        f"corrected for all rows (Holm). B is better in {counts[0]}, worse in {counts[1]}, no different in "
+        f"{counts[2]} of {compared} rows.{' ' + where if where else ''}"
+    )
+    columns = (
+        *(Column(SHOWN.get(f, f), "r" if f == "ipc" else "l") for f in (*extra, *shown)),
+        Column("A"),
+        Column("B"),
+        Column("difference"),
+        Column("95 % interval"),
+        Column("p"),
+        Column("B is", "l"),
+    )
+    body = tuple(_row(match, (*extra, *shown)) for match in found)
+    stub = len(extra) + min(2, len(shown))
+    return Table(columns, body, caption, lambda: [_data(match) for match in found], stub)
+
+
+def _row(match: Matched, fields: Sequence[str]) -> tuple[Item, ...]:
+    place = (ipc_text(match.place[f]) if f == "ipc" else str(match.place[f]) for f in fields)
+    sides = (as_text(side.estimate if side else None) for side in (match.a, match.b))
+    one = match.comparison
+    if one is None:
+        return items(*place, *sides, DASH, DASH, DASH, match.verdict)
+    interval = f"{points(one.interval.low)} to {points(one.interval.high)}" if one.interval else DASH
+    return items(*place, *sides, points(one.difference), interval, probability(one.adjusted), match.verdict)
+
+
+def _data(match: Matched) -> dict[str, Any]:
+    one = match.comparison
+    return {
+        **match.place,
+        **_side("a", match.a),
+        **_side("b", match.b),
+        "difference": one.difference if one else None,
+        **ends(one.interval if one else None),
+        "paired": one.paired if one else None,
+        "p_sets": one.p_sets if one else None,
+        "p_images": one.p_images if one else None,
+        "p_holm": one.adjusted if one else None,
+        "verdict": match.verdict,
+        "regressed": match.regressed,
+    }
+
+
+def _side(name: str, sample: Sample | None) -> dict[str, Any]:
+    value = sample.estimate if sample else None
+    numbers = {"top1_mean": value.mean if value else None, "top1_sd": value.sd if value else None}
+    return {f"{name}_{k}": v for k, v in {**numbers, "distilled_sets": value.sets if value else None}.items()}

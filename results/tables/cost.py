@@ -1,0 +1,69 @@
+"""The cost table: what fine-tuning, distilling and judging take, for each method and IPC."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from results.cost import Cost, Made, cost_of
+from results.statistics import Position, Sample
+from results.tables.block import WHOLE
+from results.tables.model import Column, Table, items
+from results.tables.numbers import DASH, seconds
+
+COLUMNS = (
+    Column("dataset", "l", "Dataset"),
+    Column("arch", "l", "Model"),
+    Column("IPC"),
+    Column("method", "l", "Method"),
+    Column("fine-tune (s)"),
+    Column("embed (s)"),
+    Column("distil a set (s)"),
+    Column("s / image"),
+    Column("judge (s)"),
+    Column("memory (MiB)"),
+    Column("GPU (MiB)"),
+)
+
+
+def cost_tables(samples: Mapping[Position, Sample], made: Mapping[str, Made]) -> list[Table]:
+    """A table for each split and protocol; what was distilled only."""
+    groups: dict[tuple[str, str], dict[Position, Sample]] = {}
+    for position, sample in samples.items():
+        if position.ipc != WHOLE:
+            groups.setdefault((position.split, position.protocol), {})[position] = sample
+    return [_table(*group, found, made) for group, found in groups.items()]
+
+
+def _table(split: str, protocol: str, samples: Mapping[Position, Sample], made: Mapping[str, Made]) -> Table:
+    first: dict[tuple[str, str], int] = {}
+    for p in samples:
+        first.setdefault((p.dataset, p.arch), len(first))
+    order = sorted(samples, key=lambda p: (first[p.dataset, p.arch], p.ipc))
+    costs = {position: cost_of(samples[position].good, made) for position in order}
+    rows = tuple(items(p.dataset, p.arch, str(p.ipc), p.method, *_texts(cost)) for p, cost in costs.items())
+    priors = sorted({(p.dataset, round(cost.prior, 1)) for p, cost in costs.items() if cost.prior is not None})
+    shared = "".join(f" Training or loading the prior of {d}, shared by many: {seconds(s)} s." for d, s in priors)
+    caption = (
+        "Seconds of computing, means over distilled sets (fine-tuning serves all of them, judging is of one "
+        "classifier), and the highest peak of memory of the stages that were made for the method; a dash is what was "
+        f"not needed or not recorded.{shared} Split {split}, protocol {protocol}. Seconds of other processors, or of "
+        "several stages side by side, are not comparable."
+    )
+
+    def data() -> list[dict[str, Any]]:
+        return [{**vars(position), **_names(cost)} for position, cost in costs.items()]
+
+    return Table(COLUMNS, rows, caption, data, stub=3)
+
+
+def _texts(cost: Cost) -> list[str]:
+    numbers = (cost.fit, cost.embed, cost.distill, cost.per_image, cost.evaluate)
+    memory = (DASH if m is None else str(m) for m in (cost.memory_mib, cost.gpu_mib))
+    return [*map(seconds, numbers), *memory]
+
+
+def _names(cost: Cost) -> dict[str, Any]:
+    """With units: ``fit_s``, ``memory_mib``."""
+    return {name if name.endswith("_mib") else f"{name}_s": value for name, value in dataclasses.asdict(cost).items()}

@@ -1,0 +1,125 @@
+"""Tables as text and data: Markdown, LaTeX, CSV, JSON, Parquet."""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+import json
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from results.tables.model import Item, Table, Tabular
+
+Style = Mapping[str, Callable[[str], str]]
+
+
+def markdown(tables: Iterable[Tabular]) -> str:
+    style: Style = {"best": "**{}**".format, "second": "<u>{}</u>".format}
+    parts = []
+    for table in _tables(tables):
+        header = [_markdown(column.title) for column in table.columns]
+        rule = "|" + "".join("---|" if column.align == "l" else "--:|" for column in table.columns)
+        lines = ["| " + " | ".join(header) + " |", rule]
+        lines += ["| " + " | ".join(_styled(item, style, _markdown) for item in row) + " |" for row in table.rows]
+        parts.append("\n".join([*lines, "", _markdown(table.caption)]))
+    return "\n\n".join(parts) + "\n"
+
+
+def latex(tables: Iterable[Tabular]) -> str:
+    """booktabs tables; ``\\usepackage{booktabs}`` is all that they need."""
+    style: Style = {"best": r"\textbf{{{}}}".format, "second": r"\underline{{{}}}".format}
+    parts = []
+    for table in _tables(tables):
+        stub = table.stub + 1  # numbers are centred, what stands before them is aligned
+        columns = "".join(c.align if i < stub or c.align == "l" else "c" for i, c in enumerate(table.columns))
+        body = []
+        for i, row in enumerate(table.rows):
+            if table.starts_group(i):
+                body.append(r"\midrule")
+            body.append(" & ".join(_styled(item, style, _tex) for item in row) + r" \\")
+        lines = [
+            r"\begin{table}",
+            r"\centering",
+            rf"\caption{{{_tex(table.caption)}}}",
+            rf"\begin{{tabular}}{{{columns}}}",
+            r"\toprule",
+            " & ".join(_tex(column.paper or column.title) for column in table.columns) + r" \\",
+            r"\midrule",
+            *body,
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
+        ]
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts) + "\n"
+
+
+def rows(tables: Iterable[Tabular]) -> list[dict[str, Any]]:
+    """The numbers behind all tables, one object each; every object has every name."""
+    found = [row for table in _tables(tables) for row in table.data()]
+    names = dict.fromkeys(name for row in found for name in row)
+    return [{name: row.get(name) for name in names} for row in found]
+
+
+def as_csv(tables: Iterable[Tabular]) -> str:
+    found = rows(tables)
+    out = io.StringIO()
+    writer = csv.DictWriter(out, fieldnames=list(found[0]) if found else ["dataset"], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(found)
+    return out.getvalue()
+
+
+def as_json(tables: Iterable[Tabular]) -> str:
+    return json.dumps(rows(tables), indent=1) + "\n"
+
+
+def parquet(tables: Iterable[Tabular]) -> bytes:
+    """The numbers behind all tables as a Parquet file."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    out = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows(tables)), out)
+    return out.getvalue()
+
+
+FORMATS: dict[str, Callable[[list[Tabular]], str]] = {
+    "md": markdown,
+    "latex": latex,
+    "csv": as_csv,
+    "json": as_json,
+}
+"""formats that are text"""
+
+
+def _tables(tables: Iterable[Tabular]) -> Iterable[Table]:
+    return (table.table() for table in tables)
+
+
+def _styled(item: Item, style: Style, escape: Callable[[str], str]) -> str:
+    text = escape(item.text)
+    return style[item.mark](text) if item.mark else text
+
+
+def _markdown(text: str) -> str:
+    """Names may come from anybody: nothing in them is markup."""
+    return html.escape(text, quote=False).replace("|", "\\|")
+
+
+TEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "±": r"$\pm$",
+    "−": "$-$",
+    "†": r"$\dagger$",
+    "–": "--",
+}
+
+
+def _tex(text: str) -> str:
+    return "".join(TEX.get(c, "\\" + c if c in "&%$#_{}" else c) for c in text)
