@@ -1,0 +1,1 @@
+"""Figures of a study: drawn once, for files and for the report."""

@@ -1,0 +1,187 @@
+"""Figures of panels with exact geometry, and their bytes: as files, or as SVG that takes its colours from a page.
+
+The same numbers give the same bytes: no dates, and the ids within an SVG are derived from its name.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
+
+from results.plots.palette import LIGHT
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+FONT_SIZE = 9.5
+"""points; the panels are shown at about their natural size"""
+FORMATS = (".png", ".pdf", ".svg")
+DATES = {"png": "Software", "pdf": "CreationDate", "svg": "Date"}
+"""what would make two files of one figure differ"""
+
+SETTINGS: dict[str, Any] = {
+    "axes.edgecolor": LIGHT["muted"],
+    "axes.facecolor": "none",
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "axes.labelcolor": LIGHT["muted"],
+    "axes.labelsize": FONT_SIZE,
+    "axes.linewidth": 0.8,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlecolor": LIGHT["ink"],
+    "axes.titlelocation": "left",
+    "axes.titlesize": FONT_SIZE + 0.5,
+    "axes.titleweight": "bold",
+    "font.family": "DejaVu Sans",
+    "font.size": FONT_SIZE,
+    "grid.color": LIGHT["rule"],
+    "grid.linewidth": 0.7,
+    "lines.linewidth": 1.5,
+    "lines.markersize": 4.5,
+    "pdf.fonttype": 42,
+    "text.color": LIGHT["ink"],
+    "text.parse_math": False,
+    "xtick.color": LIGHT["muted"],
+    "xtick.labelsize": FONT_SIZE - 0.5,
+    "xtick.major.size": 3,
+    "ytick.color": LIGHT["muted"],
+    "ytick.labelsize": FONT_SIZE - 0.5,
+    "ytick.major.size": 0,
+}
+
+
+@dataclass(frozen=True)
+class Size:
+    """Of one panel with its margins, in inches."""
+
+    width: float = 5.4
+    height: float = 3.45
+    left: float = 0.58
+    right: float = 0.2
+    top: float = 0.34
+    bottom: float = 0.52
+
+
+@contextmanager
+def drawing() -> Iterator[None]:
+    """Everything is drawn and written inside: it sets the style and puts back what was set before."""
+    import matplotlib
+
+    with matplotlib.rc_context(SETTINGS), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")  # a name in another script, shown as boxes
+        yield
+
+
+def panels(count: int, size: Size, columns: int = 3, title: str = "") -> tuple[Figure, list[Axes]]:
+    """A figure of ``count`` panels in rows of at most ``columns``, each exactly of ``size``."""
+    from matplotlib.figure import Figure
+
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    head = 0.3 if title else 0.0
+    width, height = columns * size.width, rows * size.height + head
+    figure = Figure(figsize=(width, height))
+    axes = []
+    for i in range(count):
+        left = (i % columns) * size.width + size.left
+        bottom = (rows - 1 - i // columns) * size.height + size.bottom
+        inner = size.width - size.left - size.right, size.height - size.top - size.bottom
+        axes.append(figure.add_axes((left / width, bottom / height, inner[0] / width, inner[1] / height)))
+    if title:
+        figure.text(size.left / width, 1 - 0.06 / height, title, va="top", fontsize=FONT_SIZE + 1, color=LIGHT["muted"])
+    return figure, axes
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure to a file; its suffix (png, pdf, svg) is the format."""
+    import matplotlib
+
+    kind = path.suffix.lstrip(".").lower()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with matplotlib.rc_context({"svg.hashsalt": "figure"}):
+        figure.savefig(path, format=kind, dpi=220, facecolor="white", metadata={DATES[kind]: None})
+
+
+def inline_svg(figure: Figure, name: str, title: str, description: str) -> str:
+    """A figure as an ``<svg>`` element for a page: named colours, real text, ids that no other figure has.
+
+    name: letters, digits and hyphens, unique within the page. title, description: for those who cannot see it.
+    What belongs to a method is in groups of the classes ``m`` and ``m<index>``.
+    """
+    import matplotlib
+
+    written = io.StringIO()
+    with matplotlib.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
+        figure.savefig(written, format="svg", transparent=True, metadata={"Date": None})
+    drawn = ElementTree.fromstring(written.getvalue())
+    svg = ElementTree.Element("svg", {"viewBox": drawn.attrib["viewBox"], "role": "img"})
+    for tag, text in (("title", title), ("desc", description)):
+        ElementTree.SubElement(svg, tag, {"id": f"{name}-{tag}"}).text = _printable(text)
+    svg.set("aria-labelledby", f"{name}-title {name}-desc")
+    for child in drawn:
+        if not child.tag.endswith("metadata"):
+            _for_page(child, name)
+            svg.append(child)
+    return ElementTree.tostring(svg, encoding="unicode")
+
+
+def _for_page(element: ElementTree.Element, name: str) -> None:
+    """Take ``element`` and all in it out of the SVG name space, as the parts of a page are."""
+    element.tag = element.tag.rpartition("}")[2]
+    attributes = {key.rpartition("}")[2]: value for key, value in element.attrib.items()}
+    own = attributes.pop("id", "")
+    if element.tag == "g" and re.fullmatch(r"m\d+", own):
+        attributes["class"] = f"m {own}"
+    elif element.tag != "g" and own:
+        attributes["id"] = f"{name}-{own}"
+    for key in ("href", "clip-path"):
+        if "#" in attributes.get(key, "")[:5]:
+            attributes[key] = attributes[key].replace("#", f"#{name}-", 1)
+    for key in ("d", "x", "y", "transform"):
+        if key in attributes:
+            attributes[key] = " ".join(re.sub(r"(\.\d\d)\d+", r"\1", attributes[key]).split())
+    if "style" in attributes:
+        attributes["style"] = _by_role(attributes["style"])
+    element.attrib.clear()
+    element.attrib.update(attributes)
+    if not (element.text or "").strip() or element.tag == "style":
+        element.text = None
+    element.tail = None
+    for child in list(element):
+        if child.tag.endswith("style"):
+            element.remove(child)  # it would hold for the whole page
+        else:
+            _for_page(child, name)
+    _style_once(element)
+
+
+def _style_once(element: ElementTree.Element) -> None:
+    """What all points of a group share stands at the group, once."""
+    styles = {child.attrib.get("style") for child in element}
+    if element.tag == "g" and len(element) > 1 and len(styles) == 1 and {child.tag for child in element} == {"use"}:
+        element.set("style", styles.pop() or "")
+        for child in element:
+            child.attrib.pop("style", None)
+
+
+def _by_role(style: str) -> str:
+    """Colours of the palette as CSS variables; the font family is the page's."""
+    roles = {colour: role for role, colour in LIGHT.items()}
+    style = re.sub(
+        r"#[0-9a-f]{6}\b", lambda found: f"var(--{roles[found[0]]})" if found[0] in roles else found[0], style
+    )
+    return re.sub(r"font-family: [^;]*;? ?", "", style)
+
+
+def _printable(text: str) -> str:
+    """Without the characters that XML cannot hold."""
+    return "".join(c for c in text if c.isprintable())

@@ -1,0 +1,122 @@
+"""Names beside what they name, instead of a legend: spread where they would lie on each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from results.plots.canvas import FONT_SIZE
+from results.plots.palette import LIGHT, Look
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.transforms import Bbox
+
+LETTER = 0.62
+"""mean width of a letter, in font sizes"""
+LINE = 1.18
+"""height of a line, in font sizes"""
+NEAREST = 7
+"""points from a point to its label"""
+REACHES = (NEAREST, 14, 22, 32, 44, 58)
+SIDES = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 0.8), (1, -0.8), (-1, 0.8), (-1, -0.8))
+"""(right, up) of a point, the better first"""
+
+
+def shown(name: str, longest: int = 22) -> str:
+    """A name as it fits beside a panel."""
+    plain = "".join(c if c.isprintable() else " " for c in name)
+    return plain if len(plain) <= longest else plain[: longest - 1] + "…"
+
+
+def room(names: Sequence[str]) -> float:
+    """Inches that labels of ``names`` need beside a panel."""
+    return 0.24 + max((len(shown(name)) for name in names), default=0) * LETTER * FONT_SIZE / 72
+
+
+def spread(places: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """The places nearest to ``places`` (least squares) that keep their order, ``gap`` apart, within low..high.
+
+    By isotonic regression of what is left of a place when the gaps before it are taken off. Where they do not fit, the
+    gap shrinks.
+    """
+    from scipy.optimize import isotonic_regression
+
+    if len(places) < 2:
+        return list(places)
+    gap = min(gap, (high - low) / (len(places) - 1))
+    order = sorted(range(len(places)), key=lambda i: places[i])
+    top = high - gap * (len(places) - 1)
+    fitted = isotonic_regression([min(max(places[i] - gap * n, low), top) for n, i in enumerate(order)]).x
+    found = [0.0] * len(places)
+    for n, i in enumerate(order):
+        found[i] = float(min(max(fitted[n], low), top)) + gap * n
+    return found
+
+
+def label_ends(axes: Axes, ends: Mapping[str, float], looks: Mapping[str, Look]) -> None:
+    """Write each name to the right of the panel, near the height at which it ends, with a thin line to there."""
+    box = axes.get_window_extent()
+    wide, tall = (side / axes.figure.dpi * 72 for side in (box.width, box.height))
+    low, high = axes.get_ylim()
+    size = min(FONT_SIZE - 0.5, tall / max(len(ends) - 1, 1) / 1.02)
+    heights = spread(list(ends.values()), LINE * size / tall * (high - low), low, high)
+    beside = axes.get_yaxis_transform()
+    for (name, y), height in zip(ends.items(), heights, strict=True):
+        style: dict[str, Any] = {"color": looks[name].colour, "gid": looks[name].gid, "transform": beside}
+        axes.plot([1 + 3 / wide, 1 + 11 / wide], [y, height], linewidth=0.6, clip_on=False, **style)
+        axes.text(1 + 13 / wide, height, shown(name), va="center_baseline", fontsize=size, **style)
+
+
+def label_points(
+    axes: Axes,
+    points: Mapping[str, tuple[float, float]],
+    looks: Mapping[str, Look],
+    lines: Sequence[tuple[tuple[float, float], tuple[float, float]]] = (),
+) -> None:
+    """Write each name near its point (x, y in data), where no name, point or line is; nearest free place first.
+
+    lines: upright or level ones, each as its two ends.
+    """
+    from matplotlib.transforms import Bbox
+
+    size = FONT_SIZE - 1
+    scale = axes.figure.dpi / 72
+    frame = axes.get_window_extent()
+    pixels = {name: axes.transData.transform(point) for name, point in points.items()}
+    taken = [Bbox.from_bounds(x - 4 * scale, y - 4 * scale, 8 * scale, 8 * scale) for x, y in pixels.values()]
+    for line in lines:
+        corners = axes.transData.transform(line)
+        taken.append(Bbox([corners.min(0) - scale, corners.max(0) + scale]))
+    for name in sorted(points, key=lambda n: -pixels[n][1]):
+        x, y = pixels[name]
+        wide, tall = len(shown(name)) * LETTER * size * scale, LINE * size * scale
+        box, reach = _free_place((x, y), (wide, tall), scale, frame, taken)
+        taken.append(box)
+        if reach > NEAREST:
+            near = min(max(x, box.x0), box.x1), min(max(y, box.y0), box.y1)
+            ends = axes.transData.inverted().transform([(x, y), near])
+            axes.plot(*zip(*ends, strict=True), color=LIGHT["muted"], linewidth=0.7, gid=looks[name].gid, zorder=1)
+        left, middle = axes.transData.inverted().transform((box.x0, (box.y0 + box.y1) / 2))
+        style: dict[str, Any] = {"color": looks[name].colour, "gid": looks[name].gid, "zorder": 5}
+        axes.text(left, middle, shown(name), va="center", fontsize=size, **style)
+
+
+def _free_place(
+    point: tuple[float, float], size: tuple[float, float], scale: float, frame: Bbox, taken: Sequence[Bbox]
+) -> tuple[Bbox, float]:
+    """The nearest box of ``size`` about ``point`` that lies in ``frame`` and on nothing taken, and how far it is.
+
+    All in pixels, the distance in points; where there is none, beside the point.
+    """
+    from matplotlib.transforms import Bbox
+
+    (x, y), (wide, tall) = point, size
+    for reach in REACHES:
+        for dx, dy in SIDES:
+            left = x + dx * reach * scale - (wide if dx < 0 else wide / 2 if dx == 0 else 0)
+            box = Bbox.from_bounds(left, y + dy * (reach + 2) * scale - tall / 2, wide, tall)
+            inside = box.x0 >= frame.x0 and box.x1 <= frame.x1 + 12 and frame.y0 <= box.y0 and box.y1 <= frame.y1
+            if inside and not any(box.overlaps(other) for other in taken):
+                return box, reach
+    return Bbox.from_bounds(x + NEAREST * scale, y - tall / 2, wide, tall), NEAREST

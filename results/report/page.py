@@ -1,0 +1,165 @@
+"""Putting a report together: one HTML file that asks for nothing outside itself.
+
+Names come from anybody and may hold markup: the template escapes everything but the figures, whose text was escaped
+when they were written. The page forbids itself, by a content security policy, to load anything or to run any script
+but its own.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+from results.plots.canvas import drawing, inline_svg
+from results.plots.figures import Drawing, drawings, looks_of, projections
+from results.plots.palette import DARK, LIGHT, Look
+from results.plots.projection import pixel_space, project
+from results.report.material import Gallery, Material
+from results.report.pictures import data_uri, grid
+from results.report.provenance import commit, data, origin
+from results.report.tables import Entry, duration, entries, ipc_text, main_tables
+from results.shift import COLUMNS, shift_text
+from results.tables.numbers import percent, points
+
+MARKS = {"o": "●", "s": "■", "^": "▲", "D": "◆", "v": "▼", "P": "✚", "X": "✖", "<": "◀", ">": "▶", "p": "⬟", "h": "⬢"}
+"""a marker as a character, for lists of methods"""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A figure on the page: trusted SVG, and the methods that it shows."""
+
+    svg: str
+    methods: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
+
+
+def render(material: Material) -> str:
+    """The report of ``material``: the same material gives the same text."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    looks = looks_of(material.wanted)
+    found = entries(material)
+    script, style = _own("script.js"), _own("style.css")
+    environment = Environment(
+        loader=PackageLoader("results.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
+    environment.filters |= {"percent": percent, "points": points, "duration": duration, "ipc": ipc_text}
+    with drawing():
+        charts = {kind: _charts(kind, material, looks) for kind in ("curves", "ipc", "cost")}
+        planes = [_plane(gallery, looks, i) for i, gallery in enumerate(material.galleries)]
+    return environment.get_template("report.html.j2").render(
+        title=", ".join(dict.fromkeys(run.name for run in material.runs)) or "study",
+        runs=material.runs,
+        summary=_summary(material, found),
+        tables=main_tables(material, found),
+        entries=found,
+        incomplete=[entry for entry in found if entry.estimate.mean is None],
+        reasons={entry.anchor: _reasons(entry) for entry in found},
+        origins=[origin(entry) for entry in found],
+        charts=charts,
+        planes=[plane for plane in planes if plane],
+        grids=[grid(gallery) for gallery in material.galleries],
+        shift=material.shift,
+        shift_columns=COLUMNS,
+        shift_text=shift_text,
+        searches=[(search, data_uri(search.picture)) for search in material.searches],
+        notes=material.notes,
+        select=material.select,
+        looks=looks,
+        symbols=MARKS,
+        light=LIGHT,
+        dark=DARK,
+        style=style,
+        script=script,
+        script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        data=data(found),
+    )
+
+
+def _own(name: str) -> str:
+    return (resources.files("results.report") / name).read_text(encoding="utf-8")
+
+
+def _charts(kind: str, material: Material, looks: Mapping[str, Look]) -> list[Chart]:
+    says = {
+        "curves": "Mean top-1 accuracy by epoch",
+        "ipc": "Top-1 accuracy against images per class",
+        "cost": "Top-1 accuracy against the seconds for each distilled image",
+    }
+    parts = drawings(kind, material.wanted, material.records, material.select, looks, material.made)
+    return [_chart(part, f"{kind}-{i}", says[kind]) for i, part in enumerate(parts)]
+
+
+def _chart(part: Drawing, name: str, says: str) -> Chart:
+    description = f"{says}, for {', '.join(part.methods)}. The numbers are in the tables of this report."
+    return Chart(inline_svg(part.alone(), name, f"{says}: {part.title}", description), part.methods, part.left_out)
+
+
+def _plane(gallery: Gallery, looks: Mapping[str, Look], index: int) -> dict[str, Any] | None:
+    """The projections of a gallery and what they say of themselves; None without real images."""
+    if gallery.real is None:
+        return None
+    projected = project(gallery.real, gallery.sets, gallery.space.features if gallery.space else None)
+    says = f"Distilled images among real ones, {gallery.dataset}, IPC {gallery.ipc}"
+    parts = [_chart(part, f"plane-{index}-{i}", says) for i, part in enumerate(projections(projected, looks))]
+    return {
+        "title": f"{gallery.dataset}, IPC {gallery.ipc}",
+        "charts": parts,
+        "space": gallery.space.name if gallery.space else pixel_space(max(gallery.real.shape[1:])),
+        "explained": percent(projected.explained, 0),
+        "fitted": projected.fitted,
+        "seed": gallery.seed,
+    }
+
+
+def _summary(material: Material, found: Sequence[Entry]) -> list[tuple[str, str]]:
+    """What was studied and how far it got, as (term, text)."""
+    cells = list(material.wanted)
+    good = sum(entry.estimate.ok for entry in found)
+    failed = sum(record is not None and record.outcome != "ok" for entry in found for _, record in entry.members)
+    missing = len(cells) - good - failed
+    distilled = [cell for cell in cells if cell.ipc]
+    commits = Counter(commit(record) for record in material.records)
+    processors = Counter((record.run.get("provenance") or {}).get("processor", "") for record in material.records)
+    started = sorted(str(record.run["started"])[:10] for record in material.records if record.run.get("started"))
+
+    def listed(values: Any) -> str:
+        return ", ".join(str(value) for value in dict.fromkeys(values))
+
+    rows = [
+        ("Cells", f"{good} of {len(cells)} judged, {failed} failed, {missing} not run"),
+        ("Datasets", listed(cell.dataset for cell in cells)),
+        ("Splits", listed(cell.split for cell in cells)),
+        ("Protocols", listed(cell.protocol for cell in cells)),
+        ("Networks", listed(cell.arch for cell in cells)),
+        ("Images per class", listed(sorted({cell.ipc for cell in distilled}))),
+        (
+            "Seeds",
+            f"{len({c.seed for c in distilled})} distilled sets × {len({c.eval_seed for c in cells})} classifiers",
+        ),
+        ("Code", listed(commits)),
+        ("Processors", listed(name for name in processors if name)),
+        ("Run on", listed([started[0], started[-1]]).replace(", ", " to ") if started else ""),
+    ]
+    return [(term, text) for term, text in rows if text]
+
+
+def _reasons(entry: Entry) -> list[tuple[str, int]]:
+    """Why cells of a position are not there, with how many each."""
+    counted = Counter(
+        f"{record.outcome.replace('_', ' ')}: {record.reason}" if record else "not run"
+        for _, record in entry.members
+        if record is None or record.outcome != "ok"
+    )
+    return list(counted.items())

@@ -1,0 +1,156 @@
+"""The tables of a report as plain values: the main table by split and protocol, and one line for each position."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from benchmark.types import Cell, Record
+from results.cost import Made, cost_of
+from results.report.material import Material
+from results.statistics import Estimate, Position, Sample, samples
+from results.statistics.ranks import pairwise, rank_intervals
+from results.tables import WHOLE, Block, RowKey, blocks
+from results.tables.numbers import percent
+
+
+@dataclass(frozen=True)
+class Number:
+    """A cell of a table. ``value`` sorts it; ``anchor`` leads to where it comes from."""
+
+    text: str
+    spread: str = ""
+    value: float | None = None
+    mark: str = ""
+    """best, second or nothing"""
+    anchor: str = ""
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class MainRow:
+    dataset: str
+    arch: str
+    ipc: str
+    order: int
+    numbers: tuple[tuple[str, Number], ...]
+    """(method, its number), as the columns"""
+
+
+@dataclass(frozen=True)
+class MainTable:
+    split: str
+    protocol: str
+    caption: str
+    methods: tuple[str, ...]
+    rows: tuple[MainRow, ...]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A position with all that is known of it."""
+
+    anchor: str
+    position: Position
+    estimate: Estimate
+    members: tuple[tuple[Cell, Record | None], ...]
+    number: Number
+    interval: str
+    ranks: tuple[int, int] | None
+    """lowest and highest rank among the complete methods of its row; None where it is not ranked"""
+    seconds: float | None
+    """of the method's own computing for each distilled image"""
+
+    @property
+    def title(self) -> str:
+        place = self.position
+        return f"{place.dataset}, {place.method}, {ipc_text(place.ipc)}, {place.arch}"
+
+
+def entries(material: Material) -> list[Entry]:
+    """Every position that was asked for, in the order of the runs."""
+    found = samples(material.wanted, material.records, material.select)
+    ranks = _ranks(found)
+    return [
+        _entry(f"p{i}", sample, ranks.get(position), material.made)
+        for i, (position, sample) in enumerate(found.items())
+    ]
+
+
+def main_tables(material: Material, found: Sequence[Entry]) -> list[MainTable]:
+    """A table for each split and protocol, in the papers' layout."""
+    by_position = {entry.position: entry for entry in found}
+    estimates = {entry.position: entry.estimate for entry in found}
+    return [
+        MainTable(
+            split=block.split,
+            protocol=block.protocol,
+            caption=block.caption(),
+            methods=block.methods,
+            rows=tuple(_main_row(block, row, by_position) for row in block.rows),
+        )
+        for block in blocks(estimates, material.select, material.facts)
+    ]
+
+
+def ipc_text(ipc: int) -> str:
+    return "all images" if ipc == WHOLE else f"IPC {ipc}"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds to two or three digits, as a reader wants them."""
+    if seconds is None:
+        return "–"
+    if seconds < 120:
+        return f"{seconds:.3g} s" if seconds >= 0.001 else "< 0.001 s"
+    return f"{seconds / 60:.3g} min" if seconds < 7200 else f"{seconds / 3600:.3g} h"
+
+
+def _ranks(found: Mapping[Position, Sample]) -> dict[Position, tuple[int, int]]:
+    """Rank intervals by row: a position without its method. All real data compete with nobody."""
+    rows: dict[Position, dict[str, Sample]] = {}
+    for place, sample in found.items():
+        if place.ipc != WHOLE and not sample.note:
+            rows.setdefault(replace(place, method=""), {})[place.method] = sample
+    ranked = {}
+    for row in rows.values():
+        for method, (low, high) in rank_intervals(list(row), [pairwise(row)]).items() if len(row) > 1 else ():
+            ranked[row[method].position] = round(low), round(high)
+    return ranked
+
+
+def _entry(anchor: str, sample: Sample, ranks: tuple[int, int] | None, made: Mapping[str, Made]) -> Entry:
+    value = sample.estimate
+    ends = value.interval()
+    interval = f"{percent(ends.low)} to {percent(ends.high)}" if ends else ""
+    counts = f"{value.ok} of {value.cells} cells, {value.sets} × {value.classifiers} seeds"
+    number = Number(
+        text=percent(value.mean) if value.mean is not None else f"({value.note})",
+        spread="" if value.sd is None else percent(value.sd),
+        value=value.mean,
+        anchor=anchor,
+        hint=f"95 % interval {interval}; {counts}" if interval else counts,
+    )
+    return Entry(
+        anchor=anchor,
+        position=sample.position,
+        estimate=value,
+        members=sample.members,
+        number=number,
+        interval=interval,
+        ranks=ranks,
+        seconds=cost_of(sample.good, made).own_per_image,
+    )
+
+
+def _main_row(block: Block, row: RowKey, found: Mapping[Position, Entry]) -> MainRow:
+    dataset, arch, ipc = row
+    marks = block.marks(row)
+    numbers = []
+    for method in block.methods:
+        places = (Position(dataset, block.split, block.protocol, arch, n, method) for n in (ipc, WHOLE))
+        entry = next((found[place] for place in places if place in found), None)
+        number = entry.number if entry else Number("–")
+        mark = marks.get(method, "")
+        numbers.append((method, replace(number, mark=mark)))
+    return MainRow(dataset, arch, "all" if ipc == WHOLE else str(ipc), ipc, tuple(numbers))
