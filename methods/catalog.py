@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from methods.coreset import Herding, KCenter
 from methods.diffusion.cgs import CGS
+from methods.diffusion.d4m import Centres
+from methods.diffusion.igd import IGD
 from methods.diffusion.method import Diffusion
+from methods.diffusion.mgd3 import MGD3
 from methods.diffusion.minimax import Minimax
 from methods.diffusion.objective import Plain
 from methods.diffusion.rsm import RSM
 from methods.dm import DM
+from methods.full import Full
 from methods.random_real import RandomReal
 
 random = RandomReal()
 """seeded draw of real images"""
+
+full = Full()
+"""upper row: all real train images, nothing distilled"""
 
 herding = Herding()
 """real images whose mean feature stays nearest to that of their class (iCaRL, CVPR 2017)"""
@@ -40,3 +47,12 @@ cgs = Diffusion(guidance=CGS())
 
 rsm_cgs = Diffusion(objective=RSM(), guidance=CGS())
 """RSM fine-tuning, then sampling under CGS (CVPR 2026)"""
+
+mgd3 = Diffusion(guidance=MGD3())
+"""prior sampled with each image drawn to a mode of its class (ICML 2025)"""
+
+igd = Diffusion(guidance=IGD())
+"""prior sampled towards images that train a network as real ones do (ICLR 2025)"""
+
+d4m = Diffusion(start=Centres())
+"""centres of clusters of a class, noised part of the way and denoised by the prior (after CVPR 2024)"""

@@ -49,7 +49,7 @@ class DM(Distiller):
         # A leaf for each class: its gradient is as large as its own images, not as the whole set.
         synthetic = [_scaled(real.images[mine], ctx.device).requires_grad_(True) for mine in start.split(ipc)]
         optimiser = torch.optim.SGD(synthetic, lr=self.lr, momentum=self.momentum)
-        random = seeding.generator("dm", ctx.seed)
+        streams = [seeding.generator("dm", ctx.seed, name) for name in real.classes]
 
         for iteration in range(self.iterations):
             with seeding.seeded("dm-embedder", ctx.seed, iteration):
@@ -58,7 +58,7 @@ class DM(Distiller):
             for parameter in network.parameters():
                 parameter.requires_grad_(False)
             optimiser.zero_grad(set_to_none=True)
-            for mine, members in zip(synthetic, by_class, strict=True):
+            for mine, members, random in zip(synthetic, by_class, streams, strict=True):
                 drawn = members[torch.randint(len(members), (self.batch_real,), generator=random)]
                 parameters = augment.draw(random, real.shape)
                 with torch.no_grad():

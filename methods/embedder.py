@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -113,6 +114,15 @@ class TrainedEmbedder(Preparation):
 
     def run(self, real: LabeledImages, before: Any, ctx: StageContext) -> Embedder:
         """Raises FloatingPointError when the loss is not finite."""
+        return self.train(real, ctx)
+
+    def train(
+        self,
+        real: LabeledImages,
+        ctx: StageContext,
+        after: Callable[[int, torch.nn.Module], None] = lambda epoch, network: None,
+    ) -> Embedder:
+        """``after(epoch, network)`` is called with the untrained network (epoch 0) and after each epoch."""
         import torch
         import torch.nn.functional as F
 
@@ -121,7 +131,8 @@ class TrainedEmbedder(Preparation):
         optimiser = torch.optim.AdamW(network.parameters(), lr=self.lr, weight_decay=self.weight_decay, fused=True)
         order = seeding.generator("embedder-order", self.seed)
         step, steps = 0, self.epochs * math.ceil(len(real) / self.batch)
-        for _ in range(self.epochs):
+        after(0, network)
+        for epoch in range(1, self.epochs + 1):
             total, hits = 0.0, 0
             for index in torch.randperm(len(real), generator=order).split(self.batch):
                 for group in optimiser.param_groups:
@@ -138,6 +149,7 @@ class TrainedEmbedder(Preparation):
                 ctx.progress(step, steps)
             if not math.isfinite(total):
                 raise FloatingPointError("the embedder's loss is not finite: lower embedder.lr")
+            after(epoch, network)
         ctx.log({"loss": total / len(real), "train_top1": hits / len(real)})  # over the last epoch
         return Embedder(network.eval(), scaling, real.shape, real.classes, ctx.device)
 

@@ -25,6 +25,11 @@ class Codec(ABC):
         """Mean and standard deviation of the latents of ``images``, scaled; None for a deterministic codec."""
 
     @abstractmethod
+    def render(self, latents: torch.Tensor) -> torch.Tensor:
+        """Latents -> float images (N, C, H, W), on the latents' device and differentiable by them. Grey levels lie in
+        [-1, 1], but nothing is clamped."""
+
+    @abstractmethod
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
         """Latents -> uint8 images on the CPU, clamped and rounded to the nearest level."""
 
@@ -50,6 +55,9 @@ class PixelCodec(Codec):
 
     def moments(self, images: torch.Tensor) -> tuple[torch.Tensor, None]:
         return from_levels(images), None
+
+    def render(self, latents: torch.Tensor) -> torch.Tensor:
+        return latents
 
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
         return to_levels(latents)
@@ -83,11 +91,13 @@ class DiffusersCodec(Codec):
                 means.append(encoded.latents * scale)
         return torch.cat(means), torch.cat(deviations) if deviations else None
 
+    def render(self, latents: torch.Tensor) -> torch.Tensor:
+        images: torch.Tensor = self.vae.decode(latents / float(self.vae.config.scaling_factor)).sample
+        return images
+
     @torch.inference_mode()
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
-        scale = float(self.vae.config.scaling_factor)
-        parts = (part.to(self.vae.device) / scale for part in latents.split(BATCH))
-        return torch.cat([to_levels(self.vae.decode(part).sample).cpu() for part in parts])
+        return torch.cat([to_levels(self.render(part.to(self.vae.device))).cpu() for part in latents.split(BATCH)])
 
     def identity(self) -> str:
         found = hashlib.sha256()

@@ -5,17 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
-from benchmark.types import Distiller, LabeledImages, Preparation, StageContext
+from benchmark.types import Distiller, LabeledImages, Needs, Preparation, StageContext
 from methods.diffusion.finetune import FineTune
-from methods.diffusion.guidance import Guidance
+from methods.diffusion.guidance import Guide, Steering
 from methods.diffusion.objective import Objective
 from methods.diffusion.options import FineTuning
 from methods.diffusion.pretrained import PretrainedDiT
 from methods.diffusion.prior import Prior
-from methods.diffusion.sampler import Sampler, sample_sets
+from methods.diffusion.sampler import Begun, Sampler, sample_sets
 from methods.diffusion.scratch import ScratchPrior
+from methods.diffusion.start import Start
 
 if TYPE_CHECKING:
+    import torch
+
     from methods.diffusion.model import DiffusionModel
 
 
@@ -35,17 +38,24 @@ class Diffusion(Distiller):
     objective: Objective | None = None
     """what fine-tuning adds to the denoising loss; None samples the prior as it is"""
     finetune: FineTuning = field(default_factory=FineTuning)
-    guidance: Guidance | None = None
+    start: Start | None = None
+    """latents that sampling begins with, noised part of the way; None begins at pure noise"""
+    guidance: Steering | None = None
     """what moves the latents of a class together while they are denoised"""
     sampler: Sampler = field(default_factory=Sampler)
 
     def preparations(self, seed: int) -> tuple[Preparation, ...]:
-        if self.objective is None:
-            return (self.prior,)
-        return self.prior, FineTune(objective=self.objective, training=self.finetune)
+        tuned = () if self.objective is None else (FineTune(objective=self.objective, training=self.finetune),)
+        return self.prior, *tuned, *(self.guidance.preparations(seed) if self.guidance else ())
+
+    def needs(self) -> Needs:
+        return Needs(inputs="class-conditional prior", knowledge=self.prior.knowledge)
+
+    def networks(self) -> tuple[str, ...]:
+        return self.guidance.networks() if self.guidance else ()
 
     def reads(self) -> tuple[str, ...]:
-        return "guidance", "sampler"
+        return "start", "guidance", "sampler"
 
     def distill(self, real: LabeledImages, state: DiffusionModel, ipc: int, ctx: StageContext) -> LabeledImages:
         import torch
@@ -59,14 +69,38 @@ class Diffusion(Distiller):
             state.activate(group[0])
             first = position[group[0]]
             here = None if means is None else means[first : first + len(group)]
-            sets = sample_sets(state, group, ipc, self.sampler, ctx.seed, self.guidance, here)
-            latents.append(sets.flatten(0, 1).cpu())
+            latents.append(self._sample(real, state, group, ipc, here, ctx).flatten(0, 1).cpu())
             ctx.progress(first + len(group), len(real.classes))
         drawn = torch.cat(latents)
         if not torch.isfinite(drawn).all():
             raise FloatingPointError("the sampled latents are not finite: lower the guidance or the learning rate")
         labels = torch.arange(len(real.classes)).repeat_interleave(ipc)
         return LabeledImages(images=state.decoder.decode(drawn), labels=labels, classes=real.classes)
+
+    def _sample(
+        self,
+        real: LabeledImages,
+        state: DiffusionModel,
+        names: tuple[str, ...],
+        ipc: int,
+        means: torch.Tensor | None,
+        ctx: StageContext,
+    ) -> torch.Tensor:
+        """The latents (K, ipc, C, H, W) of the classes ``names``."""
+        import torch
+
+        from methods.diffusion.scene import Scene
+
+        scene = Scene(names, ipc, real, state.encoder, state.decoder, ctx, state.beside)
+        guide: Guide | None = self.guidance.begin(scene) if self.guidance else None
+        begun = self.start.latents(scene) if self.start else None
+        size = self.guidance.together(ipc) if self.guidance else ipc
+        drawn = []
+        for i in range(0, ipc, size):
+            n = min(size, ipc - i)
+            at = Begun(begun[:, i : i + n], self.start.strength) if self.start and begun is not None else None
+            drawn.append(sample_sets(state, names, n, self.sampler, ctx.seed, guide, means, first=i, begun=at))
+        return torch.cat(drawn, 1)
 
     def _groups(self, chunks: list[tuple[str, ...]], ipc: int) -> list[tuple[str, ...]]:
         """Classes denoised at once: of one chunk, and as many as fill a micro-batch; a class's set stays whole."""

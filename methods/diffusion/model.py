@@ -30,6 +30,8 @@ class DiffusionModel:
     """often the encoder; a decoder tuned for fidelity may take its place when sampling"""
     tuned: list[tuple[tuple[str, ...], Weights]] = field(default_factory=list)
     """after fine-tuning: for each chunk of classes, the weights that replace the prior's"""
+    beside: dict[str, Any] = field(default_factory=dict)
+    """states of preparations that a guidance asked for and that are no part of the model, by name"""
     _active: int | None = None
 
     def __post_init__(self) -> None:

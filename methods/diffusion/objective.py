@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     import torch
@@ -38,6 +38,8 @@ Terms = Callable[[Prediction], Mapping[str, "torch.Tensor"]]
 @dataclass(frozen=True)
 class Objective(ABC):
     """An addition to the denoising loss."""
+
+    registered_as: ClassVar[str] = "objective"
 
     @abstractmethod
     def begin(self) -> Terms:

@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from benchmark.types import LabeledImages, StageContext
 from methods.diffusion.autoencoder import Autoencoder
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class PretrainedDiT(Prior):
     """A diffusers DiTPipeline trained on ImageNet-1K: external knowledge, which a table should say."""
+
+    knowledge: ClassVar[str] = "a diffusion model trained on all of ImageNet-1K"
 
     source: str = "facebook/DiT-XL-2-256"
     """hub id, or folder with transformer/, vae/ and scheduler/"""

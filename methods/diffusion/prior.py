@@ -12,4 +12,6 @@ from benchmark.types import Preparation
 class Prior(Preparation):
     """Makes a ``DiffusionModel``: by training it (``ScratchPrior``) or by loading it (``PretrainedDiT``)."""
 
+    knowledge: ClassVar[str] = ""
+    """what a model of this kind knows from outside the train split"""
     stage: ClassVar[Literal["prior"]] = "prior"

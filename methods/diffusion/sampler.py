@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Literal
 
 from benchmark import seeding
 from benchmark.types import Count, Fraction, NonNegative, NonNegativeInt
+from methods.diffusion.guidance import LatentSets
 
 if TYPE_CHECKING:
     import torch
 
-    from methods.diffusion.guidance import Guidance
+    from methods.diffusion.guidance import Guide
     from methods.diffusion.model import DiffusionModel
 
 
@@ -54,48 +55,85 @@ def image_noise(seed: int, name: str, index: int, draws: int, shape: tuple[int, 
     return torch.randn(draws, *shape, generator=seeding.generator("noise", seed, name, index))
 
 
+@dataclass(frozen=True)
+class Begun:
+    """Sampling that starts at latents (K, n, C, H, W), noised ``strength`` of the way, and not at pure noise."""
+
+    latents: torch.Tensor
+    strength: float
+
+
 def sample_sets(
     model: DiffusionModel,
     names: tuple[str, ...],
     n: int,
     sampler: Sampler,
     seed: int,
-    guidance: Guidance | None = None,
+    guidance: Guide | None = None,
     means: torch.Tensor | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    first: int = 0,
+    begun: Begun | None = None,
 ) -> torch.Tensor:
     """``n`` latents of each of the K classes ``names``: (K, n, C, H, W), denoised together.
 
-    ``means`` (K, C, H, W), the mean latents of the real classes, is needed with ``guidance``.
+    ``means`` (K, C, H, W), the mean latents of the real classes, is needed with ``guidance``. ``first`` is the index
+    within its class of the first image, which names its noise.
     """
     import torch
 
-    from methods.diffusion.guidance import LatentSets
-
     timesteps, abars = schedule(model, sampler)
     noise = torch.stack(
-        [image_noise(seed, name, i, len(timesteps) + 1, model.latent_shape) for name in names for i in range(n)], dim=1
+        [
+            image_noise(seed, name, i, len(timesteps) + 1, model.latent_shape)
+            for name in names
+            for i in range(first, first + n)
+        ],
+        dim=1,
     )
     ids = torch.tensor(model.ids(names), device=model.device).repeat_interleave(n)
-    sets = (len(names), n)
-    z = noise[0].to(model.device)
+    z, taken = noise[0].to(model.device), 0
+    if begun is not None:
+        z, taken = _noised(begun, z, abars)
+
+    def sets(latents: torch.Tensor, x0_hat: torch.Tensor, abar: float, done: int) -> LatentSets:
+        assert means is not None
+        return LatentSets(
+            latents=latents.unflatten(0, (len(names), n)),
+            x0_hat=x0_hat.unflatten(0, (len(names), n)),
+            mean=means.to(model.device),
+            abar=abar,
+            progress=done / len(timesteps),
+        )
+
     with torch.inference_mode():
-        for i, t in enumerate(timesteps):
+        for i, t in list(enumerate(timesteps))[taken:]:
             eps, v = predict(model, z, t, ids, sampler)
-            moved, x0_hat = step(sampler, z, eps, abars[i], abars[i + 1], noise[i + 1].to(model.device), v)
-            z = moved
             if guidance is not None:
-                assert means is not None
-                given = LatentSets(
-                    latents=z.unflatten(0, sets),
-                    x0_hat=x0_hat.unflatten(0, sets),
-                    mean=means.to(model.device),
-                    abar=abars[i + 1],
-                    progress=(i + 1) / len(timesteps),
-                )
+                given = sets(z, predicted_x0(sampler, z, eps, abars[i]), abars[i], i)
+                eps = guidance.noise(given, eps.unflatten(0, (len(names), n))).flatten(0, 1)
+            z, x0_hat = step(sampler, z, eps, abars[i], abars[i + 1], noise[i + 1].to(model.device), v)
+            if guidance is not None:
+                given = sets(z, x0_hat, abars[i + 1], i + 1)
                 z = (given.latents - guidance.correction(given)).flatten(0, 1)
             progress(i + 1, len(timesteps))
-    return z.unflatten(0, sets).clone()
+    drawn = z.unflatten(0, (len(names), n)).clone()
+    if guidance is not None:
+        guidance.finished(drawn)
+    return drawn
+
+
+def _noised(begun: Begun, noise: torch.Tensor, abars: list[float]) -> tuple[torch.Tensor, int]:
+    """The latents at the noise level from which ``strength`` of the steps are left, and how many steps that skips.
+
+    At strength 1 nothing is kept: even the first timestep has sqrt(abar) a little above zero.
+    """
+    steps = len(abars) - 1
+    skipped = steps - round(begun.strength * steps)
+    if not skipped:
+        return noise, 0
+    abar = abars[skipped]
+    return abar**0.5 * begun.latents.flatten(0, 1).to(noise) + (1 - abar) ** 0.5 * noise, skipped
 
 
 def schedule(model: DiffusionModel, sampler: Sampler) -> tuple[list[int], list[float]]:
@@ -136,6 +174,12 @@ def predict(
     return torch.cat(noises), None if variances[0] is None else torch.cat([v for v in variances if v is not None])
 
 
+def predicted_x0(sampler: Sampler, z: torch.Tensor, eps: torch.Tensor, abar: float) -> torch.Tensor:
+    """The image that noise ``eps`` in ``z`` at noise level ``abar`` leaves: equation 15 of Ho et al. 2020."""
+    x0 = (z - (1 - abar) ** 0.5 * eps) / abar**0.5
+    return x0.clamp(-1, 1) if sampler.clip_x0 else x0
+
+
 def step(
     sampler: Sampler,
     z: torch.Tensor,
@@ -152,9 +196,7 @@ def step(
     """
     import torch
 
-    x0 = (z - (1 - abar) ** 0.5 * eps) / abar**0.5
-    if sampler.clip_x0:
-        x0 = x0.clamp(-1, 1)
+    x0 = predicted_x0(sampler, z, eps, abar)
     alpha = abar / abar_next
     variance = (1 - abar_next) / (1 - abar) * (1 - alpha)
     if sampler.kind == "ddim":
