@@ -1,43 +1,56 @@
-"""What can be named: methods, datasets, archs (networks) and protocols, registered as Python entry points.
+"""What can be named: methods, datasets, archs (networks), protocols, objectives and guidances.
 
-The built-in parts use the same door as anybody else's. Listing reads metadata and source text and imports nothing.
+Installed packages register them as Python entry points, a file in progress with the decorator ``register`` (see
+``plugins``). The built-in parts use the same door as anybody else's. Listing entry points reads metadata and source
+text and imports nothing.
 """
 
 from __future__ import annotations
 
 import ast
 import importlib
+import inspect
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import entry_points
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
-from benchmark.errors import BenchError, unknown
+from benchmark.errors import BenchError, PluginError, unknown
 from benchmark.source import parse
 
-Kind = Literal["method", "dataset", "arch", "protocol"]
+T = TypeVar("T")
+
+Kind = Literal["method", "dataset", "arch", "protocol", "objective", "guidance"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 """entry-point group of a kind: ``bench.<kind>s``"""
+
+CLASSES: tuple[Kind, ...] = ("dataset", "objective", "guidance")
+"""kinds of which the class is registered; of the others it is an instance"""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A registered name. ``reference`` is ``module:attribute``, ``origin`` the distribution that registered it."""
+    """A registered name. ``reference`` is ``module:attribute``, ``origin`` the distribution or file it is from."""
 
     kind: Kind
     name: str
     reference: str
     origin: str
+    value: Any = None
+    """the object itself, where the decorator registered it"""
 
     def load(self) -> Any:
-        """The registered object. Raises BenchError, naming the origin, when it cannot be imported."""
+        """The registered object. Raises PluginError, naming the origin, when it cannot be imported."""
+        if self.value is not None:
+            return self.value
         module, _, attribute = self.reference.partition(":")
         try:
             value: Any = importlib.import_module(module)
             for part in attribute.split("."):
                 value = getattr(value, part)
         except Exception as error:
-            raise BenchError(
+            raise PluginError(
                 f"the {self.kind} {self.name!r} registered by {self.origin} as {self.reference} cannot be imported: "
                 f"{type(error).__name__}: {error}."
             ) from error
@@ -45,6 +58,9 @@ class Entry:
 
     def summary(self) -> str:
         """The first line of what its source says of it, read without importing; why it is broken if it is."""
+        if self.value is not None:
+            described = self.value if inspect.isclass(self.value) else type(self.value)
+            return (described.__doc__ or "").strip().partition("\n")[0]
         module, _, attribute = self.reference.partition(":")
         try:
             source = parse(module)
@@ -69,25 +85,64 @@ class Entry:
         return "" if "." in attribute else f"BROKEN: {module} defines no {attribute}"
 
 
+_decorated: dict[tuple[Kind, str], Entry] = {}
+
+
+def register(kind: Kind, name: str) -> Callable[[T], T]:
+    """A decorator that registers a class under ``name``; called with an instance, it registers that.
+
+    Of a class of methods, archs or protocols the instance with default fields is registered. Raises BenchError, showing
+    both origins, when something else has the name.
+    """
+
+    def add(value: T) -> T:
+        cls = value if inspect.isclass(value) else type(value)
+        module = inspect.getmodule(cls)
+        origin = getattr(module, "__file__", None) or "this process"
+        thing = value() if inspect.isclass(value) and kind not in CLASSES else value
+        entry = Entry(kind, name, f"{cls.__module__}:{cls.__qualname__}", origin, thing)
+        before = _decorated.get((kind, name))
+        if before and before.origin != origin:
+            raise _clash(before, entry)
+        _decorated[kind, name] = entry
+        entries.cache_clear()
+        return value
+
+    return add
+
+
+def _clash(one: Entry, other: Entry) -> BenchError:
+    return BenchError(
+        f"two {one.kind}s are called {one.name!r}: {one.reference} from {one.origin} and {other.reference} from "
+        f"{other.origin}. Rename or uninstall one of them."
+    )
+
+
 @lru_cache
 def entries(kind: Kind) -> dict[str, Entry]:
     """Every registered name of a kind, sorted. Raises BenchError, showing both origins, for a name claimed twice."""
-    found: dict[str, Entry] = {}
+    found: dict[str, Entry] = {name: entry for (of, name), entry in _decorated.items() if of == kind}
     for point in entry_points(group=f"bench.{kind}s"):
         origin = f"{point.dist.name} {point.dist.version}" if point.dist else "unknown"
         entry = Entry(kind, point.name, point.value, origin)
         other = found.setdefault(point.name, entry)
         if other != entry:
-            raise BenchError(
-                f"two {kind}s are called {point.name!r}: {other.reference} from {other.origin} and {entry.reference} "
-                f"from {entry.origin}. Uninstall one of them."
-            )
+            raise _clash(other, entry)
     return dict(sorted(found.items()))
 
 
 def load(kind: Kind, name: str) -> Any:
-    """The object registered as ``name``. Raises BenchError for an unknown name, with the nearest one."""
+    """The object registered as ``name``; for ``timm:resnet18``, what is registered as ``timm`` makes of ``resnet18``.
+
+    Raises BenchError for an unknown name, with the nearest one.
+    """
     known = entries(kind)
-    if name not in known:
-        raise unknown(kind, name, known, hint=f"`bench list {kind}s` describes them.")
-    return known[name].load()
+    if name in known:
+        return known[name].load()
+    collection, colon, member = name.partition(":")
+    if colon and collection in known and callable(make := known[collection].load()):
+        try:
+            return make(member)
+        except ValueError as error:
+            raise BenchError(f"{kind} {name!r}: {error}") from None
+    raise unknown(kind, name, known, hint=f"`bench list {kind}s` describes them.")

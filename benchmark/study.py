@@ -7,11 +7,22 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from benchmark import registry
+from benchmark import registry, selector
+from benchmark.broken import BrokenMethod, BrokenNetwork
 from benchmark.config import Config
-from benchmark.errors import BenchError, unknown
+from benchmark.errors import BenchError, PluginError, unknown
+from benchmark.plugins import load_plugins
 from benchmark.types import Dataset, Distiller, Network, Protocol
 from benchmark.values import override
+
+
+@dataclass(frozen=True)
+class Given:
+    """Distilled sets that were made elsewhere, to be judged as those of a method are."""
+
+    method: Distiller
+    images: tuple[str, ...]
+    """digests of the sets, in the order of the grid's seeds"""
 
 
 @dataclass(frozen=True)
@@ -25,14 +36,24 @@ class Study:
     networks: Mapping[str, Network]
     """the judging archs and those that methods ask for"""
     protocol: Protocol
+    given: Given | None = None
+
+    def broken(self) -> tuple[str, ...]:
+        """Why methods and networks that the study names cannot be imported."""
+        parts = [*self.methods.values(), *self.networks.values()]
+        return tuple(dict.fromkeys(p.reason for p in parts if isinstance(p, BrokenMethod | BrokenNetwork)))
 
 
-def resolve(config: Config) -> Study:
-    """Raises BenchError for any unknown name or key, and for an ipc that the smallest class cannot give."""
+def resolve(config: Config, given: Given | None = None) -> Study:
+    """What ``config`` names; with ``given``, its one method is that of images made elsewhere.
+
+    Raises BenchError for any unknown name or key, and for an ipc that the smallest class cannot give.
+    """
     grid = config.grid
+    load_plugins(config.plugins)
     _no_repeats(config)
     datasets = {name: _dataset(name, config) for name in grid.datasets}
-    plain = {name: _of_type("method", name, Distiller) for name in grid.methods}
+    plain = {name: given.method if given else _method(name) for name in grid.methods}
     _check_method_keys(config, plain)
     methods = {
         (dataset, name): _configured(method, name, config, dataset)
@@ -40,11 +61,11 @@ def resolve(config: Config) -> Study:
         for name, method in plain.items()
     }
     asked = {name for method in methods.values() for name in _networks(method)}
-    networks = {name: _of_type("arch", name, Network) for name in [*grid.archs, *sorted(asked)]}
+    networks = {name: _network(name) for name in [*grid.archs, *sorted(asked)]}
     protocol = _of_type("protocol", grid.protocol, Protocol)
-    for dataset in datasets.values():
+    for dataset in datasets.values() if not given else ():
         _check_ipc(dataset, grid.ipc)
-    return Study(config=config, datasets=datasets, methods=methods, networks=networks, protocol=protocol)
+    return Study(config=config, datasets=datasets, methods=methods, networks=networks, protocol=protocol, given=given)
 
 
 def _networks(method: Distiller) -> set[str]:
@@ -53,12 +74,29 @@ def _networks(method: Distiller) -> set[str]:
     return {*method.networks(), *prepared}
 
 
-def _of_type(kind: registry.Kind, name: str, expected: type) -> Any:
-    value = registry.load(kind, name)
+def _method(name: str) -> Distiller:
+    try:
+        method: Distiller = _of_type("method", name, Distiller)
+    except PluginError as error:
+        return BrokenMethod(str(error))
+    return method
+
+
+def _network(name: str) -> Network:
+    try:
+        network: Network = _of_type("arch", name, Network)
+    except PluginError as error:
+        return BrokenNetwork(str(error))
+    return network
+
+
+def _of_type(kind: registry.Kind, text: str, expected: type) -> Any:
+    """The registered object that ``text`` (NAME or NAME[KEY=VALUE,...]) names; of a method, without the changes."""
+    selected = selector.parse(text)
+    value = registry.load(kind, selected.name)
     if not isinstance(value, expected):
-        reference = registry.entries(kind)[name].reference
-        raise BenchError(f"the {kind} {name!r} ({reference}) is a {type(value).__name__}, not a {expected.__name__}.")
-    return value
+        raise BenchError(f"the {kind} {text!r} is a {type(value).__name__}, not a {expected.__name__}.")
+    return value if kind == "method" else override(value, selected.changes, text)
 
 
 def _dataset(name: str, config: Config) -> Dataset:
@@ -66,12 +104,15 @@ def _dataset(name: str, config: Config) -> Dataset:
 
 
 def _configured(method: Distiller, name: str, config: Config, dataset: str) -> Distiller:
-    """``method`` with the options of its family, then its own, then those for the dataset."""
+    """``method`` with the options of its family, then its own, those for the dataset, and those in its name."""
+    if isinstance(method, BrokenMethod):
+        return method
+    selected = selector.parse(name)
     for layer, where in ((config.methods, "methods"), (config.per_dataset.get(dataset, {}), f"per_dataset.{dataset}")):
-        for key in dict.fromkeys((method.family, name)):
+        for key in dict.fromkeys((method.family, selected.name)):
             if key in layer:
                 method = override(method, layer[key], f"{where}.{key}")
-    return method
+    return override(method, selected.changes, name)
 
 
 def _check_method_keys(config: Config, methods: Mapping[str, Distiller]) -> None:

@@ -8,10 +8,12 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import typing
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from benchmark import registry
 from benchmark.errors import BenchError, unknown
 
 
@@ -45,20 +47,23 @@ def build(described: Any) -> Any:
 def override(value: Any, changes: dict[str, Any], where: str) -> Any:
     """A copy of the dataclass ``value`` with ``changes`` applied, nested dictionaries reaching into nested dataclasses.
 
-    A nested dictionary with the key ``type`` replaces the nested value by the dataclass of that name, at its defaults,
-    before the rest of the dictionary is applied. ``where`` names the place in messages (``methods.rsm``). Raises
-    BenchError for an unknown field or type (with the nearest one), a value of the wrong type, or one outside the range
-    that the field declares.
+    A nested dictionary with the key ``type`` replaces the nested value by the dataclass of that name (of the class, or
+    that under which it is registered), at its defaults, before the rest of the dictionary is applied; the name alone
+    does so too. A name that is no field, but that of exactly one field further in,
+    means that one (``weight`` for ``objective.weight``). ``where`` names the place in messages (``methods.rsm``).
+    Raises BenchError for an unknown field or type (with the nearest one), one that means several, a value of the wrong
+    type, or one outside the range that the field declares.
     """
-    fields = {f.name: f for f in dataclasses.fields(value)}
     new: dict[str, Any] = {}
-    for name, change in changes.items():
-        if name not in fields:
-            raise unknown("key", name, fields, where=where)
+    for name, change in _in_full(value, changes, where).items():
         current, place = getattr(value, name), f"{where}.{name}"
         hint = typing.get_type_hints(type(value), include_extras=True)[name]
-        if isinstance(change, dict) and (kinds := _dataclasses_of(hint)):
+        kinds = _dataclasses_of(hint)
+        if isinstance(change, str) and kinds:
+            change = {"type": change}
+        if isinstance(change, dict) and kinds:
             if "type" in change:
+                kinds = _registered(kinds) | kinds
                 if change["type"] not in kinds:
                     raise unknown("type", str(change["type"]), kinds, where=place)
                 current = kinds[change["type"]]()
@@ -72,6 +77,37 @@ def override(value: Any, changes: dict[str, Any], where: str) -> Any:
     return dataclasses.replace(value, **new)
 
 
+def _in_full(value: Any, changes: dict[str, Any], where: str) -> dict[str, Any]:
+    """``changes`` with every short name of a nested field written out."""
+    own = {f.name for f in dataclasses.fields(value)}
+    full = {name: dict(c) if isinstance(c, dict) else c for name, c in changes.items() if name in own}
+    for name in [name for name in changes if name not in own]:
+        inside = list(_places(value, name))
+        if not inside:
+            raise unknown("key", name, own, where=where)
+        if len(inside) > 1:
+            places = ", ".join(".".join(place) for place in inside)
+            raise BenchError(f"{where}.{name} may mean {places}: write one of them in full.")
+        *parents, last = inside[0]
+        node: Any = full
+        for part in parents:
+            node = node.setdefault(part, {})
+        if not isinstance(node, dict) or last in node:
+            raise BenchError(f"{where}: {name} is {'.'.join(inside[0])}, which is set already. Give one of them.")
+        node[last] = changes[name]
+    return full
+
+
+def _places(value: Any, name: str, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Where in the dataclasses inside ``value`` there is a field ``name``."""
+    for f in dataclasses.fields(value):
+        inner = getattr(value, f.name)
+        if dataclasses.is_dataclass(inner):
+            if any(other.name == name for other in dataclasses.fields(inner)):
+                yield (*above, f.name, name)
+            yield from _places(inner, name, (*above, f.name))
+
+
 def _dataclasses_of(hint: Any) -> dict[str, type]:
     """The dataclasses, by name, whose instances the annotation ``hint`` admits: those named and their subclasses."""
     found: dict[str, type] = {}
@@ -83,6 +119,17 @@ def _dataclasses_of(hint: Any) -> dict[str, type]:
             if not getattr(cls, "__abstractmethods__", None):
                 found[cls.__name__] = cls
     return dict(sorted(found.items()))
+
+
+def _registered(kinds: dict[str, type]) -> dict[str, type]:
+    """What is registered, by name, as a part of one of the classes ``kinds``: an objective, a guidance."""
+    found: dict[str, type] = {}
+    for base in {base for cls in kinds.values() for base in cls.__mro__}:
+        kind = base.__dict__.get("registered_as")
+        if kind:
+            loaded = {name: registry.load(kind, name) for name in registry.entries(kind)}
+            found |= {name: cls for name, cls in loaded.items() if issubclass(cls, base)}
+    return found
 
 
 def _checked(hint: Any, change: Any, where: str) -> Any:

@@ -57,9 +57,9 @@ def test_nothing_but_the_command_line_imports_the_command_line(path):
     assert not [name for name in imports(path) if name.startswith("benchmark.cli")]
 
 
-def test_ray_is_imported_in_one_file():
+def test_ray_is_imported_in_one_file_and_ray_tune_in_another():
     users = [name_of(p) for p in modules() if any(i.partition(".")[0] == "ray" for i in imports(p))]
-    assert users == ["benchmark.execute.on_ray"]
+    assert users == ["benchmark.execute.on_ray", "benchmark.execute.tuning"]
 
 
 @pytest.mark.parametrize("path", modules(), ids=name_of)
@@ -92,6 +92,8 @@ def loaded_by(*arguments):
         ["list", "archs", "--json"],
         ["list", "configs"],
         ["run", "--dry-run"],
+        ["plan"],
+        ["tune", "--help"],
     ],
     ids=" ".join,
 )

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from benchmark.stages import load_distilled
+from benchmark.distilled import load_distilled
 from benchmark.store import Store
 from tests.invoke import invoke
 

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from benchmark.config import load_config
+from benchmark.distilled import load_distilled
 from benchmark.plan import make_plan
-from benchmark.stages import load_distilled, run_stage
+from benchmark.stages import run_stage
 from benchmark.store import Store
 from benchmark.study import resolve
 from benchmark.types import LabeledImages, StageContext

@@ -12,10 +12,11 @@ from PIL import Image
 
 from benchmark.cli.export import asked, export
 from benchmark.config import load_config
+from benchmark.distilled import load_distilled
 from benchmark.errors import BenchError
 from benchmark.plan import make_plan
 from benchmark.provenance import provenance
-from benchmark.stages import load_distilled, run_stage
+from benchmark.stages import run_stage
 from benchmark.store import Store
 from benchmark.study import resolve
 from benchmark.types import LabeledImages

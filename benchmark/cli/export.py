@@ -66,7 +66,7 @@ def export(
     for made, keys in sets.items():
         record = next((records[key] for key in keys if key in records), None)
         distilled = record.config["evaluate"]["parents"][0] if record else ""
-        if record is None or not opened.folder("distill", distilled).exists():
+        if record is None or not opened.there("distill", distilled):
             say(f"{made} has not been made or judged yet; the `bench run` that asked for it makes it")
             missing += 1
             continue
@@ -114,7 +114,8 @@ def _only(sets: dict[Made, list[str]], field: str, values: Collection[Any] | Non
 
 def _gather(store: Store, made: Made, split: str, key: str) -> tuple[LabeledImages, dict[str, Any]]:
     """A distilled set and the facts of its card. Raises CorruptArtifact."""
-    from benchmark.stages import lineage, load_distilled
+    from benchmark.distilled import load_distilled
+    from benchmark.stage_parts import lineage
 
     stages = [_stage(kind, manifest) for kind, manifest in lineage(store, key).items()]
     return load_distilled(store, key), {"split": split.rpartition("/")[0], **made._asdict(), "stages": stages}

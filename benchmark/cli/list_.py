@@ -6,14 +6,19 @@ import json
 
 import click
 
-KINDS = ("methods", "datasets", "archs", "protocols", "configs")
+KINDS = ("methods", "datasets", "archs", "protocols", "objectives", "guidances", "configs")
 
 
 @click.command("list")
 @click.argument("what", type=click.Choice(KINDS))
+@click.option("--plugin", "plugins", multiple=True, metavar="FILE", help="A Python file that registers more.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
-def list_(what: str, as_json: bool) -> None:
-    """List the methods, datasets, archs, protocols or configs that are installed."""
+def list_(what: str, plugins: tuple[str, ...], as_json: bool) -> None:
+    """List what is installed and can be named in a study."""
+    if plugins:
+        from benchmark.plugins import absolute, load_plugins
+
+        load_plugins(absolute(plugins))
     found = _configs() if what == "configs" else _entries(what)
     if as_json:
         click.echo(json.dumps(found, indent=1))

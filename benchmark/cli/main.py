@@ -6,10 +6,26 @@ import sys
 
 import click
 
+from benchmark.cli.check import check
+from benchmark.cli.compare import compare
+from benchmark.cli.evaluate import evaluate
 from benchmark.cli.export import export
+from benchmark.cli.info import info
+from benchmark.cli.leaderboard import leaderboard
 from benchmark.cli.list_ import list_
+from benchmark.cli.merge import merge
+from benchmark.cli.new import new
+from benchmark.cli.plan_ import plan_
+from benchmark.cli.plot import plot
+from benchmark.cli.published import published
+from benchmark.cli.report import report
 from benchmark.cli.run import run
+from benchmark.cli.sensitivity import sensitivity
+from benchmark.cli.shift import shift
+from benchmark.cli.show_cell import show_cell
+from benchmark.cli.status import status
 from benchmark.cli.table import table
+from benchmark.cli.tune import tune
 from benchmark.errors import BenchError
 
 EXIT_USAGE = 2
@@ -26,13 +42,29 @@ def bench() -> None:
 
 
 bench.add_command(run)
+bench.add_command(report)
+bench.add_command(plot)
 bench.add_command(list_)
 bench.add_command(table)
+bench.add_command(published)
+bench.add_command(leaderboard)
+bench.add_command(compare)
+bench.add_command(show_cell)
+bench.add_command(plan_)
+bench.add_command(sensitivity)
+bench.add_command(status)
+bench.add_command(tune)
 bench.add_command(export)
+bench.add_command(merge)
+bench.add_command(evaluate)
+bench.add_command(check)
+bench.add_command(info)
+bench.add_command(new)
+bench.add_command(shift)
 
 
 def main() -> None:
-    """Exit codes: 0 done, 1 some cells not ok, 2 usage or configuration, 130 interrupted."""
+    """Exit codes: 0 done, 1 cells not ok, 2 usage or configuration, 3 a rule of `check` broken, 130 interrupted."""
     try:
         code = bench(standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from benchmark import selector
 from benchmark.errors import BenchError
 
 
 def names(values: Sequence[str] | None) -> list[str] | None:
-    """``["a,b", "c"]`` -> ``["a", "b", "c"]``; None when the option was not given."""
+    """``["a,b", "c[x=1,y=2]"]`` -> ``["a", "b", "c[x=1,y=2]"]``; None when the option was not given."""
     if not values:
         return None
-    return [part for value in values for part in (piece.strip() for piece in value.split(",")) if part]
+    return [selector.canonical(part) for value in values for part in selector.split(value)]
 
 
 def integers(option: str, values: Sequence[str] | None, *, ranges: bool = False) -> list[int] | None:

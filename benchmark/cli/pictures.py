@@ -19,8 +19,9 @@ def draw(plan: Plan, store: Store) -> Path | None:
     sets = {
         (cell.dataset, cell.ipc, cell.seed, cell.method): plan.stages[plan.stages[key].parents[0]].key
         for cell, key in plan.cells.items()
+        if plan.stages[key].parents
     }
-    sets = {where: key for where, key in sets.items() if store.folder("distill", key).exists()}
+    sets = {where: key for where, key in sets.items() if store.there("distill", key)}
     first_seed = {(d, i): s for d, i, s, _ in sorted(sets, key=lambda where: -where[2])}
     overviews: dict[tuple[str, int], dict[str, str]] = {}
     for (dataset, ipc, seed, method), key in sets.items():
@@ -37,7 +38,7 @@ def draw(plan: Plan, store: Store) -> Path | None:
 
 
 def _draw_set(store: Store, key: str, path: Path) -> None:
-    from benchmark.stages import load_distilled
+    from benchmark.distilled import load_distilled
     from results.grids import set_grid
 
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -45,7 +46,7 @@ def _draw_set(store: Store, key: str, path: Path) -> None:
 
 
 def _draw_overview(store: Store, keys: dict[str, str], path: Path, title: str) -> None:
-    from benchmark.stages import load_distilled
+    from benchmark.distilled import load_distilled
     from results.grids import save_overview
 
     save_overview(path, {method: load_distilled(store, key) for method, key in keys.items()}, title)

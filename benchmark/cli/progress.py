@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
+import os
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.live import Live
@@ -15,21 +15,25 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmark.config import STAGE_KINDS
-from benchmark.execute.walk import Watcher
+from benchmark.execute.watcher import Watcher
 from benchmark.plan import Stage
 from benchmark.stages import StageResult
 
 
 @contextmanager
 def make_watcher(debug: bool, how_far: Callable[[str], float | None]) -> Iterator[Watcher]:
-    """The watcher that suits stderr; ``how_far(key)`` is the share of a stage under way that is done."""
-    console = Console(stderr=True, highlight=False)
-    if not console.is_terminal:
-        yield Lines(debug)
-        return
-    display = Display(console, debug, how_far)
-    with Live(get_renderable=display.render, console=console, refresh_per_second=4, transient=True):
-        yield display
+    """The watcher that suits stderr; ``how_far(key)`` is the share of a stage under way that is done.
+
+    It writes to a descriptor of its own: that of stderr is a stage's log while a stage runs in this process.
+    """
+    with os.fdopen(os.dup(2), "w", buffering=1) as stderr:
+        console = Console(file=stderr, highlight=False)
+        if not console.is_terminal:
+            yield Lines(debug, stderr)
+            return
+        display = Display(console, debug, how_far)
+        with Live(get_renderable=display.render, console=console, refresh_per_second=4, transient=True):
+            yield display
 
 
 class _Clock:
@@ -38,6 +42,7 @@ class _Clock:
     def __init__(self) -> None:
         self.total: Counter[str] = Counter()
         self.done: Counter[str] = Counter()
+        self.timed: Counter[str] = Counter()
         self.seconds: defaultdict[str, float] = defaultdict(float)
         self.under_way: dict[str, tuple[Stage, float]] = {}
         self.began = time.monotonic()
@@ -53,14 +58,15 @@ class _Clock:
     def finish(self, stage: Stage, result: StageResult) -> None:
         self.under_way.pop(stage.key, None)
         self.done[stage.kind] += 1
+        self.timed[stage.kind] += result.seconds > 0  # what another driver made, or nothing could run, tells no time
         self.seconds[stage.kind] += result.seconds
 
     def remaining(self) -> str:
         """``1:20``, or ``at least 1:20`` while some kind of stage has not been timed yet."""
         left, known = 0.0, True
         for kind, total in self.total.items():
-            if self.done[kind]:
-                left += (total - self.done[kind]) * self.seconds[kind] / self.done[kind]
+            if self.timed[kind]:
+                left += (total - self.done[kind]) * self.seconds[kind] / self.timed[kind]
             elif total:
                 known = False
         text = _minutes(left / self.most_at_once)
@@ -70,8 +76,8 @@ class _Clock:
 class Lines(Watcher):
     """A line for each stage that ends."""
 
-    def __init__(self, debug: bool) -> None:
-        self.debug = debug
+    def __init__(self, debug: bool, stream: TextIO) -> None:
+        self.debug, self.stream = debug, stream
         self.clock = _Clock()
 
     def begin(self, to_run: list[Stage]) -> None:
@@ -85,14 +91,16 @@ class Lines(Watcher):
 
     def finished(self, stage: Stage, result: StageResult) -> None:
         self.clock.finish(stage, result)
-        how = f"{result.seconds:.1f} s" if result.outcome == "ok" else f"{result.outcome.upper()}: {result.reason}"
+        how = f"{result.outcome.upper()}: {result.reason}"
+        if result.outcome == "ok":
+            how = result.reason or f"{result.seconds:.1f} s"
         count = f"{self.clock.done.total()}/{self.clock.total.total()}"
         self.say(f"[{count}] {stage.kind} {stage.label}: {how}; left: {self.clock.remaining()}")
         if self.debug and result.traceback:
             self.say(result.traceback)
 
     def say(self, message: str) -> None:
-        print(message, file=sys.stderr, flush=True)
+        print(message, file=self.stream, flush=True)
 
 
 class Display(Watcher):

@@ -1,0 +1,30 @@
+"""``bench new``: the start of a plug-in that passes ``bench check`` as it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("kind", type=click.Choice(["method", "objective", "guidance", "dataset", "network"]))
+@click.argument("name")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=".",
+    show_default=True,
+    help="Folder that the files go to.",
+)
+def new(kind: str, name: str, out: Path) -> None:
+    """Write NAME.py, a test and a page for a new KIND: a working example to put your own in its place."""
+    from benchmark.scaffold.write import USE, write_plugin
+
+    for path in write_plugin(kind, name, out):  # type: ignore[arg-type]
+        click.echo(str(path))
+    method, command = (text.replace("$name", name) for text in USE[kind])  # type: ignore[index]
+    if kind in {"method", "objective", "guidance"}:
+        click.echo(f"\nTry:  bench check --plugin {name}.py '{method}'\n      {command}", err=True)
+    else:
+        click.echo(f"\nTry:  pytest test_{name}.py\n      {command}", err=True)

@@ -1,0 +1,82 @@
+"""A method with a handful of real images, run as the harness would run it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmark.images import LabeledImages
+from benchmark.types import Dataset, Distiller, Network, StageContext
+from benchmark.values import build, describe
+
+PER_CLASS = 12
+"""real images of a class: few, so that the suite is quick, and more than the largest ipc that it asks for"""
+CLASSES = 4
+
+
+def sample_of(dataset: Dataset) -> LabeledImages:
+    """The first images of the first classes of the train split of ``dataset``."""
+    import torch
+
+    train = dataset.load("train")
+    index = [(train.labels == k).nonzero()[:PER_CLASS, 0] for k in range(min(CLASSES, len(train.classes)))]
+    chosen = torch.cat(index)
+    return LabeledImages(train.images[chosen], train.labels[chosen], train.classes[: len(index)])
+
+
+@dataclass
+class Trial:
+    """``method`` on ``real``; preparations run once for each seed that they read."""
+
+    method: Distiller
+    real: LabeledImages
+    networks: Mapping[str, Network]
+    folder: Path
+    """where scratch folders go"""
+    logged: dict[str, float] = field(default_factory=dict)
+    """what stages logged: the last value of each name"""
+    prepared: dict[tuple[str, ...], Any] = field(default_factory=dict)
+
+    def context(self, seed: int) -> StageContext:
+        scratch = self.folder / f"scratch-{seed}"
+        scratch.mkdir(parents=True, exist_ok=True)
+        return StageContext(seed=seed, networks=self.networks, log=self.logged.update, scratch=scratch)
+
+    def state(self, seed: int) -> Any:
+        """The state of the last preparation for ``seed``, saved and loaded on the way as between two workers."""
+        state, chain = None, self.method.preparations(seed)
+        for n, preparation in enumerate(chain, 1):
+            key = tuple(str(describe(p)) for p in chain[:n])
+            if key not in self.prepared:
+                made = preparation.run(self.real, state, self.context(0))
+                folder = self.folder / f"prepared-{len(self.prepared)}"
+                folder.mkdir(parents=True)
+                preparation.save(made, folder)
+                self.prepared[key] = folder
+            state = preparation.load(self.prepared[key], state, self.context(0))
+        return state
+
+    def distil(self, ipc: int = 2, seed: int = 0, real: LabeledImages | None = None) -> LabeledImages:
+        """What the method makes, from a method rebuilt of the fields that it says it reads, as in a worker."""
+        described = describe(self.method)
+        method: Distiller = build({key: described[key] for key in ("type", *self.method.reads())})
+        with deterministic():
+            return method.distill(real or self.real, self.state(seed), ipc, self.context(seed))
+
+
+@contextmanager
+def deterministic() -> Iterator[None]:
+    """One thread and deterministic algorithms, as stages have them."""
+    import torch
+
+    threads, before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(before, warn_only=True)

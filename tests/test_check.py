@@ -1,0 +1,139 @@
+"""The conformance suite: every built-in method passes, and each way to cheat fails for its own reason."""
+
+import pytest
+
+from benchmark import registry
+from benchmark.config import load_config
+from benchmark.conformance.suite import run_checks
+from benchmark.study import resolve
+from tests.invoke import invoke
+from tests.test_plugins import plugin  # noqa: F401  (a fixture)
+
+BUILT_IN = [name for name, entry in registry.entries("method").items() if not entry.load().whole]
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_built_in_methods_keep_all_rules(name):
+    findings = run_checks(resolve(load_config("check", {"grid.methods": [name]}, [])), name)
+    assert {f.check.name: f.wrong for f in findings if f.wrong} == {}
+
+
+CHEAT = '''
+import random as python_random
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from benchmark import seeding
+from benchmark.registry import register
+from benchmark.types import Distiller, LabeledImages
+
+KEPT = []
+
+
+@register("method", "cheat")
+@dataclass(frozen=True)
+class Cheat(Distiller):
+    """Draws real images, and breaks one rule."""
+
+    scale: float = 1.0
+
+    def distill(self, real, state, ipc, ctx):
+        chosen = []
+        for k, name in enumerate(real.classes):
+            members = (real.labels == k).nonzero()[:, 0]
+            order = torch.randperm(len(members), generator=seeding.generator("cheat", ctx.seed, name))
+            chosen.append(members[order[:ipc]])
+        index = torch.cat(chosen)
+        images, labels = real.images[index], real.labels[index]
+        # HERE
+        return LabeledImages(images=images, labels=labels, classes=real.classes)
+'''
+
+CHEATS = {
+    "reads test labels": (
+        "from benchmark.data.digits import Digits; Digits().load('test')",
+        "data",
+        "loads the test split of digits itself, at cheat_0.py, line 30",
+    ),
+    "reads files": ("np.load('/nowhere/images.npy')", "data", "opens the file images.npy, at cheat_1.py, line 30"),
+    "ignores the seed": (
+        "images = real.images[torch.cat([(real.labels == k).nonzero()[3:3 + ipc, 0] for k in range(4)])]",
+        "another seed",
+        "seeds 0 and 1 give the same images",
+    ),
+    "takes the first files by name": (
+        "images = real.images[torch.cat([(real.labels == k).nonzero()[:ipc, 0] for k in range(4)])]",
+        "another seed",
+        "takes the first images of each class as they are stored",
+    ),
+    "draws from torch's generator": (
+        "images = images.clone(); images[0, 0, 0, 0] = int(torch.randint(256, ()))",
+        "global random state",
+        "draws from the global generator of torch",
+    ),
+    "draws from numpy's generator": (
+        "images = images.clone(); images[0, 0, 0, 0] = np.random.randint(256)",
+        "global random state",
+        "draws from the global generator of numpy",
+    ),
+    "draws from Python's generator": (
+        "images = images.clone(); images[0, 0, 0, 0] = python_random.randrange(256)",
+        "global random state",
+        "draws from the global generator of random",
+    ),
+    "returns ipc - 1": (
+        "keep = torch.arange(len(labels)) % ipc > 0; images, labels = images[keep], labels[keep]",
+        "format",
+        "at ipc 1: 4 of 4 classes do not have ipc = 1 images",
+    ),
+    "returns floats": ("images = images.float() * 3", "format", "images must be uint8, not torch.float32"),
+    "keeps state between calls": (
+        "KEPT.append(1); images = images // len(KEPT)",
+        "no memory",
+        "what was made before changes what is made next",
+    ),
+    "changes the real images": ("real.images.zero_()", "data", "changes the real images in place"),
+    "names streams by place": (
+        "images = torch.cat([real.of_class(k)[torch.randperm(12, generator=seeding.generator(ctx.seed, k))[:ipc]]"
+        " for k in range(4)])",
+        "class order",
+        "with the classes in another order",
+    ),
+    "trains what the loss does not reach": (
+        "a, b = torch.nn.Parameter(torch.ones(2)), torch.nn.Parameter(torch.ones(3)); a.sum().backward();"
+        " torch.optim.SGD([a, b], lr=1).step()",
+        "gradients",
+        "1 trainable parameters get no gradient, one of shape (3,)",
+    ),
+    "diverges": ("ctx.log({'loss': float('nan')})", "finite", "it logged loss = nan"),
+    "raises": ("raise RuntimeError('out of luck')", "format", "RuntimeError: out of luck"),
+}
+
+
+@pytest.mark.parametrize("cheat", CHEATS)
+def test_a_cheat_fails_for_its_own_reason(cheat, plugin):  # noqa: F811
+    line, check, reason = CHEATS[cheat]
+    path = plugin(f"cheat_{list(CHEATS).index(cheat)}", CHEAT.replace("# HERE", line))
+    config = load_config("check", {"grid.methods": ["cheat"], "plugins": [str(path)]}, [])
+    found = {f.check.name: f.wrong for f in run_checks(resolve(config), "cheat") if f.wrong}
+    assert reason in found[check]
+
+
+def test_an_honest_plug_in_passes_and_a_cheat_exits_with_3_and_advice(plugin):  # noqa: F811
+    honest = plugin("honest", CHEAT)
+    done = invoke("check", "cheat", "--plugin", honest)
+    assert done.returncode == 0, done.stdout
+    assert "10 of 10 rules kept" in done.stdout
+    path = plugin("dishonest", CHEAT.replace('"cheat"', '"other"').replace("# HERE", "images = images.float()"))
+    done = invoke("check", "other", "--plugin", path)
+    assert done.returncode == 3
+    assert "FAILED  format" in done.stdout
+    assert "-> return LabeledImages with exactly ipc uint8 images" in done.stdout
+
+
+def test_an_unknown_method_is_a_slip_with_the_nearest_name():
+    done = invoke("check", "randm")
+    assert done.returncode == 2
+    assert "Did you mean 'random'" in done.stderr

@@ -1,0 +1,49 @@
+"""``bench info``: options with their types, defaults and meaning, read from the code that uses them."""
+
+import json
+
+import pytest
+
+from benchmark import registry
+from tests.invoke import invoke
+
+
+def about(name, kind):
+    (found,) = [one for one in json.loads(invoke("info", name, "--json").stdout) if one["kind"] == kind]
+    return found
+
+
+def test_an_option_has_type_default_and_text():
+    options = {option["name"]: option for option in about("rsm", "method")["options"]}
+    weight = options["objective.weight"]
+    assert (weight["type"], weight["value"]) == ("float >= 0", "0.004")
+    assert "0.002 to 0.006 in the paper" in weight["text"]
+    assert options["sampler.kind"]["type"] == "ddpm | ddim"
+
+
+def test_a_name_of_two_kinds_shows_both():
+    assert [one["kind"] for one in json.loads(invoke("info", "rsm", "--json").stdout)] == ["method", "objective"]
+
+
+def test_stages_are_told():
+    assert about("rsm_cgs", "method")["stages"] == ["prior", "fit", "distill"]
+
+
+@pytest.mark.parametrize("kind", ["method", "dataset", "protocol", "objective", "guidance"])
+def test_everything_registered_can_be_described(kind):
+    for name in registry.entries(kind):
+        found = about(name, kind)
+        assert found["text"], name
+        assert found["origin"].startswith("dataset-distillation-bench")
+
+
+def test_the_page_is_readable_and_names_are_no_markup():
+    done = invoke("info", "cgs")
+    assert done.returncode == 0
+    assert "eta_dpp" in done.stdout
+
+
+def test_a_slip_is_named_with_the_nearest():
+    done = invoke("info", "minimaks")
+    assert done.returncode == 2
+    assert "Did you mean 'minimax'" in done.stderr

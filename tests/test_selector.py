@@ -1,0 +1,102 @@
+"""Names with options: ``rsm[weight=0.002]``."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmark import selector
+from benchmark.cli.options import names
+from benchmark.config import load_config
+from benchmark.errors import BenchError
+from benchmark.plan import make_plan
+from benchmark.study import resolve
+
+KEYS = st.from_regex(r"[a-z_][a-z0-9_]{0,6}", fullmatch=True)
+NUMBERS = st.one_of(st.integers(-9, 9), st.booleans(), st.lists(st.integers(0, 9), max_size=3))
+
+
+def test_a_name_without_brackets_changes_nothing():
+    assert selector.parse("igd-adamw@1") == selector.Selected("igd-adamw@1", {})
+
+
+def test_dotted_keys_nest_and_values_are_yaml():
+    found = selector.parse("rsm[objective.weight=2e-3, finetune.ema=true,sizes=[1, 2]]")
+    assert found.name == "rsm"
+    assert found.changes == {"objective": {"weight": "2e-3"}, "finetune": {"ema": True}, "sizes": [1, 2]}
+
+
+@given(st.dictionaries(KEYS, NUMBERS, min_size=1, max_size=4))
+def test_what_is_written_is_read(changes):
+    text = f"m[{','.join(f'{key}={value}'.lower() for key, value in changes.items())}]"
+    assert selector.parse(text) == selector.Selected("m", changes)
+    assert names([f"a,{text},b"]) == ["a", selector.canonical(text), "b"]
+
+
+@given(st.dictionaries(KEYS, st.integers(0, 9), min_size=1, max_size=3))
+def test_blanks_do_not_make_another_name(changes):
+    loose = f"m[{' , '.join(f'{key} = {value}' for key, value in changes.items())}]"
+    tight = f"m[{','.join(f'{key}={value}' for key, value in changes.items())}]"
+    assert selector.canonical(loose) == tight
+    assert selector.parse(loose) == selector.parse(tight)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("rsm[weight=1", "NAME"),
+        ("[weight=1]", "NAME"),
+        ("rsm[]", "hold nothing"),
+        ("rsm[weight]", "is not KEY=VALUE"),
+        ("rsm[a=1,a=2]", "given twice"),
+        ("rsm[a=1,a.b=2]", "value and fields"),
+    ],
+)
+def test_a_slip_is_explained(text, message):
+    with pytest.raises(BenchError, match=message):
+        selector.parse(text)
+
+
+def plan(*methods, protocol="cpu-small@1", archs=("convnet3-w32",), assignments=()):
+    changes = {"grid.methods": list(methods), "grid.seeds": [0], "grid.eval_seeds": [0], "grid.ipc": [1]}
+    changes |= {"grid.protocol": protocol, "grid.archs": list(archs)}
+    return make_plan(resolve(load_config("digits", changes, list(assignments))))
+
+
+def described(plan, method):
+    (key,) = [key for cell, key in plan.cells.items() if cell.method == method]
+    return next(s.task["preparation"] for s in plan.ancestors(key) if s.kind == "fit")
+
+
+def test_a_variant_is_a_method_of_its_own_beside_the_plain_one():
+    found = plan("rsm", "rsm[weight=0.25]")
+    assert described(found, "rsm[weight=0.25]")["objective"]["weight"] == 0.25
+    assert described(found, "rsm")["objective"]["weight"] != 0.25
+    assert found.counts()["fit"] == 2
+    assert found.counts()["prior"] == 1
+
+
+def test_what_a_configuration_says_of_a_method_holds_for_its_variants():
+    found = plan("rsm[weight=0.25]", assignments=["methods.rsm.finetune.steps=7"])
+    assert described(found, "rsm[weight=0.25]")["training"]["steps"] == 7
+
+
+def test_a_variant_of_a_protocol_is_another_protocol():
+    plain, changed = plan("random"), plan("random", protocol="cpu-small@1[lr=0.01]")
+    assert {cell.protocol for cell in changed.cells} == {"cpu-small@1[lr=0.01]"}
+    assert not set(plain.cells.values()) & set(changed.cells.values())
+
+
+def test_a_short_name_means_the_one_field_of_that_name():
+    short = plan("rsm", assignments=["methods.rsm.weight=0.25"])
+    full = plan("rsm", assignments=["methods.rsm.objective.weight=0.25"])
+    assert list(short.stages) == list(full.stages)
+
+
+def test_an_unknown_field_of_a_variant_is_named_with_the_nearest():
+    with pytest.raises(BenchError, match="objective"):
+        plan("rsm[objectve=1]")
+
+
+def test_a_short_name_of_several_fields_is_refused_with_the_places():
+    with pytest.raises(BenchError, match=r"may mean .*prior\.training\.steps"):
+        plan("rsm", assignments=["methods.rsm.steps=3"])
