@@ -22,7 +22,7 @@ def cluster(toy, monkeypatch):
     """A head that runs nothing, and two machines of one processor."""
     for name in ("PYTHONPATH", "TOY_FOLDER", "RAY_AUTH_MODE"):
         monkeypatch.setenv(name, toy.environment[name])
-    monkeypatch.setenv("TOY_SLOW", "1")
+    monkeypatch.setenv("TOY_SLOW", "2")
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     from ray.cluster_utils import Cluster
 
@@ -39,13 +39,16 @@ def cluster(toy, monkeypatch):
 def test_a_machine_that_dies_costs_attempts_and_no_cell(toy, cluster):
     code, undisturbed, errors = toy.run("undisturbed", "--executor", "inline", *CELLS)
     assert code == 0, errors
-    records = toy.folder / "cluster" / "records"
+    records, logs = toy.folder / "cluster" / "records", toy.folder / "cluster" / "logs"
+
+    def under_way():
+        begun = sum("evaluate" in path.read_text() for path in logs.glob("*.log"))
+        return begun - (len(os.listdir(records)) if records.is_dir() else 0)
 
     def kill_one():
         until = time.monotonic() + 120
-        while time.monotonic() < until and not (records.is_dir() and len(os.listdir(records)) >= 2):
+        while time.monotonic() < until and under_way() < 2:  # both machines of one processor are at work
             time.sleep(0.05)
-        time.sleep(0.3)  # both machines are at work on a cell of one second
         cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
 
     killer = threading.Thread(target=kill_one)

@@ -74,15 +74,16 @@ class OnTune:
             ),
             run_config=tune.RunConfig(storage_path=str(folder), name="search", verbose=0, callbacks=[Report()]),
         )
-        endings = {}
-        for result in tuner.fit():
-            metrics = result.metrics or {}
-            endings[result.config["trial"]] = Ending(
+        results = tuner.fit()  # in the order of the grid; a trial that died before its first result has no more to say
+        found = [(results[i].metrics or {}, results[i].error) for i in range(len(results))]
+        return [
+            Ending(
                 rounds=int(metrics.get("training_iteration", 0)),
-                failure=_reason(result.error) if result.error else "",
+                failure=_reason(error) if error else "",
                 seconds=float(metrics.get("time_total_s", 0.0)),
             )
-        return [endings[trial.index] for trial in trials]
+            for metrics, error in found
+        ]
 
 
 def _trainable() -> type:

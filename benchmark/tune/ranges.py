@@ -130,7 +130,8 @@ def parse_range(text: str, where: str) -> Range:
         raise BenchError(f"{where}: unknown range {kind!r}.{hint} Known: {', '.join(known)}.")
     values = _values(found[2], where)
     if kind in LISTS:
-        repeated = [v for i, v in enumerate(values) if v in values[:i]]
+        # False is 0 and True is 1 to Python, and not to whoever lists them.
+        repeated = [v for i, v in enumerate(values) if any(type(w) is type(v) and w == v for w in values[:i])]
         if not values or repeated:
             problem = f"names {repeated[0]!r} twice" if repeated else "is empty"
             raise BenchError(f"{where}: the list {problem}. Example: {kind}(1, 5, 50)")

@@ -26,6 +26,10 @@ def markdown(tables: Iterable[Tabular]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+WIDE = 10
+"""columns from which on a LaTeX table is set smaller and tighter, to stay on a landscape page"""
+
+
 def latex(tables: Iterable[Tabular]) -> str:
     """booktabs tables; ``\\usepackage{booktabs}`` is all that they need."""
     style: Style = {"best": r"\textbf{{{}}}".format, "second": r"\underline{{{}}}".format}
@@ -51,6 +55,8 @@ def latex(tables: Iterable[Tabular]) -> str:
             r"\end{tabular}",
             r"\end{table}",
         ]
+        if len(table.columns) > WIDE:
+            lines.insert(3, r"\footnotesize\setlength{\tabcolsep}{3pt}")
         parts.append("\n".join(lines))
     return "\n\n".join(parts) + "\n"
 

@@ -1,4 +1,4 @@
-"""Throughput of the judging loop beside a straightforward one: PIL image by image, in two workers of a DataLoader.
+"""Throughput of the judging loop beside a straightforward one: PNG files through PIL, image by image, in two workers.
 
 Both train the same network on the same images with the same batches, steps and judged images, under minimax-sgd:
 resize, random resized crop, flip, colour jitter, lighting, normalisation, CutMix. A constant batch through the network
@@ -31,18 +31,22 @@ MEAN, STD = (torch.tensor(v)[:, None, None] for v in (IMAGENET_MEAN, IMAGENET_ST
 
 
 class PerImage(Dataset):
-    """What a loop without batched augmentation does in its workers."""
+    """What a loop without batched augmentation does in its workers: an image folder, read anew at each look."""
 
-    def __init__(self, data, side, train):
-        self.pictures = [Image.fromarray(x.permute(1, 2, 0).numpy()) for x in data.images]
+    def __init__(self, data, side, train, folder):
+        self.paths = [folder / f"{'train' if train else 'test'}-{i}.png" for i in range(len(data))]
+        for path, x in zip(self.paths, data.images, strict=True):
+            Image.fromarray(x.permute(1, 2, 0).numpy()).save(path)
         self.labels, self.side, self.train = data.labels.tolist(), side, train
         self.random = np.random.default_rng(0)
 
     def __len__(self):
-        return len(self.pictures)
+        return len(self.paths)
 
     def __getitem__(self, i):
-        picture = ImageOps.fit(self.pictures[i], (self.side, self.side), Image.Resampling.BILINEAR)
+        with Image.open(self.paths[i]) as file:
+            picture = file.convert("RGB")
+        picture = ImageOps.fit(picture, (self.side, self.side), Image.Resampling.BILINEAR)
         if self.train:
             picture = self.jitter(self.flip(self.crop(picture)))
         x = torch.from_numpy(np.array(picture)).permute(2, 0, 1).float() / 255
@@ -73,11 +77,11 @@ class PerImage(Dataset):
         return picture
 
 
-def straightforward(protocol, data, test, network, epochs):
+def straightforward(protocol, data, test, network, epochs, folder):
     """Seconds of ``epochs`` epochs and one look at the test images; workers are running before the clock starts."""
-    train = PerImage(data, protocol.side, train=True)
+    train = PerImage(data, protocol.side, True, folder)
     loader = DataLoader(train, protocol.batch, shuffle=True, num_workers=2, persistent_workers=True)
-    judged = DataLoader(PerImage(test, protocol.side, train=False), 64, num_workers=2, persistent_workers=True)
+    judged = DataLoader(PerImage(test, protocol.side, False, folder), 64, num_workers=2, persistent_workers=True)
     model = network((3, protocol.side, protocol.side), CLASSES).to(DEVICE)
     optimiser = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
     random = np.random.default_rng(0)
@@ -105,14 +109,14 @@ def straightforward(protocol, data, test, network, epochs):
     return time.perf_counter() - start
 
 
-def ours(protocol, data, test, network, epochs):
+def ours(protocol, data, test, network, epochs, folder):
     protocol = dataclasses.replace(protocol, epochs_by_ipc=((1, epochs),), evaluations=1)
     start = time.perf_counter()
     protocol.evaluate(data, test, network, StageContext(seed=0, device=DEVICE))
     return time.perf_counter() - start
 
 
-def network_alone(protocol, data, test, network, epochs):
+def network_alone(protocol, data, test, network, epochs, folder):
     """Seconds of the same steps on a constant batch, and of judging constant images: no loop can be faster."""
     model = network((3, protocol.side, protocol.side), CLASSES).to(DEVICE)
     optimiser = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
@@ -130,32 +134,33 @@ def network_alone(protocol, data, test, network, epochs):
 
 
 def images(per_class, side, seed):
+    """Smooth pictures: noise would make PNG files slower to decode than photographs are."""
     random = torch.Generator().manual_seed(seed)
-    pixels = torch.randint(0, 256, (CLASSES * per_class, 3, side, side), generator=random, dtype=torch.uint8)
+    coarse = 255 * torch.rand(CLASSES * per_class, 3, side // 8, side // 8, generator=random)
+    pixels = F.interpolate(coarse, scale_factor=8, mode="bilinear").round().to(torch.uint8)
     labels = torch.arange(CLASSES).repeat_interleave(per_class)
     return LabeledImages(pixels, labels, tuple(f"class{k}" for k in range(CLASSES)))
 
 
 CASES = {
-    "convolution dominates: width 128, depth 5, 64 px": (ConvNet(5, 128), 80, 64, 5, 1),
-    "convolution dominates: width 128, depth 6, 128 px": (ConvNet(6, 128), 160, 128, 2, 1),
-    "small network: convnet3-w32, 64 px": (ConvNet(3, 32), 80, 64, 50, 4),
-    "small network: convnet3-w32, 32 px": (ConvNet(3, 32), 40, 32, 50, 16),
+    "convolution dominates: width 128, depth 5, 64 px": (ConvNet(5, 128), 256, 64, 5, 1),
+    "small network: convnet3-w32, 64 px": (ConvNet(3, 32), 256, 64, 10, 8),
+    "small network: convnet3-w32, 32 px": (ConvNet(3, 32), 256, 32, 10, 16),
 }
-"""network, side of the stored images, side of the protocol, images a class, epochs"""
+"""network, side of the stored images (the field keeps 256 px PNG), side of the protocol, images a class, epochs"""
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_throughput(case):
+def test_throughput(case, tmp_path):
     network, stored, side, per_class, epochs = CASES[case]
     protocol = dataclasses.replace(minimax_sgd_1, side=side)
     data, test = images(per_class, stored, 0), images(2, stored, 1)
     before = torch.get_num_threads()
     torch.set_num_threads(THREADS)
     try:
-        ours(protocol, images(2, stored, 2), test, network, 1)  # warm
+        ours(protocol, images(2, stored, 2), test, network, 1, tmp_path)  # warm
         rounds = [
-            [run(protocol, data, test, network, epochs) for run in (ours, straightforward, network_alone)]
+            [run(protocol, data, test, network, epochs, tmp_path) for run in (ours, straightforward, network_alone)]
             for _ in range(3)
         ]
     finally:
