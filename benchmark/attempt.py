@@ -64,7 +64,7 @@ def under_way(root: Path, key: str, attempt: Attempt, title: str) -> Iterator[No
         with path.open("w", buffering=1) as log, _output_to(log):
             when = datetime.now(UTC).isoformat(timespec="seconds")
             print(f"{socket.gethostname()} process {os.getpid()}, {when}: {title}, attempt {attempt.number}", file=log)
-            _measure_from_here()
+            measure_from_here()
             try:
                 yield
             except Exception:
@@ -112,7 +112,7 @@ def _flush() -> None:
             stream.flush()
 
 
-def _measure_from_here() -> None:
+def measure_from_here() -> None:
     """Give freed memory back and let the kernel forget the peak of what this process did before."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)

@@ -1,11 +1,12 @@
-"""What stands for a registered method or network that cannot be imported: its cells fail with the reason, no others."""
+"""What stands for a registered method, network or dataset that cannot be imported: its cells fail with the reason, and
+no others."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from benchmark.types import Distiller, LabeledImages, Network, Shape, StageContext
+from benchmark.types import Cache, Dataset, Distiller, LabeledImages, Network, Shape, Split, StageContext
 
 if TYPE_CHECKING:
     import torch
@@ -28,4 +29,37 @@ class BrokenNetwork(Network):
     reason: str
 
     def __call__(self, shape: Shape, num_classes: int) -> torch.nn.Module:
+        raise ImportError(self.reason)
+
+
+@dataclass(frozen=True)
+class BrokenDataset(Dataset):
+    """A dataset that cannot be imported."""
+
+    called: str
+    reason: str
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        return self.called
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return ()
+
+    @property
+    def shape(self) -> Shape:
+        return 0, 0, 0
+
+    @property
+    def split_name(self) -> str:
+        return "unknown"
+
+    def train_counts(self) -> tuple[int, ...]:
+        return ()
+
+    def fingerprint(self) -> str:
+        return "unknown"
+
+    def load(self, split: Split, cache: Cache | None = None) -> LabeledImages:
         raise ImportError(self.reason)

@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, ValidationInfo, field_validator
 
+from benchmark import selector
 from benchmark.errors import BenchError, unknown
 
 StageKind = Literal["prior", "fit", "embed", "shard", "distill", "evaluate", "shift"]
@@ -33,6 +34,11 @@ class Grid(Section):
     """seeds of the distilled sets"""
     eval_seeds: tuple[int, ...] = Field(min_length=1)
     """seeds of the classifiers, crossed with ``seeds``"""
+
+    @field_validator("methods", "archs")
+    @classmethod
+    def _each_variant(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(name for text in names for name in selector.expand(text))
 
 
 class Threads(Section):
@@ -156,17 +162,20 @@ def load_config(name_or_path: str, changes: Mapping[str, Any], assignments: Sequ
     for key, value in changes.items():
         _assign(raw, key, value, f"--set {key}")
     for assignment in assignments:
-        key, equals, text = assignment.partition("=")
-        if not equals or not re.fullmatch(r"[^\s=]+", key):
-            raise BenchError(
-                f"--set {assignment!r} is not key=value. Example: --set methods.rsm.objective.weight=0.004"
-            )
-        try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError:
-            raise BenchError(f"--set {assignment!r}: {text!r} is not a YAML value; put quotes around it.") from None
+        key, value = read_assignment(assignment, "methods.rsm.objective.weight=0.004")
         _assign(raw, key, value, f"--set {assignment!r}")
     return _validated(raw, str(path))
+
+
+def read_assignment(assignment: str, example: str) -> tuple[str, Any]:
+    """The key and the YAML value of a ``--set key=value``. Raises BenchError, with ``example``, for what is none."""
+    key, equals, text = assignment.partition("=")
+    if not equals or not re.fullmatch(r"[^\s=]+", key):
+        raise BenchError(f"--set {assignment!r} is not key=value. Example: --set {example}")
+    try:
+        return key, yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise BenchError(f"--set {assignment!r}: {text!r} is not a YAML value; put quotes around it.") from None
 
 
 def changed(config: Config, values: Mapping[str, Any]) -> Config:

@@ -11,7 +11,7 @@ class BenchError(Exception):
 
 
 class PluginError(BenchError):
-    """Something registered cannot be imported. A method or network that is broken fails its own cells alone."""
+    """Something registered cannot be imported. Its own cells fail, and no others."""
 
 
 class CorruptArtifact(Exception):

@@ -35,6 +35,16 @@ def describe_fields(value: Any, prefix: str = "") -> Iterator[FieldInfo]:
             yield FieldInfo(prefix + f.name, _type_text(hints[f.name]), str(current), text)
 
 
+def places_of(value: Any, mark: type, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Where in a dataclass and those inside it there is a field annotated with an instance of ``mark``."""
+    for name, hint in typing.get_type_hints(type(value), include_extras=True).items():
+        inner = getattr(value, name, None)
+        if any(isinstance(note, mark) for note in getattr(hint, "__metadata__", ())):
+            yield (*above, name)
+        if dataclasses.is_dataclass(inner):
+            yield from places_of(inner, mark, (*above, name))
+
+
 def field_texts(cls: type) -> dict[str, str]:
     """The string below each field of ``cls`` and its bases in their sources, on one line."""
     found: dict[str, str] = {}

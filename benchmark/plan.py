@@ -36,6 +36,8 @@ class Stage:
     """where the dataset is: options of it that are no part of the key"""
     plugins: tuple[str, ...] = ()
     """files that register what the task names, for a worker to run first"""
+    memory_gib: float = 0.0
+    """of the device, that its method declares; 0 is unknown"""
 
     @property
     def threads(self) -> int:
@@ -108,10 +110,13 @@ class _Builder:
 
     def evaluate(self, cell: Cell) -> str:
         method, config = self.study.methods[cell.dataset, cell.method], self.study.config
-        lacks = method.needs().unmet(self.study.datasets[cell.dataset].shape, cell.ipc or 1, config.device)
+        given = config.resources.get("distill")
+        lacks = method.needs().unmet(
+            self.study.datasets[cell.dataset].shape, cell.ipc or 1, config.device, given.memory_gib if given else None
+        )
         if lacks:
             described = self.described[cell.dataset]
-            task = {"cell": dataclasses.asdict(cell), "dataset": described, "skipped": lacks}
+            task: dict[str, Any] = {"cell": dataclasses.asdict(cell), "dataset": described, "skipped": lacks}
             return self._add("evaluate", parents=(), label=str(cell), **task)
         distilled = () if method.whole else (self._distill(cell.dataset, cell.method, cell.ipc, cell.seed),)
         return self._add(
@@ -175,11 +180,20 @@ class _Builder:
             }
             if self.study.given:
                 work["images"] = self.study.given.images[self.study.config.grid.seeds.index(seed)]
+            memory = method.needs().memory_gib
             shards = tuple(
-                self._add("shard", parents=tuple(chain), label=f"{where}/{classes[0]}..", classes=list(classes), **work)
+                self._add(
+                    "shard",
+                    parents=tuple(chain),
+                    label=f"{where}/{classes[0]}..",
+                    memory_gib=memory,
+                    classes=list(classes),
+                    **work,
+                )
                 for classes in self._shards(dataset, method)
             )
-            self.distilled[coordinates] = self._add("distill", parents=shards or tuple(chain), label=where, **work)
+            parents, here = (shards, 0.0) if shards else (tuple(chain), memory)
+            self.distilled[coordinates] = self._add("distill", parents=parents, label=where, memory_gib=here, **work)
         return self.distilled[coordinates]
 
     def _shards(self, dataset: str, method: Distiller) -> list[tuple[str, ...]]:
@@ -209,7 +223,9 @@ class _Builder:
             chain[key] = described
         return chain
 
-    def _add(self, kind: StageKind, *, parents: tuple[str, ...], label: str, **reads: Any) -> str:
+    def _add(
+        self, kind: StageKind, *, parents: tuple[str, ...], label: str, memory_gib: float = 0.0, **reads: Any
+    ) -> str:
         config = self.study.config
         task = {
             "stage": kind,
@@ -222,7 +238,7 @@ class _Builder:
         key = digest(task)
         dataset = self.study.datasets[reads["dataset"]["name"]]
         location = {field: getattr(dataset, field) for field in dataset.location}
-        self.stages.setdefault(key, Stage(kind, key, task, parents, label, location, config.plugins))
+        self.stages.setdefault(key, Stage(kind, key, task, parents, label, location, config.plugins, memory_gib))
         return key
 
     @staticmethod

@@ -111,6 +111,21 @@ def register(kind: Kind, name: str) -> Callable[[T], T]:
     return add
 
 
+DISTRIBUTION = "dataset-distillation-bench"
+"""the harness's own, whose parts are tested to be importable"""
+
+
+def trouble(entry: Entry) -> str:
+    """Why a part that somebody else registered cannot be imported, by importing it; nothing when it can."""
+    if entry.origin.partition(" ")[0] == DISTRIBUTION:
+        return ""
+    try:
+        entry.load()
+    except PluginError as error:
+        return f"{type(error.__cause__).__name__}: {error.__cause__}"
+    return ""
+
+
 def _clash(one: Entry, other: Entry) -> BenchError:
     return BenchError(
         f"two {one.kind}s are called {one.name!r}: {one.reference} from {one.origin} and {other.reference} from "

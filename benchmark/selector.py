@@ -1,6 +1,7 @@
 """Names with options: ``rsm[weight=0.002]`` is the method rsm with one field changed, a row of its own in every table.
 
-The grammar is NAME or NAME[KEY=VALUE,...]; a key may be dotted, a value is YAML and may itself hold brackets.
+The grammar is NAME or NAME[KEY=VALUE,...]; a key may be dotted, a value is YAML and may itself hold brackets. In a list
+of names a value may be ``grid(V,...)``: ``rsm[weight=grid(0.002,0.004)]`` is two names, one for each value.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 import yaml
@@ -50,11 +52,31 @@ def parse(text: str) -> Selected:
 
 def canonical(text: str) -> str:
     """``text`` without the blanks between its parts, so that a name is written in one way."""
-    name, bracket, rest = text.partition("[")
-    if not bracket:
+    name, bracket, rest = text.strip().partition("[")
+    if not bracket or not rest.endswith("]"):
         return text.strip()
-    pieces = ("=".join(part.strip() for part in piece.split("=", 1)) for piece in split(rest.rstrip()[:-1]))
+    pieces = ("=".join(part.strip() for part in piece.split("=", 1)) for piece in split(rest[:-1]))
     return f"{name.strip()}[{','.join(pieces)}]"
+
+
+def expand(text: str) -> list[str]:
+    """The canonical names that ``text`` means: every combination of its grids, the last one varying fastest.
+
+    Raises BenchError for a grid that is empty or not closed.
+    """
+    text = canonical(text)
+    name, bracket, rest = text.partition("[")
+    if not bracket or not rest.endswith("]"):
+        return [text]
+    choices = []
+    for piece in split(rest[:-1]):
+        key, _, value = piece.partition("=")
+        found = re.fullmatch(r"grid\s*\((.*)\)", value, re.DOTALL)
+        values = split(found[1]) if found else [value]
+        if not values:
+            raise _malformed(text, f"the grid of {key!r} is empty; write {key}=grid(1,2)")
+        choices.append([f"{key}={one}" if value else piece for one in values])
+    return [f"{name}[{','.join(chosen)}]" for chosen in product(*choices)]
 
 
 def split(text: str) -> list[str]:

@@ -73,6 +73,7 @@ def run_stage(stage: Stage, root: str, trial: Attempt | None = None) -> StageRes
         title = f"{stage.kind} {stage.label}"
         # The log begins, and with it the time that the stage may take, when torch has been imported.
         with _environment(stage), attempt.under_way(store.root, stage.key, trial or Attempt(), title):
+            _check_gpu(stage)
             run(stage, store)
         result = StageResult("ok")
     except CorruptArtifact as error:
@@ -80,6 +81,16 @@ def run_stage(stage: Stage, root: str, trial: Attempt | None = None) -> StageRes
     except (Exception, SystemExit) as error:
         result = StageResult(_classify(error), reason=_one_line(error), traceback=traceback.format_exc())
     return replace(result, seconds=time.perf_counter() - started)
+
+
+def _check_gpu(stage: Stage) -> None:
+    """Raises MemoryError when the method declares more than the GPU has, before any time is spent."""
+    import torch
+
+    if stage.task["device"] == "cuda" and stage.memory_gib:
+        there = torch.cuda.get_device_properties(0).total_memory / 2**30
+        if stage.memory_gib > there:
+            raise MemoryError(f"the method declares {stage.memory_gib:g} GiB of GPU memory, this GPU has {there:.3g}")
 
 
 def _write_set(store: Store, stage: Stage, made: LabeledImages, cost: Cost) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmark import registry, selector
-from benchmark.broken import BrokenMethod, BrokenNetwork
+from benchmark.broken import BrokenDataset, BrokenMethod, BrokenNetwork
 from benchmark.config import Config
 from benchmark.errors import BenchError, PluginError, unknown
 from benchmark.plugins import load_plugins
@@ -39,9 +39,10 @@ class Study:
     given: Given | None = None
 
     def broken(self) -> tuple[str, ...]:
-        """Why methods and networks that the study names cannot be imported."""
-        parts = [*self.methods.values(), *self.networks.values()]
-        return tuple(dict.fromkeys(p.reason for p in parts if isinstance(p, BrokenMethod | BrokenNetwork)))
+        """Why what the study names cannot be imported."""
+        parts = [*self.datasets.values(), *self.methods.values(), *self.networks.values()]
+        kinds = BrokenDataset | BrokenMethod | BrokenNetwork
+        return tuple(dict.fromkeys(p.reason for p in parts if isinstance(p, kinds)))
 
 
 def resolve(config: Config, given: Given | None = None) -> Study:
@@ -56,15 +57,16 @@ def resolve(config: Config, given: Given | None = None) -> Study:
     plain = {name: given.method if given else _method(name) for name in grid.methods}
     _check_method_keys(config, plain)
     methods = {
-        (dataset, name): _configured(method, name, config, dataset)
-        for dataset in grid.datasets
-        for name, method in plain.items()
+        (name, method_name): _configured(method, method_name, config, dataset)
+        for name, dataset in datasets.items()
+        for method_name, method in plain.items()
     }
     asked = {name for method in methods.values() for name in _networks(method)}
     networks = {name: _network(name) for name in [*grid.archs, *sorted(asked)]}
     protocol = _of_type("protocol", grid.protocol, Protocol)
-    for dataset in datasets.values() if not given else ():
-        _check_ipc(dataset, grid.ipc)
+    for dataset in datasets.values():
+        if not given and not isinstance(dataset, BrokenDataset):
+            _check_ipc(dataset, grid.ipc)
     return Study(config=config, datasets=datasets, methods=methods, networks=networks, protocol=protocol, given=given)
 
 
@@ -100,19 +102,32 @@ def _of_type(kind: registry.Kind, text: str, expected: type) -> Any:
 
 
 def _dataset(name: str, config: Config) -> Dataset:
-    return override(registry.load("dataset", name)(), config.data.get(name, {}), f"data.{name}")
+    try:
+        dataset: type[Dataset] = registry.load("dataset", name)
+    except PluginError as error:
+        return BrokenDataset(name, str(error))
+    return override(dataset(), config.data.get(name, {}), f"data.{name}")
 
 
-def _configured(method: Distiller, name: str, config: Config, dataset: str) -> Distiller:
-    """``method`` with the options of its family, then its own, those for the dataset, and those in its name."""
+def _configured(method: Distiller, name: str, config: Config, dataset: Dataset) -> Distiller:
+    """``method`` with the options of its family, then its own, those for the dataset, and those in its name.
+
+    An objective or guidance among them that cannot be imported makes it broken, as does a broken dataset.
+    """
+    if isinstance(dataset, BrokenDataset):
+        return BrokenMethod(dataset.reason)
     if isinstance(method, BrokenMethod):
         return method
     selected = selector.parse(name)
-    for layer, where in ((config.methods, "methods"), (config.per_dataset.get(dataset, {}), f"per_dataset.{dataset}")):
-        for key in dict.fromkeys((method.family, selected.name)):
-            if key in layer:
-                method = override(method, layer[key], f"{where}.{key}")
-    return override(method, selected.changes, name)
+    there = config.per_dataset.get(dataset.name, {})
+    try:
+        for layer, where in ((config.methods, "methods"), (there, f"per_dataset.{dataset.name}")):
+            for key in dict.fromkeys((method.family, selected.name)):
+                if key in layer:
+                    method = override(method, layer[key], f"{where}.{key}")
+        return override(method, selected.changes, name)
+    except PluginError as error:
+        return BrokenMethod(str(error))
 
 
 def _check_method_keys(config: Config, methods: Mapping[str, Distiller]) -> None:

@@ -11,23 +11,20 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from annotated_types import Ge, Gt, Interval
-
+from benchmark.hyperparameters import Count as Count
+from benchmark.hyperparameters import Fraction as Fraction
+from benchmark.hyperparameters import MicroBatch as MicroBatch
+from benchmark.hyperparameters import NonNegative as NonNegative
+from benchmark.hyperparameters import NonNegativeInt as NonNegativeInt
+from benchmark.hyperparameters import Positive as Positive
 from benchmark.images import DistilledSet as DistilledSet
 from benchmark.images import LabeledImages as LabeledImages
 from benchmark.images import Shape as Shape
 
 if TYPE_CHECKING:
     import torch
-
-# Types of hyper-parameters; a value outside its range is refused when the configuration is loaded.
-Count = Annotated[int, Ge(1)]
-NonNegativeInt = Annotated[int, Ge(0)]
-Positive = Annotated[float, Gt(0)]
-NonNegative = Annotated[float, Ge(0)]
-Fraction = Annotated[float, Interval(ge=0, le=1)]
 
 Split = Literal["train", "validation", "test"]
 
@@ -191,12 +188,12 @@ class Needs:
     """numbers of channels that it can take; empty is any"""
     gpu: bool = False
     memory_gib: float = 0.0
-    """of the device, at the method's defaults; 0 is unknown"""
+    """that ``distill`` takes of the device, the process and its libraries left out; 0 is unknown"""
     knowledge: str = ""
     """what it knows from outside the train split: pretrained networks, other data; tables should say so"""
 
-    def unmet(self, shape: Shape, ipc: int, device: str) -> str:
-        """Why a cell cannot be, or nothing."""
+    def unmet(self, shape: Shape, ipc: int, device: str, memory_gib: float | None = None) -> str:
+        """Why a cell cannot be, or nothing; ``memory_gib`` is what the configuration gives to distilling."""
         least, most = self.ipc
         if ipc < least or (most is not None and ipc > most):
             bounds = f"{least} or more" if most is None else f"{least} to {most}"
@@ -205,6 +202,9 @@ class Needs:
             return f"the method needs images of {' or '.join(map(str, self.channels))} channels, these have {shape[0]}"
         if self.gpu and device == "cpu":
             return "the method needs a GPU, and the configuration says device: cpu"
+        if memory_gib is not None and self.memory_gib > memory_gib:
+            given = f"resources.distill.memory_gib is {memory_gib:g}"
+            return f"the method needs {self.memory_gib:g} GiB of memory, and {given}"
         return ""
 
 

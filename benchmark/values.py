@@ -63,10 +63,7 @@ def override(value: Any, changes: dict[str, Any], where: str) -> Any:
             change = {"type": change}
         if isinstance(change, dict) and kinds:
             if "type" in change:
-                kinds = _registered(kinds) | kinds
-                if change["type"] not in kinds:
-                    raise unknown("type", str(change["type"]), kinds, where=place)
-                current = kinds[change["type"]]()
+                current = _part(str(change["type"]), kinds, place)
             elif current is None:
                 raise BenchError(
                     f"{place} is none: say which it is to be with {place}.type, one of {', '.join(kinds)}."
@@ -121,15 +118,25 @@ def _dataclasses_of(hint: Any) -> dict[str, type]:
     return dict(sorted(found.items()))
 
 
-def _registered(kinds: dict[str, type]) -> dict[str, type]:
-    """What is registered, by name, as a part of one of the classes ``kinds``: an objective, a guidance."""
-    found: dict[str, type] = {}
-    for base in {base for cls in kinds.values() for base in cls.__mro__}:
-        kind = base.__dict__.get("registered_as")
-        if kind:
-            loaded = {name: registry.load(kind, name) for name in registry.entries(kind)}
-            found |= {name: cls for name, cls in loaded.items() if issubclass(cls, base)}
-    return found
+def _part(name: str, kinds: dict[str, type], where: str) -> Any:
+    """The part called ``name``, at its defaults: one of the classes ``kinds``, or registered as one of their bases.
+
+    No other registered part is imported, so that one that is broken fails nobody else's study.
+    """
+    if name in kinds:
+        return kinds[name]()
+    known = set(kinds)
+    for base in dict.fromkeys(base for cls in kinds.values() for base in cls.__mro__):
+        kind: registry.Kind | None = base.__dict__.get("registered_as")
+        registered = registry.entries(kind) if kind else {}
+        if entry := registered.get(name):
+            cls = entry.load()
+            if not (isinstance(cls, type) and issubclass(cls, base)):
+                what = f"{entry.reference} from {entry.origin}"
+                raise BenchError(f"the {kind} {name!r} ({what}) is no {base.__name__} class.")
+            return cls()
+        known |= set(registered)
+    raise unknown("type", name, known, where=where)
 
 
 def _checked(hint: Any, change: Any, where: str) -> Any:

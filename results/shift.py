@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import html
-import io
-import json
 import statistics
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from results.tables.render import csv_text, json_text, plain_markdown
 
 
 @dataclass(frozen=True)
@@ -155,9 +153,9 @@ def markdown(blocks: list[ShiftBlock]) -> str:
         lines = ["| " + " | ".join(header) + " |", "|---|" + "--:|" * len(COLUMNS)]
         for row in block.rows:
             cells = [shift_text(column, row.values.get(column.key, (None, None))) for column in COLUMNS]
-            lines.append("| " + " | ".join([_plain(row.method), *cells]) + " |")
-        missing = [f"{_plain(row.method)}: {_plain(row.note)}." for row in block.rows if row.note]
-        parts.append("\n".join([*lines, "", _plain(block.caption()), *missing]))
+            lines.append("| " + " | ".join([plain_markdown(row.method), *cells]) + " |")
+        missing = [f"{plain_markdown(row.method)}: {plain_markdown(row.note)}." for row in block.rows if row.note]
+        parts.append("\n".join([*lines, "", plain_markdown(block.caption()), *missing]))
     return "\n\n".join(parts) + "\n"
 
 
@@ -176,21 +174,11 @@ def rows(blocks: list[ShiftBlock]) -> list[dict[str, Any]]:
 
 
 def as_csv(blocks: list[ShiftBlock]) -> str:
-    found = rows(blocks)
-    out = io.StringIO()
-    writer = csv.DictWriter(out, fieldnames=list(found[0]) if found else ["dataset"], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(found)
-    return out.getvalue()
+    return csv_text(rows(blocks))
 
 
 def as_json(blocks: list[ShiftBlock]) -> str:
-    return json.dumps(rows(blocks), indent=1) + "\n"
+    return json_text(rows(blocks))
 
 
 SHIFT_FORMATS: dict[str, Callable[[list[ShiftBlock]], str]] = {"md": markdown, "csv": as_csv, "json": as_json}
-
-
-def _plain(text: str) -> str:
-    """Names may come from anybody: nothing in them is markup."""
-    return html.escape(text, quote=False).replace("|", "\\|")

@@ -27,7 +27,7 @@ import torch
 
 from benchmark import seeding
 from benchmark.registry import register
-from benchmark.types import Distiller, LabeledImages
+from benchmark.types import Distiller, LabeledImages, MicroBatch, Needs
 
 KEPT = []
 
@@ -38,6 +38,8 @@ class Cheat(Distiller):
     """Draws real images, and breaks one rule."""
 
     scale: float = 1.0
+    at_once: MicroBatch = 8
+    # OPTIONS
 
     def distill(self, real, state, ipc, ctx):
         chosen = []
@@ -51,13 +53,19 @@ class Cheat(Distiller):
         return LabeledImages(images=images, labels=labels, classes=real.classes)
 '''
 
+OPTIONS = """separable = True
+
+    def needs(self):
+        return Needs(memory_gib=0.1)
+"""
+
 CHEATS = {
     "reads test labels": (
         "from benchmark.data.digits import Digits; Digits().load('test')",
         "data",
-        "loads the test split of digits itself, at cheat_0.py, line 30",
+        "loads the test split of digits itself, at cheat_0.py, line 36",
     ),
-    "reads files": ("np.load('/nowhere/images.npy')", "data", "opens the file images.npy, at cheat_1.py, line 30"),
+    "reads files": ("np.load('/nowhere/images.npy')", "data", "opens the file images.npy, at cheat_1.py, line 36"),
     "ignores the seed": (
         "images = real.images[torch.cat([(real.labels == k).nonzero()[3:3 + ipc, 0] for k in range(4)])]",
         "another seed",
@@ -108,6 +116,21 @@ CHEATS = {
         "1 trainable parameters get no gradient, one of shape (3,)",
     ),
     "diverges": ("ctx.log({'loss': float('nan')})", "finite", "it logged loss = nan"),
+    "lets the micro-batch into the images": (
+        "images = images // self.at_once",
+        "batch size",
+        "with at_once = 1, class '0' gets other images",
+    ),
+    "lets the other classes into an image": (
+        "images = images // len(real.classes)",
+        "batch size",
+        "with fewer classes beside it, though it is separable",
+    ),
+    "takes more memory than it declares": (
+        "kept = torch.ones(2**26)",
+        "memory",
+        "a handful of small images took 0.25 GiB, and it declares 0.1",
+    ),
     "raises": ("raise RuntimeError('out of luck')", "format", "RuntimeError: out of luck"),
 }
 
@@ -115,7 +138,7 @@ CHEATS = {
 @pytest.mark.parametrize("cheat", CHEATS)
 def test_a_cheat_fails_for_its_own_reason(cheat, plugin):  # noqa: F811
     line, check, reason = CHEATS[cheat]
-    path = plugin(f"cheat_{list(CHEATS).index(cheat)}", CHEAT.replace("# HERE", line))
+    path = plugin(f"cheat_{list(CHEATS).index(cheat)}", CHEAT.replace("# OPTIONS", OPTIONS).replace("# HERE", line))
     config = load_config("check", {"grid.methods": ["cheat"], "plugins": [str(path)]}, [])
     found = {f.check.name: f.wrong for f in run_checks(resolve(config), "cheat") if f.wrong}
     assert reason in found[check]
@@ -125,7 +148,7 @@ def test_an_honest_plug_in_passes_and_a_cheat_exits_with_3_and_advice(plugin):  
     honest = plugin("honest", CHEAT)
     done = invoke("check", "cheat", "--plugin", honest)
     assert done.returncode == 0, done.stdout
-    assert "10 of 10 rules kept" in done.stdout
+    assert "12 of 12 rules kept" in done.stdout
     path = plugin("dishonest", CHEAT.replace('"cheat"', '"other"').replace("# HERE", "images = images.float()"))
     done = invoke("check", "other", "--plugin", path)
     assert done.returncode == 3
@@ -137,3 +160,10 @@ def test_an_unknown_method_is_a_slip_with_the_nearest_name():
     done = invoke("check", "randm")
     assert done.returncode == 2
     assert "Did you mean 'random'" in done.stderr
+
+
+def test_what_is_no_guidance_is_not_tried(plugin):  # noqa: F811
+    path = plugin("torn", "from benchmark.registry import register\n\n\nregister('guidance', 'torn')(1)\n")
+    done = invoke("check", "dit[guidance=torn]", "--plugin", path)
+    assert done.returncode == 2
+    assert "the guidance 'torn'" in done.stderr and "is no Steering class" in done.stderr

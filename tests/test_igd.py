@@ -93,7 +93,7 @@ def influence(images, x, k, checkpoints, similarity):
 def test_the_influence_gradient_equals_finite_differences_of_a_closed_form(images, similarity):
     guide, checkpoints = smooth_guide(images, similarity=similarity)
     x = 0.5 * torch.randn(1, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    found = guide.influence_gradient(x, 2)
+    found = guide.influence_gradients(x[None], torch.tensor([2]))[0]
     for i in (0, 17, 40, 63):
         step = torch.zeros(64, dtype=torch.float64)
         step[i] = 1e-5
@@ -123,7 +123,8 @@ def test_the_correction_raises_the_influence_and_flees_the_memory(images):
     guide.finished(before)
     for k in range(4):
         x = given.x0_hat[k, 0]
-        expected = -2 * guide.influence_gradient(x, k) + 3 * nearest_cosine_gradient(x, before[k])
+        influence = guide.influence_gradients(x[None], torch.tensor([k]))[0]
+        expected = -2 * influence + 3 * nearest_cosine_gradient(x, before[k])
         torch.testing.assert_close(guide.correction(given)[k, 0], 0.5**0.5 * expected)
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from benchmark import registry
 from tests.invoke import invoke
+from tests.made_store import make_store
 
 
 def about(name, kind):
@@ -35,6 +36,26 @@ def test_everything_registered_can_be_described(kind):
         found = about(name, kind)
         assert found["text"], name
         assert found["origin"].startswith("dataset-distillation-bench")
+
+
+def test_the_formulas_of_the_parts_are_shown():
+    found = about("rsm_cgs", "method")["parts"]
+    assert "weight * |x0_hat|_1" in found["objective: RSM"]
+    assert "log det(K + epsilon I)" in found["guidance: CGS"]
+
+
+def test_a_row_with_options_is_described_as_it_would_be_run():
+    found = about("rsm[weight=0.25]", "method")
+    assert {option["name"]: option["value"] for option in found["options"]}["objective.weight"] == "0.25"
+    assert "guidance: MGD3" in about("dit[guidance=mgd3]", "method")["parts"]
+
+
+def test_the_cost_is_what_sets_took_in_the_store(tmp_path):
+    make_store(tmp_path / "store", methods=("random",), ipc=(2,))
+    (found,) = json.loads(invoke("info", "random", "--json", "--store", tmp_path / "store").stdout)
+    assert found["cost"] == [{"dataset": "digits", "ipc": 2, "seconds": {"fit": 4.0, "distill": 8.0}}]
+    shown = invoke("info", "random", "--store", tmp_path / "store").stdout
+    assert "cost in the store, digits at IPC 2: fit 4 s, distill 8 s" in shown
 
 
 def test_the_page_is_readable_and_names_are_no_markup():

@@ -5,6 +5,7 @@ import pytest
 from benchmark import registry
 from benchmark.config import load_config
 from benchmark.plan import make_plan
+from benchmark.stages import run_stage
 from benchmark.store import Store
 from benchmark.study import resolve
 from benchmark.types import Needs
@@ -31,10 +32,12 @@ PICKY = METHOD.replace(
         (Needs(ipc=(1, 1)), ""),
         (Needs(channels=(3,)), "images of 3 channels, these have 1"),
         (Needs(gpu=True), "needs a GPU"),
+        (Needs(memory_gib=8), ""),
+        (Needs(memory_gib=8.5), "needs 8.5 GiB of memory, and resources.distill.memory_gib is 8"),
     ],
 )
 def test_what_a_cell_lacks_is_said(needs, reason):
-    found = needs.unmet((1, 8, 8), 1, "cpu")
+    found = needs.unmet((1, 8, 8), 1, "cpu", 8)
     assert reason in found
     assert bool(found) == bool(reason)
 
@@ -66,6 +69,43 @@ def test_a_skipped_cell_is_on_record_with_its_reason_and_no_failure(tmp_path, pl
     again = invoke(*arguments, "--executor", "inline")
     assert len(list((store / "records").glob("*.json"))) == 2
     assert again.stdout == done.stdout
+
+
+HUNGRY = PICKY.replace("ipc=(2, None)", "memory_gib=100000")
+
+
+def test_a_method_that_wants_more_memory_than_it_is_given_is_skipped(plugin):  # noqa: F811
+    path = plugin("hungry_plan", HUNGRY)
+    changes = {"plugins": [str(path)], "grid.methods": ["first_images", "random"], "grid.ipc": [1]}
+    plan = make_plan(resolve(load_config("digits", changes, ["resources.distill.memory_gib=4"])))
+    reasons = {cell.method: plan.stages[key].task.get("skipped") for cell, key in plan.cells.items()}
+    assert reasons["random"] is None
+    assert reasons["first_images"] == "the method needs 100000 GiB of memory, and resources.distill.memory_gib is 4"
+
+
+def test_what_a_method_declares_is_asked_of_the_machine(plugin, tmp_path):  # noqa: F811
+    path, store = plugin("hungry_run", HUNGRY), tmp_path / "store"
+    arguments = ["run", "--plugin", path, "--methods", "random,first_images", *QUICK, "--store", store]
+    assert invoke(*arguments, "--executor", "inline").returncode == 1
+    records = {record.cell.method: record for record in Store.open(store, create=False).records()}
+    assert records["random"].outcome == "ok"
+    assert records["first_images"].outcome == "failed"
+    assert "it takes 100000 GiB of memory" in records["first_images"].reason
+
+
+def test_a_gpu_that_is_too_small_is_said_before_any_work(monkeypatch, tmp_path, plugin):  # noqa: F811
+    import types
+
+    import torch
+
+    path = plugin("hungry_gpu", HUNGRY)
+    changes = {"plugins": [str(path)], "grid.methods": ["first_images"], "grid.ipc": [1], "device": "cuda"}
+    plan = make_plan(resolve(load_config("digits", changes, [])))
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: types.SimpleNamespace(total_memory=80 * 2**30))
+    stage = next(stage for stage in plan.stages.values() if stage.kind == "distill")
+    result = run_stage(stage, str(Store.open(tmp_path / "store", create=True).root))
+    assert result.outcome == "out_of_memory"
+    assert "declares 100000 GiB of GPU memory, this GPU has 80" in result.reason
 
 
 def test_knowledge_from_outside_is_declared():

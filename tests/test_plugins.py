@@ -163,31 +163,70 @@ def test_a_missing_file_is_said(tmp_path):
     assert "there is no plug-in file" in done.stderr
 
 
+KINDS = ("method", "arch", "dataset", "protocol", "objective", "guidance")
+
+
 @pytest.fixture
 def broken_package(monkeypatch):
-    """An installed package whose method cannot be imported."""
-    point = EntryPoint("wrecked", "tests.no_such_module:thing", "bench.methods")
+    """An installed package that registers something of every kind, none of which can be imported."""
+    points = [EntryPoint("wrecked", "tests.no_such_module:thing", f"bench.{kind}s") for kind in KINDS]
     original = registry.entry_points
     monkeypatch.setattr(
-        registry, "entry_points", lambda group: [*original(group=group), *([point] * (group == point.group))]
+        registry,
+        "entry_points",
+        lambda group: [*original(group=group), *(point for point in points if point.group == group)],
     )
     registry.entries.cache_clear()
     yield
     registry.entries.cache_clear()
 
 
-def test_a_broken_package_fails_its_own_cells_alone(tmp_path, broken_package):
-    done = invoke("run", "--methods", "random,wrecked", *QUICK, "--executor", "inline", "--store", tmp_path / "store")
-    assert done.returncode == 1
-    records = {record.cell.method: record for record in Store.open(tmp_path / "store", create=False).records()}
-    assert records["random"].outcome == "ok"
-    assert records["wrecked"].outcome == "failed"
-    assert "No module named 'tests.no_such_module'" in records["wrecked"].reason
+@pytest.mark.parametrize(
+    ("options", "of"),
+    [
+        (["--methods", "random,wrecked"], "method"),
+        (["--methods", "random,dit[objective=wrecked]"], "method"),
+        (["--methods", "random", "--archs", "convnet3-w32,wrecked"], "arch"),
+        (["--methods", "random", "--datasets", "digits,wrecked"], "dataset"),
+    ],
+    ids=["method", "objective", "arch", "dataset"],
+)
+def test_a_broken_package_fails_its_own_cells_alone(tmp_path, broken_package, options, of):
+    done = invoke("run", *options, *QUICK, "--executor", "inline", "--store", tmp_path / "store")
+    assert done.returncode == 1, done.stderr
+    records = {getattr(r.cell, of): r for r in Store.open(tmp_path / "store", create=False).records()}
+    (whole,) = [name for name in records if "wrecked" not in name]
+    (torn,) = [name for name in records if "wrecked" in name]
+    assert records[whole].outcome == "ok"
+    assert records[torn].outcome == "failed"
+    assert "No module named 'tests.no_such_module'" in records[torn].reason
 
 
-def test_a_broken_package_is_listed_as_broken(broken_package):
-    found = {row["name"]: row["summary"] for row in json.loads(invoke("list", "methods", "--json").stdout)}
-    assert found["wrecked"].startswith("BROKEN: ")
+def test_a_broken_protocol_is_refused_since_every_cell_would_fail(broken_package, tmp_path):
+    done = invoke("run", "--methods", "random", "--protocol", "wrecked", "--store", tmp_path / "store")
+    assert done.returncode == 2
+    assert "No module named 'tests.no_such_module'" in done.stderr
+    assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_broken_package_is_listed_as_broken(broken_package, kind):
+    found = {row["name"]: row["summary"] for row in json.loads(invoke("list", f"{kind}s", "--json").stdout)}
+    assert found["wrecked"].startswith("BROKEN: ModuleNotFoundError: No module named 'tests.no_such_module'")
+    assert not [name for name, summary in found.items() if name != "wrecked" and "BROKEN" in summary]
+
+
+def test_what_a_strangers_module_prints_is_not_in_the_list(monkeypatch, tmp_path):
+    (tmp_path / "chatty.py").write_text("print('hello')\nimport no_such_dependency\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    point, original = EntryPoint("chatty", "chatty:thing", "bench.methods"), registry.entry_points
+    monkeypatch.setattr(registry, "entry_points", lambda group: [*original(group=group), point])
+    registry.entries.cache_clear()
+    done = invoke("list", "methods", "--json")
+    registry.entries.cache_clear()
+    found = {row["name"]: row["summary"] for row in json.loads(done.stdout)}
+    assert found["chatty"] == "BROKEN: ModuleNotFoundError: No module named 'no_such_dependency'"
+    assert "hello" in done.stderr
 
 
 def test_a_plug_in_that_needs_a_protocol_of_another_type_is_refused(plugin):

@@ -1,5 +1,7 @@
 """Names with options: ``rsm[weight=0.002]``."""
 
+from itertools import product
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -40,6 +42,20 @@ def test_blanks_do_not_make_another_name(changes):
     assert selector.parse(loose) == selector.parse(tight)
 
 
+def test_a_grid_is_a_name_for_each_combination():
+    assert selector.expand("m") == ["m"]
+    assert selector.expand("m[a=1]") == ["m[a=1]"]
+    found = selector.expand("m[a = grid(1, 2), b=[x, y], c.d=grid([1,2], off)]")
+    assert found == [f"m[a={a},b=[x, y],c.d={d}]" for a in (1, 2) for d in ("[1,2]", "off")]
+
+
+@given(st.dictionaries(KEYS, st.lists(st.integers(0, 9), min_size=1, max_size=3, unique=True), min_size=1, max_size=3))
+def test_grids_multiply(grids):
+    text = f"m[{','.join(f'{key}=grid({str(values)[1:-1]})' for key, values in grids.items())}]"
+    found = [selector.parse(name).changes for name in selector.expand(text)]
+    assert found == [dict(zip(grids, values, strict=True)) for values in product(*grids.values())]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -47,6 +63,7 @@ def test_blanks_do_not_make_another_name(changes):
         ("[weight=1]", "NAME"),
         ("rsm[]", "hold nothing"),
         ("rsm[weight]", "is not KEY=VALUE"),
+        ("rsm[weight=1 ", "NAME"),
         ("rsm[a=1,a=2]", "given twice"),
         ("rsm[a=1,a.b=2]", "value and fields"),
     ],
@@ -84,6 +101,19 @@ def test_a_variant_of_a_protocol_is_another_protocol():
     plain, changed = plan("random"), plan("random", protocol="cpu-small@1[lr=0.01]")
     assert {cell.protocol for cell in changed.cells} == {"cpu-small@1[lr=0.01]"}
     assert not set(plain.cells.values()) & set(changed.cells.values())
+
+
+def test_a_grid_makes_rows_of_methods_and_of_archs_from_the_command_line_and_from_files():
+    assert names(["rsm[weight=grid(0.1,0.2)],dit"]) == ["rsm[weight=grid(0.1,0.2)]", "dit"]
+    found = plan("rsm[weight=grid(0.1,0.2)]", "dit", archs=("convnet3-w32[width=grid(8,16)]",))
+    assert {cell.method for cell in found.cells} == {"rsm[weight=0.1]", "rsm[weight=0.2]", "dit"}
+    assert {cell.arch for cell in found.cells} == {"convnet3-w32[width=8]", "convnet3-w32[width=16]"}
+    assert found.counts()["fit"] == 2
+
+
+def test_an_empty_grid_is_refused():
+    with pytest.raises(BenchError, match="the grid of 'weight' is empty"):
+        plan("rsm[weight=grid()]")
 
 
 def test_a_short_name_means_the_one_field_of_that_name():

@@ -29,6 +29,8 @@ def check(method: str, plugins: tuple[str, ...], assignments: tuple[str, ...], a
 
     config = load_config("check", {"grid.methods": [method], "plugins": absolute(plugins)}, assignments)
     study = resolve(config)
+    for reason in study.broken():
+        raise BenchError(reason)
     if study.methods["digits", method].whole:
         raise BenchError(f"{method} stands for the whole train split: it distils nothing that could be checked.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,12 +75,13 @@ def evaluate(
     asked = load_config(config, {**changes, **fixed}, assignments)
     if len(asked.grid.datasets) != 1:
         raise BenchError(f"{config} has the datasets {', '.join(asked.grid.datasets)}: name one with --dataset.")
-    method_of = GivenImages(resized=resize)
-    study = resolve(asked, Given(method_of, ("",) * len(folders)))
+    given = Given(GivenImages(resized=resize), images=())
+    study = resolve(asked, given)
     sets = _read(folders, study, resize)
     _say_of_soft_labels(sets[0], study, asked.grid.protocol)
     asked = asked.model_copy(update={"grid": asked.grid.model_copy(update={"ipc": (_ipc(folders, sets),)})})
-    plan = make_plan(resolve(asked, Given(method_of, tuple(made.digest() for made in sets))))
+    given = replace(given, images=tuple(made.digest() for made in sets))
+    plan = make_plan(replace(study, config=asked, given=given))
     with stdout_kept() as stdout:
         return execute(
             asked, plan, store, executor, as_json, debug, stdout, lambda opened: _keep(opened, plan, sets, study)
@@ -134,7 +136,6 @@ def _keep(store: Store, plan: Plan, sets: list[LabeledImages], study: Study) -> 
     from benchmark.stages import keep_given
 
     (dataset,) = study.datasets.values()
-    stages = [stage for stage in plan.stages.values() if stage.kind == "distill"]
-    by_images = {made.digest(): made for made in sets}
-    for stage in stages:
-        keep_given(store, stage, by_images[stage.task["images"]], dataset)
+    for stage in plan.stages.values():
+        if stage.kind == "distill":
+            keep_given(store, stage, sets[stage.task["seed"]], dataset)  # seeds count the folders

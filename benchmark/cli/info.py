@@ -2,31 +2,44 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, get_args
 
 import click
 
+from benchmark import selector
+from benchmark.cli.table import store_option
 from benchmark.errors import BenchError, unknown
-from benchmark.registry import Entry, Kind
+from benchmark.registry import Entry, Kind, entries
+from benchmark.types import Record
 
 
 @click.command()
 @click.argument("name")
+@store_option
 @click.option("--plugin", "plugins", multiple=True, metavar="FILE", help="A Python file that registers more.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
-def info(name: str, plugins: tuple[str, ...], as_json: bool) -> None:
-    """Describe the method, dataset, arch, protocol, objective or guidance NAME: where it is from, and its options.
+def info(name: str, store: Path | str, plugins: tuple[str, ...], as_json: bool) -> None:
+    """Describe the method, dataset, arch, protocol, objective or guidance NAME: where it is from, what it computes and
+    needs, its options, and what it cost in the store.
 
-    Options are set with --set methods.NAME.OPTION=VALUE, or as a row of their own with 'NAME[OPTION=VALUE]'.
+    Options are set with --set methods.NAME.OPTION=VALUE, or as a row of their own with 'NAME[OPTION=VALUE]'; NAME may
+    be such a row.
     """
     from benchmark.plugins import absolute, load_plugins
 
     load_plugins(absolute(plugins))
-    found = [_about(kind, entry) for kind in get_args(Kind) if (entry := _entries(kind).get(name))]
+    chosen = selector.parse(selector.canonical(name))
+    found = [_about(kind, entry, chosen) for kind in get_args(Kind) if (entry := entries(kind).get(chosen.name))]
     if not found:
-        known = {known for kind in get_args(Kind) for known in _entries(kind)}
-        raise unknown("name", name, known, hint="`bench list methods` and the like show them.")
+        known = {known for kind in get_args(Kind) for known in entries(kind)}
+        raise unknown("name", chosen.name, known, hint="`bench list methods` and the like show them.")
+    for about in found:
+        about["cost"] = list(_costs(store, selector.canonical(name))) if about["kind"] == "method" else []
     if as_json:
         click.echo(json.dumps(found, indent=1))
         return
@@ -34,17 +47,11 @@ def info(name: str, plugins: tuple[str, ...], as_json: bool) -> None:
         _print(about)
 
 
-def _entries(kind: Kind) -> dict[str, Entry]:
-    from benchmark.registry import entries
-
-    return entries(kind)
-
-
-def _about(kind: Kind, entry: Entry) -> dict[str, Any]:
-    import dataclasses
+def _about(kind: Kind, entry: Entry, chosen: selector.Selected) -> dict[str, Any]:
     import inspect
 
     from benchmark.fields import describe_fields
+    from benchmark.values import override
 
     value = entry.load()
     if inspect.isclass(value):
@@ -52,6 +59,8 @@ def _about(kind: Kind, entry: Entry) -> dict[str, Any]:
             value = value()
         except TypeError:
             raise BenchError(f"the {kind} {entry.name!r} has options without defaults; give them some.") from None
+    if chosen.changes:
+        value = override(value, chosen.changes, chosen.name)
     stages = [p.stage for p in value.preparations(0)] + ["distill"] if kind == "method" else []
     fields = [dataclasses.asdict(field) for field in describe_fields(value)] if dataclasses.is_dataclass(value) else []
     return {
@@ -60,6 +69,7 @@ def _about(kind: Kind, entry: Entry) -> dict[str, Any]:
         "summary": entry.summary(),
         "text": inspect.getdoc(type(value)) or "",
         "module": inspect.getdoc(inspect.getmodule(type(value))) or "",
+        "parts": {name: inspect.getdoc(type(part)) or "" for name, part in _parts(value)},
         "origin": entry.origin,
         "reference": entry.reference,
         "stages": stages,
@@ -67,6 +77,30 @@ def _about(kind: Kind, entry: Entry) -> dict[str, Any]:
         "needs": dataclasses.asdict(value.needs()) if kind == "method" else {},
         "options": fields,
     }
+
+
+def _parts(value: Any) -> Iterator[tuple[str, Any]]:
+    """The dataclasses that it is composed of: an objective, a guidance, a sampler."""
+    for field in dataclasses.fields(value) if dataclasses.is_dataclass(value) else ():
+        if dataclasses.is_dataclass(part := getattr(value, field.name)):
+            yield f"{field.name}: {type(part).__name__}", part
+
+
+def _costs(folder: Path | str, method: str) -> Iterator[dict[str, Any]]:
+    """What the sets of a method in a store took, for each dataset and ipc: mean seconds by stage."""
+    from benchmark.store import Store
+    from results.cost import OWN, cost_of
+
+    if not Store.exists(folder):
+        return
+    groups: dict[tuple[str, int], list[Record]] = defaultdict(list)
+    for record in Store.open(folder, create=False).records():
+        if record.cell.method == method and record.outcome == "ok":
+            groups[record.cell.dataset, record.cell.ipc].append(record)
+    for (dataset, ipc), records in sorted(groups.items()):
+        cost = cost_of(records, {})
+        seconds = {kind: found for kind in OWN if (found := getattr(cost, kind)) is not None}
+        yield {"dataset": dataset, "ipc": ipc, "seconds": seconds}
 
 
 def _print(about: dict[str, Any]) -> None:
@@ -78,12 +112,19 @@ def _print(about: dict[str, Any]) -> None:
     console.print(f"[bold]{escape(about['name'])}[/bold]  {about['kind']}: {escape(about['summary'])}")
     console.print(f"from {escape(about['origin'])}, {escape(about['reference'])}\n", soft_wrap=True)
     for text in dict.fromkeys((about["text"], about["module"])):
-        console.print(f"{escape(text)}\n")
+        console.print(f"{escape(_flowing(text))}\n")
+    for name, text in about["parts"].items():
+        console.print(f"[bold]{escape(name)}[/bold]\n{escape(_flowing(text))}\n")
     if about["stages"]:
         family = f"; options of the family: methods.{about['family']}.OPTION" if about["family"] else ""
         console.print(f"stages: {' -> '.join(about['stages'])}{escape(family)}\n")
     if about["needs"]:
         console.print(f"needs: {escape(_needs(**about['needs']))}\n")
+    for one in about["cost"]:
+        seconds = ", ".join(f"{kind} {number:.3g} s" for kind, number in one["seconds"].items())
+        console.print(f"cost in the store, {escape(one['dataset'])} at IPC {one['ipc']}: {seconds}")
+    if about["cost"]:
+        console.print("means over distilled sets; `bench table --layout cost` shows all methods\n")
     if not about["options"]:
         console.print("no options")
         return
@@ -93,6 +134,12 @@ def _print(about: dict[str, Any]) -> None:
     for option in about["options"]:
         table.add_row(*(escape(option[key]) for key in ("name", "type", "value", "text")))
     console.print(table)
+
+
+def _flowing(text: str) -> str:
+    """A docstring for a terminal of any width: a line for each paragraph."""
+    paragraphs = (" ".join(part.split()) for part in text.replace("``", "`").split("\n\n"))
+    return "\n\n".join(paragraphs)
 
 
 def _needs(

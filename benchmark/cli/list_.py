@@ -1,8 +1,10 @@
-"""``bench list``: what can be named in a study. Imports none of it."""
+"""``bench list``: what can be named in a study. Imports what others registered, to tell what is broken, and no more."""
 
 from __future__ import annotations
 
 import json
+import sys
+from contextlib import redirect_stdout
 
 import click
 
@@ -35,13 +37,16 @@ def list_(what: str, plugins: tuple[str, ...], as_json: bool) -> None:
 
 
 def _entries(what: str) -> list[dict[str, str]]:
-    from benchmark.registry import KINDS, entries
+    from benchmark.registry import KINDS, entries, trouble
 
     (kind,) = [kind for kind in KINDS if f"{kind}s" == what]
-    return [
-        {"name": e.name, "summary": e.summary(), "origin": e.origin, "reference": e.reference}
-        for e in entries(kind).values()
-    ]
+    rows = []
+    for entry in entries(kind).values():
+        with redirect_stdout(sys.stderr):  # whatever a stranger's module prints
+            broken = trouble(entry)
+        summary = f"BROKEN: {broken}" if broken else entry.summary()
+        rows.append({"name": entry.name, "summary": summary, "origin": entry.origin, "reference": entry.reference})
+    return rows
 
 
 def _configs() -> list[dict[str, str]]:

@@ -118,27 +118,17 @@ def _search(tune: Any) -> Search:
 
     from PIL import Image
 
+    from benchmark.cli.sensitivity import settings
     from benchmark.tune.record import short_names
     from results.report.material import Search
-    from results.sensitivity import Parameter, Setting, draw
+    from results.sensitivity import Parameter, draw
     from results.tables.numbers import percent
 
     names, chosen = short_names(tune.space), tune.chosen
-    settings = [
-        Setting(
-            values=row.values,
-            varied=row.varied,
-            top1=None if row.outcome == "failed" else row.top1,
-            spread=row.spread,
-            complete=row.outcome == "ok",
-            chosen=row == chosen,
-        )
-        for row in tune.ranked()
-    ]
     parameters = [Parameter(key, names[key], text.startswith("log")) for key, text in tune.space.items()]
     with TemporaryDirectory() as folder:
         picture = Path(folder, "search.png")
-        draw(picture, "", parameters, settings)
+        draw(picture, "", parameters, settings(tune, tune.ranked()))
         drawn, width = picture.read_bytes(), Image.open(picture).width // 2
     rows = [
         (

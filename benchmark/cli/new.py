@@ -6,9 +6,11 @@ from pathlib import Path
 
 import click
 
+from benchmark.scaffold.write import KINDS, usage, write_plugin
+
 
 @click.command()
-@click.argument("kind", type=click.Choice(["method", "objective", "guidance", "dataset", "network"]))
+@click.argument("kind", type=click.Choice(KINDS))
 @click.argument("name")
 @click.option(
     "--out",
@@ -19,11 +21,9 @@ import click
 )
 def new(kind: str, name: str, out: Path) -> None:
     """Write NAME.py, a test and a page for a new KIND: a working example to put your own in its place."""
-    from benchmark.scaffold.write import USE, write_plugin
-
     for path in write_plugin(kind, name, out):  # type: ignore[arg-type]
         click.echo(str(path))
-    method, command = (text.replace("$name", name) for text in USE[kind])  # type: ignore[index]
+    method, command = usage(kind, name)  # type: ignore[arg-type]
     if kind in {"method", "objective", "guidance"}:
         click.echo(f"\nTry:  bench check --plugin {name}.py '{method}'\n      {command}", err=True)
     else:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from benchmark.cli.table import store_option
 from benchmark.errors import BenchError
+
+if TYPE_CHECKING:
+    from benchmark.tune.record import TrialRow, Tune
+    from results.sensitivity import Setting
 
 FORMATS = (".png", ".pdf", ".svg")
 
@@ -24,26 +30,33 @@ def sensitivity(tune: str | None, out: Path, store: Path | str) -> None:
     """
     from benchmark.store import Store
     from benchmark.tune.record import find, latest
-    from results.sensitivity import Parameter, Setting, draw
+    from results.sensitivity import Parameter, draw
 
     if out.suffix.lower() not in FORMATS:
         raise BenchError(f"--out {out} must end in {', '.join(FORMATS)}: its ending is the format.")
     found = find(store, tune) if tune else latest(Store.open(store, create=False))
-    chosen = found.chosen
     draw(
         out,
         f"{found.method} on {found.study}: {len(found.trials)} settings, {found.cells} cells of the validation part",
         [Parameter(key, key.partition(".")[2], text.startswith("log")) for key, text in found.space.items()],
-        [
-            Setting(
-                values=row.values,
-                varied=row.varied,
-                top1=None if row.outcome == "failed" else row.top1,
-                spread=row.spread,
-                complete=row.outcome == "ok",
-                chosen=row == chosen,
-            )
-            for row in found.trials
-        ],
+        settings(found, found.trials),
     )
     click.echo(str(out))
+
+
+def settings(tune: Tune, rows: Iterable[TrialRow]) -> list[Setting]:
+    """``rows`` of a search as the plot takes them."""
+    from results.sensitivity import Setting
+
+    chosen = tune.chosen
+    return [
+        Setting(
+            values=row.values,
+            varied=row.varied,
+            top1=None if row.outcome == "failed" else row.top1,
+            spread=row.spread,
+            complete=row.outcome == "ok",
+            chosen=row == chosen,
+        )
+        for row in rows
+    ]

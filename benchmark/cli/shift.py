@@ -10,7 +10,6 @@ import click
 from benchmark.cli.table import store_option
 
 if TYPE_CHECKING:
-    from benchmark.execute.backend import Backend
     from benchmark.shift import ShiftPlan
     from benchmark.store import Store
     from benchmark.types import Preparation
@@ -43,6 +42,7 @@ def shift(store: Path, space: str, assignments: tuple[str, ...], form: str, exec
 
     What is measured once is kept. Exit code 1 when some of the sets have not been made or could not be measured.
     """
+    from benchmark.cli.carry_out import make_backend
     from benchmark.cli.progress import make_watcher
     from benchmark.cli.streams import stdout_kept
     from benchmark.execute.walk import walk
@@ -86,8 +86,7 @@ def space_of(name: str, assignments: tuple[str, ...]) -> Preparation | None:
     """The preparation that makes the feature space ``name``, None for pixels. Raises BenchError."""
     import importlib
 
-    import yaml
-
+    from benchmark.config import read_assignment
     from benchmark.errors import BenchError, unknown
     from benchmark.types import Preparation
     from benchmark.values import override
@@ -108,13 +107,7 @@ def space_of(name: str, assignments: tuple[str, ...]) -> Preparation | None:
     if not isinstance(preparation, Preparation):
         raise BenchError(f"the space {name!r} is a {type(preparation).__name__}, not a Preparation.")
     for assignment in assignments:
-        key, equals, text = assignment.partition("=")
-        if not (key and equals):
-            raise BenchError(f"--set {assignment!r} is not key=value. Example: --set epochs=20")
-        try:
-            change: Any = yaml.safe_load(text)
-        except yaml.YAMLError:
-            raise BenchError(f"--set {assignment!r}: {text!r} is not a YAML value; put quotes around it.") from None
+        key, change = read_assignment(assignment, "epochs=20")
         for part in reversed(key.split(".")):
             change = {part: change}
         preparation = override(preparation, change, f"space {name}")
@@ -158,9 +151,3 @@ def _options(preparation: Preparation) -> str:
     import dataclasses
 
     return ", ".join(f"{f.name} {getattr(preparation, f.name)}" for f in dataclasses.fields(preparation))
-
-
-def make_backend(executor: str, store: Store, stages: int) -> Backend:
-    from benchmark.cli.carry_out import make_backend as of_run
-
-    return of_run(executor, store, stages)

@@ -6,17 +6,24 @@ import math
 import pickle
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
+from benchmark.attempt import measure_from_here, peaks
 from benchmark.conformance.guards import Touched, gradients, no_data
 from benchmark.conformance.trial import Trial
-from benchmark.distilled import check_distilled
+from benchmark.distilled import check_distilled, only_classes
 from benchmark.errors import InvalidOutput
+from benchmark.fields import places_of
+from benchmark.hyperparameters import ForMemoryAlone
 from benchmark.images import LabeledImages
-from benchmark.values import build, describe
+from benchmark.values import build, describe, override
 
 GREY_LEVELS = 1
 """by how much pixels may differ where only the order of a sum differs"""
+
+MICRO_BATCHES = (1, 3)
+"""what options that are for memory alone are set to"""
 
 
 @dataclass(frozen=True)
@@ -122,11 +129,45 @@ def _class_order(trial: Trial) -> str:
     turned = names[::-1]
     labels = torch.tensor([turned.index(name) for name in names])[real.labels]
     order = labels.argsort(stable=True)
-    straight, other = trial.distil(), trial.distil(real=LabeledImages(real.images[order], labels[order], turned))
-    for k, name in enumerate(names):
-        a, b = straight.of_class(k).short(), other.of_class(turned.index(name)).short()
-        if int((a - b).abs().max()) > GREY_LEVELS:
-            return f"with the classes in another order, class {name!r} gets other images"
+    other = trial.distil(real=LabeledImages(real.images[order], labels[order], turned))
+    return _differs(trial.distil(), other, "with the classes in another order")
+
+
+def _batch_size(trial: Trial) -> str:
+    ipc = max(MICRO_BATCHES)
+    whole = trial.distil(ipc)
+    for place in places_of(trial.method, ForMemoryAlone):
+        for size in MICRO_BATCHES:
+            change: Any = size
+            for part in reversed(place):
+                change = {part: change}
+            other = replace(trial, method=override(trial.method, change, "check"))
+            if wrong := _differs(whole, other.distil(ipc), f"with {'.'.join(place)} = {size}"):
+                return wrong
+    if trial.method.separable:
+        some = only_classes(trial.real, list(trial.real.classes[1:3]))
+        return _differs(trial.distil(ipc, real=some), whole, "with fewer classes beside it, though it is separable")
+    return ""
+
+
+def _memory(trial: Trial) -> str:
+    declared = trial.method.needs().memory_gib
+    trial.distil()  # what it imports and prepares is loaded
+    measure_from_here()
+    before = peaks().get("peak_memory_mib", 0)
+    trial.distil()
+    taken = (peaks().get("peak_memory_mib", 0) - before) / 1024
+    if declared and taken > declared:
+        return f"a handful of small images took {taken:.2g} GiB, and it declares {declared:g}"
+    return ""
+
+
+def _differs(one: LabeledImages, other: LabeledImages, when: str) -> str:
+    """Which class of ``one`` has other images in ``other``, or nothing."""
+    for k, name in enumerate(one.classes):
+        a, b = one.of_class(k).short(), other.of_class(other.classes.index(name)).short()
+        if a.shape != b.shape or int((a - b).abs().max()) > GREY_LEVELS:
+            return f"{when}, class {name!r} gets other images"
     return ""
 
 
@@ -181,6 +222,13 @@ CHECKS = (
         _class_order,
         "name streams by class name, seeding.generator(NAME, ctx.seed, real.classes[k]), never by the place of a class",
     ),
+    Check(
+        "batch size",
+        _batch_size,
+        "draw the noise of an image by its own coordinates, seeding.generator(NAME, ctx.seed, class name, index), and "
+        "keep sums over a batch out of what an image becomes",
+    ),
     Check("gradients", _gradients, "give the optimiser the parameters that the loss reaches, and no others"),
+    Check("memory", _memory, "raise memory_gib in needs() to what it takes, or go through the images in smaller parts"),
     Check("finite", _finite, "lower the learning rate or the guidance; a log that is not finite says it diverged"),
 )

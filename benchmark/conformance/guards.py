@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Iterator
@@ -47,9 +48,9 @@ _hooked: list[bool] = []
 
 
 def _audit(event: str, arguments: tuple[Any, ...]) -> None:
-    if event != "open" or not _watched or not isinstance(arguments[0], str):
+    if event != "open" or not _watched or not isinstance(arguments[0], str | bytes):
         return
-    path = Path(arguments[0])
+    path = Path(os.fsdecode(arguments[0]))
     if path.suffix.lower() in DATA_SUFFIXES and not path.absolute().is_relative_to(_watched[-1].absolute()):
         raise Touched(f"opens the file {path.name}, at {_line()}")
 

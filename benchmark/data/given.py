@@ -13,6 +13,7 @@ from benchmark.data.decode import Resize, opened
 from benchmark.data.given_files import GivenImage
 from benchmark.data.imagefolder import ImageFolder
 from benchmark.errors import BenchError, unknown
+from benchmark.images import SOFT_LABEL_TOLERANCE
 from benchmark.types import Dataset, LabeledImages
 
 if TYPE_CHECKING:
@@ -46,8 +47,7 @@ def read_given(folder: Path, dataset: Dataset, resize: bool) -> LabeledImages:
 
 def _classes_of(folder: Path, images: Sequence[GivenImage], dataset: Dataset) -> dict[str, str]:
     """label as written -> class of the dataset."""
-    known = {_plain(alias): name for alias, name in dataset.aliases().items()}
-    known |= {_plain(name): name for name in dataset.classes}
+    known = _names(dataset)
     found: dict[str, str] = {}
     for image in images:
         if image.label in found:
@@ -60,6 +60,12 @@ def _classes_of(folder: Path, images: Sequence[GivenImage], dataset: Dataset) ->
             raise unknown("class", image.label, written, where=f"{folder} ({image.where})", hint=hint)
         found[image.label] = known[_plain(image.label)]
     return found
+
+
+def _names(dataset: Dataset) -> dict[str, str]:
+    """Plain name -> class of the dataset; a class's own name goes before another's alias."""
+    aliases = {_plain(alias): name for alias, name in dataset.aliases().items()}
+    return aliases | {_plain(name): name for name in dataset.classes}
 
 
 def _plain(name: str) -> str:
@@ -131,8 +137,7 @@ def _soft(images: Sequence[GivenImage], dataset: Dataset) -> torch.Tensor | None
 
     if not any(image.soft for image in images):
         return None
-    known = {_plain(alias): name for alias, name in dataset.aliases().items()}
-    known |= {_plain(name): name for name in dataset.classes}
+    known = _names(dataset)
     place = {name: i for i, name in enumerate(dataset.classes)}
     rows = torch.zeros(len(images), len(place), dtype=torch.float32)
     for row, image in zip(rows, images, strict=True):
@@ -142,7 +147,7 @@ def _soft(images: Sequence[GivenImage], dataset: Dataset) -> torch.Tensor | None
             if _plain(name) not in known:
                 raise unknown("class", name, place, where=f"the soft label of {image.where}")
             row[place[known[_plain(name)]]] = share
-        if not (row >= 0).all() or abs(float(row.sum()) - 1) > 1e-3:
+        if not (row >= 0).all() or abs(float(row.sum()) - 1) > SOFT_LABEL_TOLERANCE:
             raise BenchError(
                 f"the soft label of {image.where} is no distribution: it sums to {float(row.sum()):.4g}. Soft labels "
                 "are probabilities, not logits."

@@ -43,7 +43,7 @@ NOTHING = Room(0, 0, 0)
 @dataclass(frozen=True)
 class Demand:
     """What stages take: as configured for their kind, or else their threads, a GPU if their device is one, and the
-    memory that stages of their kind took before."""
+    memory that their method declares and that stages of their kind took before."""
 
     configured: Mapping[str, Resources] = field(default_factory=dict)
     peaks: Mapping[str, float] = field(default_factory=dict)
@@ -61,7 +61,8 @@ class Demand:
         if asked and asked.memory_gib is not None:
             memory = asked.memory_gib * 1024
         else:
-            memory = min(self.peaks.get(stage.kind, 0.0), largest.memory)
+            declared = stage.memory_gib * 1024 if stage.task["device"] == "cpu" else 0.0
+            memory = max(declared, min(self.peaks.get(stage.kind, 0.0), largest.memory))
         return Room(cpus, gpus, memory)
 
 

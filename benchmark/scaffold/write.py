@@ -28,7 +28,7 @@ def write_plugin(kind: Kind, name: str, folder: Path) -> list[Path]:
     """The files of a new plug-in in ``folder``. Raises BenchError for a bad name and for files that are there."""
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
         raise BenchError(f"{name!r} cannot name a {kind}: use small letters, digits and underscores, a letter first.")
-    method, command = (Template(text).substitute(name=name) for text in USE[kind])
+    method, command = usage(kind, name)
     words = {
         "name": name,
         "cls": "".join(part.capitalize() for part in name.split("_")),
@@ -49,6 +49,12 @@ def write_plugin(kind: Kind, name: str, folder: Path) -> list[Path]:
     except OSError as error:
         raise BenchError(f"cannot write into {folder}: {error.strerror}. Name another folder with --out.") from None
     return [folder / file for file in templates]
+
+
+def usage(kind: Kind, name: str) -> tuple[str, str]:
+    """A method that uses the plug-in, and a command that compares it."""
+    method, command = (Template(text).substitute(name=name) for text in USE[kind])
+    return method, command
 
 
 def _tested(kind: Kind) -> str:

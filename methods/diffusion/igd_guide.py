@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
-from torch.func import functional_call
+from torch.func import functional_call, grad, vjp, vmap
 
 from benchmark import seeding
 from methods.diffusion.guidance import Guide, LatentSets
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
 Gradient = torch.Tensor
 """of a loss by all parameters of the surrogate, flat: (P,)"""
 
+Weights = dict[str, torch.Tensor]
+"""parameters and buffers of the surrogate by name"""
+
+TOGETHER = 10
+"""generated images of which gradients are computed side by side"""
+
 
 class InfluenceGuide(Guide):
     """Guides the classes of one scene, each image on its own."""
@@ -31,7 +38,7 @@ class InfluenceGuide(Guide):
         """for each class the generated latents (C, H, W), the oldest first"""
         # Made outside of inference mode, so that gradients may flow through it.
         with torch.inference_mode(False), torch.enable_grad():
-            self.real = [self._real_gradients(k) for k in range(len(scene.names))] if options.k else []
+            self.real = [self._real_gradients(c) for c in surrogate.checkpoints] if options.k else []
 
     def correction(self, sets: LatentSets) -> torch.Tensor:
         start, end = self.options.window
@@ -40,12 +47,14 @@ class InfluenceGuide(Guide):
         with torch.inference_mode(False), torch.enable_grad():
             x0_hat = sets.x0_hat.clone()  # what was made in inference mode has no gradient; its copy may
             moved = torch.zeros_like(x0_hat)
-            for k, of_class in enumerate(x0_hat):
-                for i, x in enumerate(of_class):
-                    if self.options.k:
-                        moved[k, i] -= self.options.k * self.influence_gradient(x, k)
-                    if self.options.gamma and self.memory[k]:
-                        moved[k, i] += self.options.gamma * nearest_cosine_gradient(x, torch.stack(self.memory[k]))
+            if self.options.k:
+                of_class = torch.arange(len(x0_hat)).repeat_interleave(x0_hat.shape[1])
+                gradients = self.influence_gradients(x0_hat.flatten(0, 1), of_class)
+                moved -= self.options.k * gradients.view_as(moved)
+            for k, memory in enumerate(self.memory):
+                if self.options.gamma and memory:
+                    fled = [nearest_cosine_gradient(x, torch.stack(memory)) for x in x0_hat[k]]
+                    moved[k] += self.options.gamma * torch.stack(fled)
         return (1 - sets.abar) ** 0.5 * moved
 
     def finished(self, latents: torch.Tensor) -> None:
@@ -53,44 +62,67 @@ class InfluenceGuide(Guide):
             memory.extend(generated)
             del memory[: max(0, len(memory) - self.options.memory)]
 
-    def influence_gradient(self, x: torch.Tensor, k: int) -> torch.Tensor:
-        """The gradient by the latent ``x`` (C, H, W) of its influence on class ``k`` of the scene."""
-        x = x.detach().requires_grad_(True)
-        levels = (self.scene.decoder.render(x[None]) + 1) * 127.5
-        similarities = []
-        for checkpoint, real in zip(self.surrogate.checkpoints, self.real[k], strict=True):
-            generated = self._gradient(levels, self.labels[k], checkpoint, create_graph=True)
-            if self.options.similarity == "cosine":
-                similarities.append(F.cosine_similarity(generated, real, dim=0))
-            else:
-                similarities.append(generated @ real)
-        (gradient,) = torch.autograd.grad(torch.stack(similarities).mean(), x)
-        return gradient
+    def influence_gradients(self, x: torch.Tensor, of_class: torch.Tensor) -> torch.Tensor:
+        """The gradient by each latent of ``x`` (B, C, H, W) of its influence on the class of the scene, an index in
+        ``of_class`` (B,), that it is of."""
+        parts = zip(x.split(TOGETHER), of_class.split(TOGETHER), strict=True)
+        return torch.cat([self._influence_gradients(part, classes) for part, classes in parts])
 
-    def _real_gradients(self, k: int) -> list[Gradient]:
-        """The mean gradient over real images of class ``k`` at each checkpoint."""
-        images = self.scene.images(self.scene.names[k])
-        random = seeding.generator("igd-real", self.scene.ctx.seed, self.scene.names[k])
-        images = images[torch.randperm(len(images), generator=random)[: self.options.real_images]]
+    def _influence_gradients(self, x: torch.Tensor, of_class: torch.Tensor) -> torch.Tensor:
+        with torch.no_grad():
+            levels = torch.cat([self._levels(one) for one in x.split(1)])
+        by_level = self._by_level(levels, of_class)
+        # Decoding keeps gigabytes an image for its gradient: it is done again, one image at a time.
+        return torch.cat(
+            [vjp(self._levels, one)[1](g)[0] for one, g in zip(x.split(1), by_level.split(1), strict=True)]
+        )
+
+    def _levels(self, x: torch.Tensor) -> torch.Tensor:
+        """The images of latents, in grey levels 0 to 255, not rounded."""
+        return (self.scene.decoder.render(x) + 1) * 127.5
+
+    def _by_level(self, levels: torch.Tensor, of_class: torch.Tensor) -> torch.Tensor:
+        """The gradient by each image (B, C, H, W) of its mean similarity over the checkpoints, all side by side."""
+        labels = torch.tensor([self.labels[k] for k in of_class], device=levels.device)
+        gradients = [
+            vmap(grad(partial(self._similarity, checkpoint)))(levels, labels, real[of_class])
+            for checkpoint, real in zip(self.surrogate.checkpoints, self.real, strict=True)
+        ]
+        return torch.stack(gradients).mean(0)
+
+    def _similarity(
+        self, checkpoint: Weights, levels: torch.Tensor, label: torch.Tensor, real: Gradient
+    ) -> torch.Tensor:
+        """Of the gradients on one image (C, H, W) and on the real images of its class."""
+        generated = self._gradient(checkpoint, levels[None], label[None])
+        if self.options.similarity == "cosine":
+            return F.cosine_similarity(generated, real, dim=0)
+        return generated @ real
+
+    def _real_gradients(self, checkpoint: Weights) -> torch.Tensor:
+        """The mean gradient over real images of each class of the scene: (K, P)."""
         means = []
-        for checkpoint in self.surrogate.checkpoints:
+        for label, name in zip(self.labels, self.scene.names, strict=True):
+            images = self.scene.images(name)
+            random = seeding.generator("igd-real", self.scene.ctx.seed, name)
+            images = images[torch.randperm(len(images), generator=random)[: self.options.real_images]]
             parts = images.split(FEATURE_BATCH)
-            total = [self._gradient(part, self.labels[k], checkpoint) * len(part) for part in parts]
+            labels = torch.full((len(parts[0]),), label, device=self.surrogate.embedder.device)
+            total = [self._gradient(checkpoint, part, labels[: len(part)]) * len(part) for part in parts]
             means.append(torch.stack(total).sum(0) / len(images))
-        return means
+        return torch.stack(means)
 
-    def _gradient(
-        self, images: torch.Tensor, label: int, checkpoint: dict[str, torch.Tensor], create_graph: bool = False
-    ) -> Gradient:
-        """Of the mean cross-entropy of ``images`` (N, C, H, W), in grey levels 0 to 255, of one class."""
+    def _gradient(self, checkpoint: Weights, images: torch.Tensor, labels: torch.Tensor) -> Gradient:
+        """Of the mean cross-entropy of ``images`` (N, C, H, W), in grey levels 0 to 255, with ``labels`` (N,)."""
         embedder = self.surrogate.embedder
-        names = [name for name, _ in embedder.network.named_parameters()]
-        parameters = [checkpoint[name].detach().requires_grad_(True) for name in names]
-        state = {**checkpoint, **dict(zip(names, parameters, strict=True))}
-        logits = functional_call(embedder.network, state, (embedder.scaling(images, embedder.device),))
-        loss = F.cross_entropy(logits, torch.full((len(images),), label, device=logits.device))
-        gradients = torch.autograd.grad(loss, parameters, create_graph=create_graph)
-        return torch.cat([g.flatten() for g in gradients])
+        seen = embedder.scaling(images, embedder.device)
+        parameters = {name: checkpoint[name] for name, _ in embedder.network.named_parameters()}
+
+        def loss(parameters: Weights) -> torch.Tensor:
+            logits = functional_call(embedder.network, {**checkpoint, **parameters}, (seen,))
+            return F.cross_entropy(logits, labels)
+
+        return torch.cat([g.flatten() for g in grad(loss)(parameters).values()])
 
 
 def nearest_cosine_gradient(x: torch.Tensor, memory: torch.Tensor) -> torch.Tensor:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from benchmark import seeding
-from benchmark.types import Count, Fraction, NonNegative, NonNegativeInt
+from benchmark.types import Count, Fraction, MicroBatch, NonNegative, NonNegativeInt
 from methods.diffusion.guidance import LatentSets
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Sampler:
     """DDIM only: share of the DDPM noise that is added back"""
     clip_x0: bool = False
     """clamp the predicted x0 to [-1, 1] at each step: for pixel space only"""
-    micro_batch: Count = 256
+    micro_batch: MicroBatch = 256
     """latents that the network sees at once (twice that with guidance); the set itself is never split"""
 
 

@@ -6,7 +6,7 @@ import csv
 import html
 import io
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from results.tables.model import Item, Table, Tabular
@@ -18,11 +18,11 @@ def markdown(tables: Iterable[Tabular]) -> str:
     style: Style = {"best": "**{}**".format, "second": "<u>{}</u>".format}
     parts = []
     for table in _tables(tables):
-        header = [_markdown(column.title) for column in table.columns]
+        header = [plain_markdown(column.title) for column in table.columns]
         rule = "|" + "".join("---|" if column.align == "l" else "--:|" for column in table.columns)
         lines = ["| " + " | ".join(header) + " |", rule]
-        lines += ["| " + " | ".join(_styled(item, style, _markdown) for item in row) + " |" for row in table.rows]
-        parts.append("\n".join([*lines, "", _markdown(table.caption)]))
+        lines += ["| " + " | ".join(_styled(item, style, plain_markdown) for item in row) + " |" for row in table.rows]
+        parts.append("\n".join([*lines, "", plain_markdown(table.caption)]))
     return "\n\n".join(parts) + "\n"
 
 
@@ -69,7 +69,11 @@ def rows(tables: Iterable[Tabular]) -> list[dict[str, Any]]:
 
 
 def as_csv(tables: Iterable[Tabular]) -> str:
-    found = rows(tables)
+    return csv_text(rows(tables))
+
+
+def csv_text(found: Sequence[Mapping[str, Any]]) -> str:
+    """Rows of one shape as CSV."""
     out = io.StringIO()
     writer = csv.DictWriter(out, fieldnames=list(found[0]) if found else ["dataset"], lineterminator="\n")
     writer.writeheader()
@@ -78,7 +82,12 @@ def as_csv(tables: Iterable[Tabular]) -> str:
 
 
 def as_json(tables: Iterable[Tabular]) -> str:
-    return json.dumps(rows(tables), indent=1) + "\n"
+    return json_text(rows(tables))
+
+
+def json_text(found: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as a JSON list."""
+    return json.dumps(found, indent=1) + "\n"
 
 
 def parquet(tables: Iterable[Tabular]) -> bytes:
@@ -109,7 +118,7 @@ def _styled(item: Item, style: Style, escape: Callable[[str], str]) -> str:
     return style[item.mark](text) if item.mark else text
 
 
-def _markdown(text: str) -> str:
+def plain_markdown(text: str) -> str:
     """Names may come from anybody: nothing in them is markup."""
     return html.escape(text, quote=False).replace("|", "\\|")
 
