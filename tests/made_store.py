@@ -62,10 +62,12 @@ def make_store(
             continue
         set_key = digest([cell.method, cell.ipc, cell.seed])
         task = {"stage": "distill", "dataset": described, "method": {"type": f"m:{cell.method}"}, "seed": cell.seed}
-        parents = [] if cell.ipc == 0 else [set_key]
+        task |= {"state": [], "chain": []}
+        parents = [] if cell.ipc == 0 or result == "skipped" else [set_key]
         if parents and not store.there("distill", set_key):
             made = images(cell, classes)
-            store.write("distill", set_key, lambda folder, made=made: save_distilled(made, folder), {"task": task})
+            about = {"task": task, "run": {"seconds": 2.0, "provenance": PROVENANCE}}
+            store.write("distill", set_key, lambda folder, made=made: save_distilled(made, folder), about)
         last, good = scored(cell), result == "ok"
         store.write_record(
             Record(

@@ -22,6 +22,7 @@ from benchmark.study import resolve
 from benchmark.types import LabeledImages
 from results.export import export_set, safe_name, set_folder
 from tests.invoke import invoke
+from tests.made_store import make_store
 
 FACTS = {"dataset": "d", "split": "s", "method": "m", "ipc": 2, "seed": 0, "stages": [{"key": "0123abcd"}]}
 
@@ -237,3 +238,17 @@ def test_the_card_of_a_set_made_in_shards_names_its_prior_and_fine_tune(tiny_stu
     (card,) = out.rglob("README.md")
     facts = json.loads(card.read_text().partition("```json\n")[2].partition("\n```")[0])
     assert [stage["stage"] for stage in facts["stages"]] == ["prior", "fit", "distill"]
+
+
+def test_all_real_images_are_no_set_and_a_skipped_one_is_said_with_its_reason(tmp_path):
+    def outcome(cell):
+        return "skipped" if (cell.method, cell.ipc) == ("dm", 2) else "ok"
+
+    reason = "the method needs an ipc of 1 to 1"
+    asked = {"methods": ("random", "dm"), "seeds": 1, "eval_seeds": 1}
+    store = make_store(tmp_path / "store", **asked, whole=True, outcome=outcome, reason=reason)
+    done = invoke("export", "--store", store.root, "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert f"digits/dm/ipc2/seed0 was skipped: {reason}" in done.stderr
+    assert "4 distilled sets: 3 written, 0 already there, 0 missing, 1 skipped" in done.stderr
+    assert not (tmp_path / "out/digits/full").exists()

@@ -108,6 +108,13 @@ def test_a_gpu_that_is_too_small_is_said_before_any_work(monkeypatch, tmp_path, 
     assert "declares 100000 GiB of GPU memory, this GPU has 80" in result.reason
 
 
+def test_what_a_method_declares_to_know_from_outside_stands_under_the_table(plugin, tmp_path):  # noqa: F811
+    path = plugin("well_read", PICKY.replace("ipc=(2, None)", "knowledge='a dictionary'"))
+    arguments = ["run", "--plugin", path, "--methods", "random,first_images", *QUICK, "--executor", "inline"]
+    done = invoke(*arguments, "--store", tmp_path / "store")
+    assert "External knowledge of methods: first_images: a dictionary." in done.stdout
+
+
 def test_knowledge_from_outside_is_declared():
     dit = registry.load("method", "dit")
     assert dit.needs().knowledge == ""

@@ -40,7 +40,7 @@ def compare(
     one: str | None,
     other: str | None,
     fail_on: str | None,
-    form: str,
+    form: str | None,
     which: Select,
     out: Path | None,
     **filters: tuple[str, ...],

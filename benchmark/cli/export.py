@@ -62,9 +62,13 @@ def export(
     sets = _only(sets, "ipc", integers("--ipc", ipc))
     sets = _only(sets, "seed", integers("--seeds", seeds, ranges=True))
     records = {record.key: record for record in opened.records((k for keys in sets.values() for k in keys), say)}
-    written = missing = 0
+    written = missing = skipped = 0
     for made, keys in sets.items():
         record = next((records[key] for key in keys if key in records), None)
+        if record is not None and record.outcome == "skipped":
+            say(f"{made} was skipped: {record.reason}")
+            skipped += 1
+            continue
         distilled = record.config["evaluate"]["parents"][0] if record else ""
         if record is None or not opened.there("distill", distilled):
             say(f"{made} has not been made or judged yet; the `bench run` that asked for it makes it")
@@ -79,20 +83,24 @@ def export(
         folder = set_folder(out, *made)
         written += export_set(folder, data, facts)
         click.echo(str(folder))
-    there = len(sets) - written - missing
-    say(f"{len(sets)} distilled sets: {written} written, {there} already there, {missing} missing")
+    there = len(sets) - written - missing - skipped
+    besides = f", {skipped} skipped" if skipped else ""
+    say(f"{len(sets)} distilled sets: {written} written, {there} already there, {missing} missing{besides}")
     return 1 if missing else 0
 
 
 def asked(store: Store) -> dict[Made, list[str]]:
     """The distilled sets that the runs on a store asked for, each with the keys of the cells that judge it.
 
-    Of several configurations of a set the latest run's counts, as in the table.
+    The whole train split, whose cells have no ipc, is no distilled set. Of several configurations of a set the latest
+    run's counts, as in the table.
     """
     sets: dict[Made, list[str]] = {}
     for run in store.runs():
         latest: dict[Made, list[str]] = {}
         for cell, key in run["cells"]:
+            if not cell["ipc"]:
+                continue
             made = Made(cell["dataset"], cell["method"], cell["ipc"], cell["seed"])
             latest.setdefault(made, []).append(key)
         sets |= latest

@@ -19,7 +19,7 @@ from results.statistics import Select
 @filter_options
 @out_option
 def leaderboard(
-    stores: tuple[Path, ...], form: str, which: Select, out: Path | None, **filters: tuple[str, ...]
+    stores: tuple[Path, ...], form: str | None, which: Select, out: Path | None, **filters: tuple[str, ...]
 ) -> None:
     """Rank the methods of STORES: a board for each protocol and split, never one across them.
 

@@ -15,7 +15,7 @@ PAPERS = ("rsm-cgs", "minimax", "mgd3", "igd")
 @click.argument("paper", type=click.Choice(PAPERS), default="rsm-cgs")
 @format_option
 @out_option
-def published(paper: str, form: str, out: Path | None) -> None:
+def published(paper: str, form: str | None, out: Path | None) -> None:
     """Print the numbers that PAPER published, in the main layout. Nothing is measured.
 
     rsm-cgs, the default, is the paper of RSM + CGS. `bench table --published` holds them beside what a store measured.

@@ -9,10 +9,9 @@ from typing import TextIO
 
 import click
 
+from benchmark.cli.terminal import print_terminal
 from benchmark.errors import BenchError
 from results.tables import FORMATS, Tabular, markdown, parquet
-
-STYLES = {"best": "bold green", "second": "underline"}
 
 
 def print_tables(tables: Iterable[Tabular], out: TextIO) -> None:
@@ -23,34 +22,14 @@ def print_tables(tables: Iterable[Tabular], out: TextIO) -> None:
         out.write(markdown(tables))
 
 
-def print_terminal(tables: Iterable[Tabular], out: TextIO) -> None:
-    """Rich tables, fitted to the terminal; what repeats down the leading columns is written once."""
-    from rich.console import Console
-    from rich.measure import Measurement
-    from rich.table import Table
-    from rich.text import Text
+def write_tables(tables: Sequence[Tabular], form: str | None, out: Path | None) -> None:
+    """Write in a format to the file ``out``, or to stdout. Raises BenchError where that cannot be.
 
-    console = Console(file=out, highlight=False)
-    for tabular in tables:
-        table = tabular.table()
-        shown = Table(caption=Text(table.caption), caption_justify="left", header_style="bold")
-        for column in table.columns:
-            shown.add_column(Text(column.title), justify="left" if column.align == "l" else "right")
-        for i, row in enumerate(table.rows):
-            texts = [Text(item.text, style=STYLES.get(item.mark, "")) for item in row]
-            for place in range(table.stub):
-                if i and not table.starts_group(i, place + 1):
-                    texts[place] = Text("")
-            shown.add_row(*texts)
-        if not out.isatty():  # a file or pipe has no width to fit
-            console.width = max(80, Measurement.get(console, console.options.update(max_width=10_000), shown).maximum)
-        console.print(shown)
-
-
-def write_tables(tables: Sequence[Tabular], form: str, out: Path | None) -> None:
-    """Write in a format to the file ``out``, or to stdout. Raises BenchError where that cannot be."""
+    Without a format: fitted to the terminal where stdout is one, else Markdown.
+    """
     from benchmark.store import write_atomically
 
+    form = form or ("terminal" if out is None and sys.stdout.isatty() else "md")
     if form == "parquet" and out is None and sys.stdout.isatty():
         raise BenchError("Parquet is no text for a terminal: name a file with --out FILE.")
     if form == "terminal":

@@ -44,9 +44,8 @@ format_option = click.option(
     "--format",
     "form",
     type=click.Choice(FORMATS),
-    default="md",
-    show_default=True,
-    help="Accuracies are percentages in terminal, md and latex, fractions in csv, json and parquet.",
+    help="Default: terminal on a terminal, else md. Accuracies are percentages in terminal, md and latex, fractions in "
+    "csv, json and parquet.",
 )
 out_option = click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write to a file in place of stdout."
@@ -91,7 +90,7 @@ def table(
     store: Path | str,
     layout: str,
     published: bool,
-    form: str,
+    form: str | None,
     which: Select,
     spread: Spread,
     reference: str | None,

@@ -37,7 +37,9 @@ def curves(axes: Axes, panel: Panel[Curve], looks: Mapping[str, Look]) -> None:
             axes.fill_between(curve.epochs, _percent(low), _percent(high), **band)
         heights += low + high
     _frame(axes, heights)
-    axes.set_xlim(min(c.epochs[0] for c in panel.methods.values()), max(c.epochs[-1] for c in panel.methods.values()))
+    first, last = min(c.epochs[0] for c in panel.methods.values()), max(c.epochs[-1] for c in panel.methods.values())
+    if first < last:
+        axes.set_xlim(first, last)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
     axes.set_xlabel("epoch")
     _whole(axes, panel.whole, looks)

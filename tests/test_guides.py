@@ -1,0 +1,112 @@
+"""Every command of the README and the guides runs, on a budget of seconds, and does what is said of it."""
+
+import contextlib
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.invoke import invoke
+from tests.test_data import make_tree
+from tests.test_pretrained import tiny_pipeline
+
+ROOT = Path(__file__).parents[1]
+
+BUDGET = {
+    "methods.diffusion.prior.training.steps": 3,
+    "methods.diffusion.prior.training.batch": 4,
+    "methods.diffusion.finetune.steps": 2,
+    "methods.diffusion.finetune.batch": 4,
+    "methods.diffusion.sampler.steps": 2,
+    "methods.dm.iterations": 2,
+    "methods.herding.embedder.epochs": 1,
+    "methods.kcenter.embedder.epochs": 1,
+    "methods.igd.guidance.surrogate.epochs": 1,
+    "methods.igd.guidance.surrogate.checkpoints": "[1]",
+}
+"""what makes a study small without making it another one"""
+
+QUICK = [part for key, value in BUDGET.items() for part in ("--set", f"{key}={value}")]
+QUICK += ["--protocol", "cpu-small@1[epochs_by_ipc=[[1000, 1]]]"]
+SEEDS = ["--seeds", "0-1", "--eval-seeds", "0"]
+ENDS = {
+    "run": [*SEEDS, *QUICK, "--executor", "inline"],
+    "tune": QUICK,
+    "evaluate": [*QUICK, "--executor", "inline"],
+    "shift": ["--set", "epochs=1"],
+}
+"""what is added to a command, by verb"""
+
+
+def commands():
+    """The indented ``bench`` lines, each once, in the order of the pages."""
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    lines = [line.split("#")[0] for page in pages for line in page.read_text().splitlines()]
+    return list(dict.fromkeys(line.strip() for line in lines if re.match(r" {4,}bench [a-z]+( |$)", line)))
+
+
+def words(command, places):
+    """The words of a command, with what stands for the reader's own folders replaced, and the small budget."""
+    verb, *rest = shlex.split(command)[1:]
+    for name, path in places.items():
+        rest = [re.sub(rf"(?<![A-Z]){name}(?![A-Z])", str(path), word) for word in rest]
+    if "data.imagenette.root" in command:
+        rest += ["--set", "data.imagenette.variant=any"]  # a few images, which are not those of a known split
+    if "--ray-address" in rest:
+        rest.append("--dry-run")  # tests/test_cluster.py has a cluster
+    return [verb, *rest, *([] if "--dry-run" in rest else ENDS.get(verb, []))]
+
+
+@pytest.fixture(scope="module")
+def guide(tmp_path_factory):
+    """A folder with what the guides presuppose: a first run, a search, files of `bench new`, and the reader's data."""
+    folder = tmp_path_factory.mktemp("guide")
+    places = {"IMAGES": make_tree(folder / "images", 100), "SETS": folder / "sets", "PIPELINE": folder / "pipeline"}
+    places |= {"/shared/imagenette": places["IMAGES"], "/shared/store": folder / "shared"}
+    for path in places["IMAGES"].glob("val/*/*"):
+        if not re.search(r"-[0-4]\.png$", path.name):
+            path.unlink()
+    tiny_pipeline().save_pretrained(places["PIPELINE"])
+    with contextlib.chdir(folder):
+        for kind, name in (("method", "my_method"), ("objective", "my_term")):
+            prepare("new", kind, name)
+        prepare("run", *ENDS["run"])
+        nette = words("bench run --config imagenette-small --set data.imagenette.root=IMAGES", places)
+        prepare(*nette, "--methods", "random", "--store", "nette")
+        prepare("export", "--store", "nette", "--out", "made")
+        next(folder.glob("made/imagenette/random/*")).rename(places["SETS"])
+        search = ["tune", "cgs", "--ipc", "1", "--search", "grid", "--param", "methods.cgs.guidance.eta_dm=grid(0,5)"]
+        done = own_process([*search, *SEEDS, *QUICK])
+        assert done.returncode == 0, done.stderr
+        (places["TUNE"],) = re.findall(r"--tuned (\S+)", done.stderr + done.stdout)
+    return folder, places
+
+
+def prepare(*arguments):
+    done = invoke(*arguments)
+    assert done.returncode == 0, done.stderr
+
+
+def own_process(arguments):
+    """For Ray Tune, which mistakes the actors of a process that has had other Ray clusters."""
+    command = [sys.executable, "-m", "benchmark.cli.main", *map(str, arguments)]
+    environment = {**os.environ, "RAY_AUTH_MODE": "disabled"}
+    return subprocess.run(command, capture_output=True, text=True, timeout=240, env=environment)
+
+
+@pytest.mark.parametrize("command", commands())
+def test_it_runs(command, guide, tmp_path):
+    folder, places = guide
+    verb, *rest = words(command, places)
+    if verb == "new":
+        rest += ["--out", tmp_path]
+    with contextlib.chdir(folder):
+        done = own_process([verb, *rest]) if verb == "tune" else invoke(verb, *rest)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout or verb == "new"
+    if "--out" in rest:
+        assert (folder / rest[rest.index("--out") + 1]).exists()
