@@ -66,6 +66,21 @@ CHEATS = {
         "loads the test split of digits itself, at cheat_0.py, line 36",
     ),
     "reads files": ("np.load('/nowhere/images.npy')", "data", "opens the file images.npy, at cheat_1.py, line 36"),
+    "reads the images past the harness": (
+        "from sklearn.datasets import load_digits; load_digits()",
+        "data",
+        "opens the file digits.csv.gz, at cheat_2.py, line 36",
+    ),
+    "reads test labels if it can": (
+        "exec('try:\\n from benchmark.data.digits import Digits; Digits().load(\"test\")\\nexcept Exception: pass')",
+        "data",
+        "loads the test split of digits itself",
+    ),
+    "asks another host": (
+        "import socket; socket.create_connection(('127.0.0.1', 9))",
+        "data",
+        "connects to the network, at cheat_4.py, line 36",
+    ),
     "ignores the seed": (
         "images = real.images[torch.cat([(real.labels == k).nonzero()[3:3 + ipc, 0] for k in range(4)])]",
         "another seed",

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmark import registry
+from benchmark.data.imagewoof import WNIDS as WOOF
 from tests.invoke import invoke
 from tests.test_data import make_tree
 from tests.test_pretrained import tiny_pipeline
@@ -54,8 +56,9 @@ def words(command, places):
     verb, *rest = shlex.split(command)[1:]
     for name, path in places.items():
         rest = [re.sub(rf"(?<![A-Z]){name}(?![A-Z])", str(path), word) for word in rest]
-    if "data.imagenette.root" in command:
-        rest += ["--set", "data.imagenette.variant=any"]  # a few images, which are not those of a known split
+    for name in ("imagenette", "imagewoof"):
+        if f"data.{name}.root" in command:
+            rest += ["--set", f"data.{name}.variant=any"]  # a few images, which are not those of a known split
     if "--ray-address" in rest:
         rest.append("--dry-run")  # tests/test_cluster.py has a cluster
     return [verb, *rest, *([] if "--dry-run" in rest else ENDS.get(verb, []))]
@@ -66,6 +69,7 @@ def guide(tmp_path_factory):
     """A folder with what the guides presuppose: a first run, a search, files of `bench new`, and the reader's data."""
     folder = tmp_path_factory.mktemp("guide")
     places = {"IMAGES": make_tree(folder / "images", 100), "SETS": folder / "sets", "PIPELINE": folder / "pipeline"}
+    places |= {"DOGS": links(places["IMAGES"], folder / "dogs")}
     places |= {"/shared/imagenette": places["IMAGES"], "/shared/store": folder / "shared"}
     for path in places["IMAGES"].glob("val/*/*"):
         if not re.search(r"-[0-4]\.png$", path.name):
@@ -86,6 +90,15 @@ def guide(tmp_path_factory):
     return folder, places
 
 
+def links(images, folder):
+    """ImageWoof's folders, as links to other images."""
+    for part in ("train", "val"):
+        (folder / part).mkdir(parents=True)
+        for wnid, there in zip(WOOF, sorted((images / part).iterdir()), strict=True):
+            (folder / part / wnid).symlink_to(there)
+    return folder
+
+
 def prepare(*arguments):
     done = invoke(*arguments)
     assert done.returncode == 0, done.stderr
@@ -96,6 +109,18 @@ def own_process(arguments):
     command = [sys.executable, "-m", "benchmark.cli.main", *map(str, arguments)]
     environment = {**os.environ, "RAY_AUTH_MODE": "disabled"}
     return subprocess.run(command, capture_output=True, text=True, timeout=240, env=environment)
+
+
+@pytest.fixture(autouse=True)
+def forgotten():
+    """What plug-ins registered is forgotten: each command is one of its own."""
+    before = dict(registry._decorated)
+    yield
+    registry._decorated.clear()
+    registry._decorated.update(before)
+    registry.entries.cache_clear()
+    for name in ("my_method", "my_term"):
+        sys.modules.pop(name, None)
 
 
 @pytest.mark.parametrize("command", commands())

@@ -1,5 +1,7 @@
 """``bench new``: what it writes works and passes its own test as it is."""
 
+import contextlib
+import shlex
 import subprocess
 import sys
 from typing import get_args
@@ -28,13 +30,14 @@ def test_every_generated_test_passes(folder):
     assert "9 passed" in done.stdout
 
 
-@pytest.mark.parametrize("kind", ["method", "objective", "guidance"])
-def test_what_distils_passes_the_check_as_generated(folder, kind, plugin):  # noqa: F811
-    method = f"my_{kind}" if kind == "method" else f"dit[{kind}=my_{kind}]"
-    path = folder / f"my_{kind}.py"
-    done = invoke("check", "--plugin", path, method)
-    assert done.returncode == 0, done.stdout
-    sys.modules.pop(path.stem)
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_the_check_that_its_page_names_passes_as_generated(folder, kind, plugin):  # noqa: F811
+    (command,) = [line for line in (folder / f"my_{kind}.md").read_text().splitlines() if "bench check" in line]
+    assert f"my_{kind}" in command.partition("--plugin")[2].partition(".py")[2]
+    with contextlib.chdir(folder):
+        done = invoke(*shlex.split(command)[1:])
+    assert done.returncode == 0, done.stdout + done.stderr
+    sys.modules.pop(f"my_{kind}")
 
 
 @pytest.mark.parametrize(("kind", "option"), [("dataset", "--datasets"), ("network", "--archs")])

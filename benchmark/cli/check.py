@@ -17,8 +17,9 @@ EXIT_NONCONFORMING = 3
 def check(method: str, plugins: tuple[str, ...], assignments: tuple[str, ...], as_json: bool) -> int:
     """Try METHOD on a handful of images and hold it to the rules that all methods keep.
 
-    An objective or guidance is checked as part of a method: 'dit[objective=NAME]', 'dit[guidance=NAME]'. Exit code 3
-    when a rule is broken. It takes less than a minute; slow options are made small with --set methods.NAME.FIELD=VALUE.
+    An objective or guidance is checked as part of a method: 'dit[objective=NAME]', 'dit[guidance=NAME]'; a network as
+    what a method trains: 'herding[network=NAME]'; a dataset by --set 'grid.datasets=[NAME]'. Exit code 3 when a rule is
+    broken. It takes less than a minute; slow options are made small with --set methods.NAME.FIELD=VALUE.
     """
     from benchmark.cli.streams import stdout_kept
     from benchmark.config import load_config
@@ -31,7 +32,10 @@ def check(method: str, plugins: tuple[str, ...], assignments: tuple[str, ...], a
     study = resolve(config)
     for reason in study.broken():
         raise BenchError(reason)
-    if study.methods["digits", method].whole:
+    if len(study.datasets) != 1:
+        raise BenchError(f"a check is of one dataset: --set 'grid.datasets=[{next(iter(study.datasets))}]'")
+    (dataset,) = study.datasets
+    if study.methods[dataset, method].whole:
         raise BenchError(f"{method} stands for the whole train split: it distils nothing that could be checked.")
 
     with stdout_kept() as stdout:

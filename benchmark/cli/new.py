@@ -23,8 +23,5 @@ def new(kind: str, name: str, out: Path) -> None:
     """Write NAME.py, a test and a page for a new KIND: a working example to put your own in its place."""
     for path in write_plugin(kind, name, out):  # type: ignore[arg-type]
         click.echo(str(path))
-    method, command = usage(kind, name)  # type: ignore[arg-type]
-    if kind in {"method", "objective", "guidance"}:
-        click.echo(f"\nTry:  bench check --plugin {name}.py '{method}'\n      {command}", err=True)
-    else:
-        click.echo(f"\nTry:  pytest test_{name}.py\n      {command}", err=True)
+    check, command = usage(kind, name)  # type: ignore[arg-type]
+    click.echo(f"\nTry:  {check}\n      {command}", err=True)

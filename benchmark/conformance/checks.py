@@ -210,7 +210,8 @@ CHECKS = (
     Check(
         "data",
         _untouched,
-        "work with `real` alone, which is the train split, and leave it as it is; the test split belongs to the judges",
+        "work with `real` alone, which is the train split, and leave it as it is; the test split is for judging, "
+        "and what comes from elsewhere into a preparation, told of in needs().knowledge",
     ),
     Check(
         "travels to workers",

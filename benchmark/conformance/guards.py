@@ -16,13 +16,14 @@ DATA_SUFFIXES = {".arrow", ".bin", ".bmp", ".csv", ".gz", ".jpeg", ".jpg", ".npy
 DATA_SUFFIXES |= {".pkl", ".png", ".pt", ".pth", ".safetensors", ".tar", ".webp", ".zip"}
 
 
-class Touched(Exception):
-    """A method did what it may not: what and where."""
+class Touched(BaseException):
+    """A method did what it may not: what and where. No Exception, which the method might catch and pass over."""
 
 
 @contextmanager
 def no_data(allowed: Path) -> Iterator[None]:
-    """Inside, loading a split of any dataset, or opening a data file outside ``allowed``, raises Touched."""
+    """Inside, loading a split of any dataset, opening a data file outside ``allowed`` or looking for another host
+    raises Touched. Native code that opens files by itself is not seen."""
     patched = [(cls, cls.__dict__["load"]) for cls in _below(Dataset) if "load" in cls.__dict__]
 
     def refuse(self: Dataset, split: str, cache: Any = None) -> Any:
@@ -48,7 +49,11 @@ _hooked: list[bool] = []
 
 
 def _audit(event: str, arguments: tuple[Any, ...]) -> None:
-    if event != "open" or not _watched or not isinstance(arguments[0], str | bytes):
+    if not _watched:
+        return
+    if event == "socket.getaddrinfo" or (event == "socket.connect" and isinstance(arguments[1], tuple)):
+        raise Touched(f"connects to the network, at {_line()}")
+    if event != "open" or not isinstance(arguments[0], str | bytes):
         return
     path = Path(os.fsdecode(arguments[0]))
     if path.suffix.lower() in DATA_SUFFIXES and not path.absolute().is_relative_to(_watched[-1].absolute()):

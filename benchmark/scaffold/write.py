@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
+import shlex
 from importlib import resources
 from pathlib import Path
 from string import Template
@@ -14,28 +15,37 @@ from benchmark.errors import BenchError
 Kind = Literal["method", "objective", "guidance", "dataset", "network"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
-USE: dict[Kind, tuple[str, str]] = {
-    "method": ("$name", "bench run --plugin $name.py --methods random,$name --ipc 1"),
-    "objective": ("dit[objective=$name]", "bench run --plugin $name.py --methods 'dit,dit[objective=$name]' --ipc 1"),
-    "guidance": ("dit[guidance=$name]", "bench run --plugin $name.py --methods 'dit,dit[guidance=$name]' --ipc 1"),
-    "dataset": ("random", "bench run --plugin $name.py --datasets $name --methods random --ipc 1"),
-    "network": ("random", "bench run --plugin $name.py --archs $name --methods random --ipc 1"),
+METHODS: dict[Kind, str] = {
+    "method": "$name",
+    "objective": "dit[objective=$name]",
+    "guidance": "dit[guidance=$name]",
+    "dataset": "random",
+    "network": "herding[network=$name]",
 }
-"""kind -> (a method that uses it, a command that compares it)"""
+"""a method that uses the plug-in"""
+
+COMPARE: dict[Kind, str] = {
+    "method": "--methods random,$name",
+    "objective": "--methods 'dit,dit[objective=$name]'",
+    "guidance": "--methods 'dit,dit[guidance=$name]'",
+    "dataset": "--methods random --datasets $name",
+    "network": "--methods random --archs $name",
+}
+"""options of the study that shows what the plug-in does"""
 
 
 def write_plugin(kind: Kind, name: str, folder: Path) -> list[Path]:
     """The files of a new plug-in in ``folder``. Raises BenchError for a bad name and for files that are there."""
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
         raise BenchError(f"{name!r} cannot name a {kind}: use small letters, digits and underscores, a letter first.")
-    method, command = usage(kind, name)
+    check, command = usage(kind, name)
     words = {
         "name": name,
         "cls": "".join(part.capitalize() for part in name.split("_")),
         "kind": kind,
-        "method": method,
+        "method": Template(METHODS[kind]).substitute(name=name),
         "command": command,
-        "check": f"bench check --plugin {name}.py '{method}'",
+        "check": check,
     }
     templates = {f"{name}.py": f"{kind}.txt", f"test_{name}.py": f"test_{_tested(kind)}.txt", f"{name}.md": "page.txt"}
     there = [folder / file for file in templates if (folder / file).exists()]
@@ -52,9 +62,11 @@ def write_plugin(kind: Kind, name: str, folder: Path) -> list[Path]:
 
 
 def usage(kind: Kind, name: str) -> tuple[str, str]:
-    """A method that uses the plug-in, and a command that compares it."""
-    method, command = (Template(text).substitute(name=name) for text in USE[kind])
-    return method, command
+    """The command that checks the plug-in, and one that compares it."""
+    method, compare = (Template(text[kind]).substitute(name=name) for text in (METHODS, COMPARE))
+    where = f" --set 'grid.datasets=[{name}]'" if kind == "dataset" else ""
+    check = f"bench check --plugin {name}.py{where} {shlex.quote(method)}"
+    return check, f"bench run --plugin {name}.py {compare} --ipc 1"
 
 
 def _tested(kind: Kind) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 
 from results.plots.canvas import drawing, inline_svg
 from results.plots.figures import Drawing, drawings, looks_of, projections
-from results.plots.palette import DARK, LIGHT, Look
+from results.plots.palette import DARK, LIGHT, MARKERS, Look
 from results.plots.projection import pixel_space, project
 from results.report.material import Gallery, Material
 from results.report.pictures import data_uri, grid
@@ -26,7 +26,7 @@ from results.report.tables import Entry, duration, entries, ipc_text, main_table
 from results.shift import COLUMNS, shift_text
 from results.tables.numbers import percent, points
 
-MARKS = {"o": "●", "s": "■", "^": "▲", "D": "◆", "v": "▼", "P": "✚", "X": "✖", "<": "◀", ">": "▶", "p": "⬟", "h": "⬢"}
+MARKS = dict(zip(MARKERS, "●■▲◆▼✚✖◀▶⬟⬢★", strict=True))
 """a marker as a character, for lists of methods"""
 
 
