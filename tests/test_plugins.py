@@ -6,7 +6,7 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
-from benchmark import registry
+from benchmark import code, registry
 from benchmark.cli import list_ as list_module  # noqa: F401  (the command's module)
 from benchmark.config import load_config
 from benchmark.errors import BenchError
@@ -136,6 +136,28 @@ def test_a_name_that_is_taken_is_an_error_that_shows_both_origins(plugin):
     assert done.returncode == 2
     assert "two methods are called 'random'" in done.stderr
     assert str(path) in done.stderr and "dataset-distillation-bench" in done.stderr
+
+
+@pytest.mark.parametrize(("kind", "name"), [(kind, next(iter(registry.entries(kind)))) for kind in registry.KINDS])
+def test_a_taken_name_of_any_kind_is_an_error(plugin, kind, name):
+    text = "from benchmark.registry import register\n\n\nclass Mine:\n    pass\n\n\nregister(KIND, NAME)(Mine)\n"
+    path = plugin(f"taken_{kind}", text.replace("KIND", repr(kind)).replace("NAME", repr(name)))
+    done = invoke("list", f"{kind}s", "--plugin", path)
+    assert done.returncode == 2
+    assert f"two {kind}s are called {name!r}" in done.stderr
+    assert str(path) in done.stderr and "dataset-distillation-bench" in done.stderr
+
+
+def test_an_edited_file_runs_its_own_stages_again_and_no_others(tmp_path, plugin):
+    path, store = plugin("edited"), tmp_path / "store"
+    arguments = ["run", "--plugin", path, "--methods", "random,first_images", *QUICK, "--store", store, "--json"]
+    assert invoke(*arguments, "--executor", "inline").returncode == 0
+    sys.modules.pop("edited")
+    registry._decorated.clear()
+    path.write_text(METHOD.replace("self.skip + ipc", "self.skip + 1 * ipc"))
+    code._parse.cache_clear()
+    again = json.loads(invoke(*arguments, "--dry-run").stdout)["stages"]
+    assert (again["distill"]["to_run"], again["evaluate"]["to_run"]) == (1, 1)
 
 
 @pytest.mark.parametrize(

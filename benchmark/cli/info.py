@@ -111,7 +111,7 @@ def _print(about: dict[str, Any]) -> None:
     console = Console(highlight=False)
     console.print(f"[bold]{escape(about['name'])}[/bold]  {about['kind']}: {escape(about['summary'])}")
     console.print(f"from {escape(about['origin'])}, {escape(about['reference'])}\n", soft_wrap=True)
-    for text in dict.fromkeys((about["text"], about["module"])):
+    for text in filter(None, dict.fromkeys((about["text"], about["module"]))):
         console.print(f"{escape(_flowing(text))}\n")
     for name, text in about["parts"].items():
         console.print(f"[bold]{escape(name)}[/bold]\n{escape(_flowing(text))}\n")
