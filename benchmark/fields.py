@@ -5,12 +5,14 @@ from __future__ import annotations
 import ast
 import dataclasses
 import inspect
+import types
 import typing
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from benchmark.source import parse
+from benchmark.values import hints_of
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class FieldInfo:
 
 def describe_fields(value: Any, prefix: str = "") -> Iterator[FieldInfo]:
     """The fields of a dataclass instance, those of nested ones in their place."""
-    hints, texts = typing.get_type_hints(type(value), include_extras=True), field_texts(type(value))
+    hints, texts = hints_of(type(value)), field_texts(type(value))
     for f in dataclasses.fields(value):
         current, text = getattr(value, f.name), texts.get(f.name, "")
         if dataclasses.is_dataclass(current):
@@ -37,7 +39,7 @@ def describe_fields(value: Any, prefix: str = "") -> Iterator[FieldInfo]:
 
 def places_of(value: Any, mark: type, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     """Where in a dataclass and those inside it there is a field annotated with an instance of ``mark``."""
-    for name, hint in typing.get_type_hints(type(value), include_extras=True).items():
+    for name, hint in hints_of(type(value)).items():
         inner = getattr(value, name, None)
         if any(isinstance(note, mark) for note in getattr(hint, "__metadata__", ())):
             yield (*above, name)
@@ -81,4 +83,10 @@ def _type_text(hint: Any) -> str:
         return " ".join([_type_text(base), ", ".join(bounds)])
     if typing.get_origin(hint) is typing.Literal:
         return " | ".join(map(str, typing.get_args(hint)))
+    if typing.get_origin(hint) is tuple:
+        return f"({', '.join('...' if part is ... else _type_text(part) for part in typing.get_args(hint))})"
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return " | ".join(map(_type_text, typing.get_args(hint)))
+    if hint is type(None):
+        return "none"
     return hint.__name__ if isinstance(hint, type) and not typing.get_args(hint) else str(hint).replace("typing.", "")

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
+from benchmark import registry
 from benchmark.errors import BenchError
 
 
@@ -46,18 +47,23 @@ def _load(path: Path) -> None:
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
+    registry.forget(str(path))
     try:
         spec.loader.exec_module(module)
-    except BenchError:
+    except BaseException as error:
         del sys.modules[name]
-        raise
-    except Exception as error:
-        del sys.modules[name]
-        where = traceback.extract_tb(error.__traceback__)[-1]
+        registry.forget(str(path))
+        if isinstance(error, BenchError) or not isinstance(error, Exception | SystemExit):
+            raise
         raise BenchError(
-            f"the plug-in {path} cannot be imported: {type(error).__name__}: {error} ({Path(where.filename).name}, "
-            f"line {where.lineno})."
+            f"the plug-in {path} cannot be imported: {type(error).__name__}: {error}{_place(error, path)}."
         ) from None
+
+
+def _place(error: BaseException, path: Path) -> str:
+    """The last line of the plug-in that led to ``error``; a SyntaxError says its place itself."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    return f" ({path.name}, line {lines[-1]})" if lines else ""
 
 
 def _is(spec: ModuleSpec | None, path: Path) -> bool:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -49,7 +51,7 @@ class Entry:
             value: Any = importlib.import_module(module)
             for part in attribute.split("."):
                 value = getattr(value, part)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise PluginError(
                 f"the {self.kind} {self.name!r} registered by {self.origin} as {self.reference} cannot be imported: "
                 f"{type(error).__name__}: {error}."
@@ -91,24 +93,46 @@ _decorated: dict[tuple[Kind, str], Entry] = {}
 def register(kind: Kind, name: str) -> Callable[[T], T]:
     """A decorator that registers a class under ``name``; called with an instance, it registers that.
 
-    Of a class of methods, archs or protocols the instance with default fields is registered. Raises BenchError, showing
-    both origins, when something else has the name.
+    Of a class of methods, archs or protocols the instance with default fields is registered. Raises BenchError for an
+    unknown kind, a name that no command could name, a class whose fields are none for want of ``@dataclass``, and when
+    something else has the name, showing both origins.
     """
+    if kind not in KINDS:
+        raise unknown("kind", kind, KINDS, where=f"register({kind!r}, {name!r})")
+    if not re.fullmatch(NAME, name):
+        example = f"a letter or digit first. Example: my_{kind}"
+        raise BenchError(f"{name!r} cannot name a {kind}: use letters, digits and _ . @ + -, {example}")
+    origin = sys._getframe(1).f_code.co_filename
 
     def add(value: T) -> T:
         cls = value if inspect.isclass(value) else type(value)
-        module = inspect.getmodule(cls)
-        origin = getattr(module, "__file__", None) or "this process"
+        fields = [name for name, hint in inspect.get_annotations(cls).items() if "ClassVar" not in str(hint)]
+        if fields and "__dataclass_fields__" not in cls.__dict__:
+            raise BenchError(
+                f"{cls.__name__}, registered as the {kind} {name!r} in {origin}, has the field {fields[0]} but is no "
+                "dataclass: nobody could set or record it. Put @dataclass(frozen=True) between @register and the class."
+            )
         thing = value() if inspect.isclass(value) and kind not in CLASSES else value
         entry = Entry(kind, name, f"{cls.__module__}:{cls.__qualname__}", origin, thing)
         before = _decorated.get((kind, name))
-        if before and before.origin != origin:
+        if before:
             raise _clash(before, entry)
         _decorated[kind, name] = entry
         entries.cache_clear()
         return value
 
     return add
+
+
+NAME = r"[A-Za-z0-9][A-Za-z0-9_.@+-]*"
+"""what can be named on a command line: no commas, brackets or slashes"""
+
+
+def forget(origin: str) -> None:
+    """Take back what the file ``origin`` registered, before it is run again or because it failed."""
+    for key in [key for key, entry in _decorated.items() if entry.origin == origin]:
+        del _decorated[key]
+    entries.cache_clear()
 
 
 DISTRIBUTION = "dataset-distillation-bench"

@@ -72,6 +72,8 @@ def expand(text: str) -> list[str]:
     for piece in split(rest[:-1]):
         key, _, value = piece.partition("=")
         found = re.fullmatch(r"grid\s*\((.*)\)", value, re.DOTALL)
+        if re.match(r"grid\s*\(", value) and not found:
+            raise _malformed(text, f"the grid of {key!r} is not closed; write {key}=grid(1,2)")
         values = split(found[1]) if found else [value]
         if not values:
             raise _malformed(text, f"the grid of {key!r} is empty; write {key}=grid(1,2)")

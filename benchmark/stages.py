@@ -32,6 +32,7 @@ from benchmark.types import (
     Cell,
     Dataset,
     Distiller,
+    Evaluation,
     LabeledImages,
     Outcome,
     Preparation,
@@ -154,7 +155,7 @@ def _evaluate(stage: Stage, store: Store) -> None:
     seconds = {kind: manifest["run"]["seconds"] for kind, manifest in rests_on.items()}
     with timed(cost):
         evaluation = build(plain(task["protocol"])).evaluate(trained_on, judged, build(plain(task["network"])), context)
-    _check_curve(evaluation.curve)
+    _check_evaluation(evaluation, len(judged))
     store.write_record(
         Record(
             key=stage.key,
@@ -169,12 +170,21 @@ def _evaluate(stage: Stage, store: Store) -> None:
     )
 
 
-def _check_curve(curve: tuple[tuple[int, float], ...]) -> None:
-    """Raises InvalidOutput when what a protocol returned is no curve of accuracies."""
+def _check_evaluation(evaluation: Evaluation, judged: int) -> None:
+    """Raises InvalidOutput when what a protocol returned for ``judged`` images contradicts itself."""
+    curve, correct = evaluation.curve, evaluation.correct
     wrong = [(epoch, accuracy) for epoch, accuracy in curve if not 0 <= accuracy <= 1]  # not-a-number is wrong too
     if wrong or not curve:
         what = f"the accuracy {wrong[0][1]} at epoch {wrong[0][0]}" if wrong else "no accuracy"
         raise InvalidOutput(f"the protocol returned {what}; an accuracy is a fraction from 0 to 1")
+    epochs = [epoch for epoch, _ in curve]
+    if epochs != sorted(set(epochs)):
+        raise InvalidOutput(f"the protocol returned a curve whose epochs do not rise: {epochs}")
+    if len(correct) != judged:
+        raise InvalidOutput(f"the protocol said of {len(correct)} images whether it was right, and there are {judged}")
+    if abs(sum(correct) / judged - curve[-1][1]) > 1e-6:
+        right = f"{sum(correct)} of {judged} images right"
+        raise InvalidOutput(f"the protocol returned {right} and, at the last epoch, the accuracy {curve[-1][1]}")
 
 
 def failed_record(stage: Stage, outcome: Outcome, reason: str, tried: dict[str, Any]) -> Record:

@@ -13,7 +13,7 @@ from benchmark.config import Config
 from benchmark.errors import BenchError, PluginError, unknown
 from benchmark.plugins import load_plugins
 from benchmark.types import Dataset, Distiller, Network, Protocol
-from benchmark.values import override
+from benchmark.values import describe, override
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,8 @@ def resolve(config: Config, given: Given | None = None) -> Study:
     asked = {name for method in methods.values() for name in _networks(method)}
     networks = {name: _network(name) for name in [*grid.archs, *sorted(asked)]}
     protocol = _of_type("protocol", grid.protocol, Protocol)
+    for (_, name), method in methods.items():
+        _check_description(method, name)
     for dataset in datasets.values():
         if not given and not isinstance(dataset, BrokenDataset):
             _check_ipc(dataset, grid.ipc)
@@ -96,6 +98,10 @@ def _of_type(kind: registry.Kind, text: str, expected: type) -> Any:
     """The registered object that ``text`` (NAME or NAME[KEY=VALUE,...]) names; of a method, without the changes."""
     selected = selector.parse(text)
     value = registry.load(kind, selected.name)
+    if isinstance(value, type) and issubclass(value, expected):
+        raise BenchError(
+            f"the {kind} {text!r} is the class {value.__name__}: register an instance, {value.__name__}()."
+        )
     if not isinstance(value, expected):
         raise BenchError(f"the {kind} {text!r} is a {type(value).__name__}, not a {expected.__name__}.")
     return value if kind == "method" else override(value, selected.changes, text)
@@ -106,7 +112,45 @@ def _dataset(name: str, config: Config) -> Dataset:
         dataset: type[Dataset] = registry.load("dataset", name)
     except PluginError as error:
         return BrokenDataset(name, str(error))
-    return override(dataset(), config.data.get(name, {}), f"data.{name}")
+    whose = f"the dataset {name!r} ({registry.entries('dataset')[name].origin})"
+    if not (isinstance(dataset, type) and issubclass(dataset, Dataset)):
+        raise BenchError(f"{whose} is no subclass of Dataset: register the class itself.")
+    try:
+        plain = dataset()
+    except TypeError as error:
+        raise BenchError(
+            f"{whose} cannot be made: {error}. Give its fields defaults, and write what is missing."
+        ) from None
+    if plain.name != name:
+        raise BenchError(f"{whose} calls itself {plain.name!r}: its name must be the one that it is registered under.")
+    configured = override(plain, config.data.get(name, {}), f"data.{name}")
+    _check_declared(configured, whose)
+    return configured
+
+
+def _check_declared(dataset: Dataset, whose: str) -> None:
+    """Raises BenchError when what a dataset declares of itself does not fit together."""
+    try:
+        classes, counts = dataset.classes, dataset.train_counts()
+    except BenchError:
+        raise
+    except Exception as error:
+        raise BenchError(f"{whose} cannot say what it holds: {type(error).__name__}: {error}.") from error
+    if not isinstance(classes, tuple) or len(set(classes)) != len(classes):
+        raise BenchError(f"{whose} must give its classes as a tuple of different names.")
+    if len(counts) != len(classes):
+        raise BenchError(f"{whose} has {len(classes)} classes and {len(counts)} counts of train images.")
+
+
+def _check_description(method: Distiller, name: str) -> None:
+    """Raises BenchError when a method cannot be written down, or reads fields that it does not have."""
+    try:
+        described = describe(method)
+    except TypeError as error:
+        raise BenchError(f"the method {name!r} cannot be recorded: {error}.") from None
+    for field in method.reads():
+        if field not in described:
+            raise unknown("field", field, set(described) - {"type"}, where=f"reads() of the method {name!r}")
 
 
 def _configured(method: Distiller, name: str, config: Config, dataset: Dataset) -> Distiller:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import math
 import typing
 from collections.abc import Iterator
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic.errors import PydanticSchemaGenerationError
 
 from benchmark import registry
 from benchmark.errors import BenchError, unknown
@@ -20,7 +22,7 @@ from benchmark.errors import BenchError, unknown
 def describe(value: Any) -> Any:
     """``value`` as JSON: dataclasses as tagged objects, tuples as lists. Raises TypeError for anything else."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        body = {f.name: describe(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        body = {f.name: describe(getattr(value, f.name)) for f in dataclasses.fields(value) if f.init}
         return {"type": f"{type(value).__module__}:{type(value).__qualname__}", **body}
     if isinstance(value, tuple | list):
         return [describe(v) for v in value]
@@ -55,9 +57,10 @@ def override(value: Any, changes: dict[str, Any], where: str) -> Any:
     type, or one outside the range that the field declares.
     """
     new: dict[str, Any] = {}
+    hints = hints_of(type(value))
     for name, change in _in_full(value, changes, where).items():
         current, place = getattr(value, name), f"{where}.{name}"
-        hint = typing.get_type_hints(type(value), include_extras=True)[name]
+        hint = hints[name]
         kinds = _dataclasses_of(hint)
         if isinstance(change, str) and kinds:
             change = {"type": change}
@@ -71,12 +74,31 @@ def override(value: Any, changes: dict[str, Any], where: str) -> Any:
             new[name] = override(current, {k: v for k, v in change.items() if k != "type"}, place)
         else:
             new[name] = _checked(hint, change, place)
-    return dataclasses.replace(value, **new)
+    try:
+        return dataclasses.replace(value, **new)
+    except BenchError:
+        raise
+    except Exception as error:  # of a __post_init__ that refuses what does not go together
+        raise BenchError(f"bad options of {where}: {error}") from None
+
+
+def hints_of(cls: type) -> dict[str, Any]:
+    """The annotations of a dataclass, resolved. Raises BenchError where a name in them cannot be found."""
+    try:
+        return typing.get_type_hints(cls, include_extras=True)
+    except NameError as error:
+        raise BenchError(
+            f"the fields of {cls.__module__}.{cls.__qualname__} cannot be read: {error}. Import the types of fields "
+            "where the module runs, not under TYPE_CHECKING."
+        ) from None
 
 
 def _in_full(value: Any, changes: dict[str, Any], where: str) -> dict[str, Any]:
     """``changes`` with every short name of a nested field written out."""
-    own = {f.name for f in dataclasses.fields(value)}
+    own = {f.name for f in dataclasses.fields(value) if f.init}
+    chosen = {name: change for name, change in changes.items() if name in own and isinstance(change, str)}
+    if chosen and len(chosen) < len(changes):  # a part that is chosen here has names of its own
+        value = override(value, chosen, where)
     full = {name: dict(c) if isinstance(c, dict) else c for name, c in changes.items() if name in own}
     for name in [name for name in changes if name not in own]:
         inside = list(_places(value, name))
@@ -114,7 +136,8 @@ def _dataclasses_of(hint: Any) -> dict[str, type]:
         if isinstance(cls, type) and dataclasses.is_dataclass(cls):
             waiting.extend(cls.__subclasses__())
             if not getattr(cls, "__abstractmethods__", None):
-                found[cls.__name__] = cls
+                # Of two classes of one name the one that was there first; the other is named as it is registered.
+                found.setdefault(cls.__name__, cls)
     return dict(sorted(found.items()))
 
 
@@ -124,7 +147,7 @@ def _part(name: str, kinds: dict[str, type], where: str) -> Any:
     No other registered part is imported, so that one that is broken fails nobody else's study.
     """
     if name in kinds:
-        return kinds[name]()
+        return _at_defaults(kinds[name], where)
     known = set(kinds)
     for base in dict.fromkeys(base for cls in kinds.values() for base in cls.__mro__):
         kind: registry.Kind | None = base.__dict__.get("registered_as")
@@ -134,14 +157,30 @@ def _part(name: str, kinds: dict[str, type], where: str) -> Any:
             if not (isinstance(cls, type) and issubclass(cls, base)):
                 what = f"{entry.reference} from {entry.origin}"
                 raise BenchError(f"the {kind} {name!r} ({what}) is no {base.__name__} class.")
-            return cls()
+            return _at_defaults(cls, where)
         known |= set(registered)
     raise unknown("type", name, known, where=where)
 
 
-def _checked(hint: Any, change: Any, where: str) -> Any:
+def _at_defaults(cls: type, where: str) -> Any:
     try:
-        return TypeAdapter(hint).validate_python(change)
+        return cls()
+    except TypeError as error:
+        raise BenchError(f"{where}: {cls.__name__} has fields without defaults; give them some. ({error})") from None
+
+
+def _checked(hint: Any, change: Any, where: str) -> Any:
+    """``change`` as a value of the annotation ``hint``. Raises BenchError when it is none."""
+    numbers = [change] if not isinstance(change, list | tuple) else change
+    if any(isinstance(n, float) and not math.isfinite(n) for n in numbers):
+        raise BenchError(f"bad value {change!r} for {where}: it must be a finite number.")
+    try:
+        found = TypeAdapter(hint).validate_python(change)
+    except PydanticSchemaGenerationError:
+        raise BenchError(f"{where} cannot be set from a configuration: its type is {hint}.") from None
     except ValidationError as error:
         problem = error.errors()[0]["msg"]
         raise BenchError(f"bad value {change!r} for {where}: {problem}.") from None
+    if isinstance(change, bool) and not isinstance(found, bool):
+        raise BenchError(f"bad value {change!r} for {where}: it must be a number, not true or false.")
+    return found

@@ -35,7 +35,9 @@ def quick(monkeypatch):
 
     def evaluate(self, distilled, test, network, ctx):
         brightness = round(float(distilled.images.float().mean()) / 255, 6)
-        return Evaluation(curve=((1, brightness),), correct=(True,) * len(test))
+        right = round(brightness * len(test))
+        correct = (True,) * right + (False,) * (len(test) - right)
+        return Evaluation(curve=((1, right / len(test)),), correct=correct)
 
     monkeypatch.setattr(type(cpu_small_1), "evaluate", evaluate)
 

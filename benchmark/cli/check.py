@@ -29,6 +29,9 @@ def check(method: str, plugins: tuple[str, ...], assignments: tuple[str, ...], a
     from benchmark.study import resolve
 
     config = load_config("check", {"grid.methods": [method], "plugins": absolute(plugins)}, assignments)
+    if len(config.grid.methods) != 1:
+        raise BenchError(f"a check is of one method, and {method!r} is {len(config.grid.methods)}.")
+    (method,) = config.grid.methods
     study = resolve(config)
     for reason in study.broken():
         raise BenchError(reason)

@@ -15,7 +15,7 @@ from benchmark import selector
 from benchmark.cli.table import store_option
 from benchmark.errors import BenchError, unknown
 from benchmark.registry import Entry, Kind, entries
-from benchmark.types import Record
+from benchmark.types import Distiller, Record
 
 
 @click.command()
@@ -34,7 +34,15 @@ def info(name: str, store: Path | str, plugins: tuple[str, ...], as_json: bool) 
 
     load_plugins(absolute(plugins))
     chosen = selector.parse(selector.canonical(name))
-    found = [_about(kind, entry, chosen) for kind in get_args(Kind) if (entry := entries(kind).get(chosen.name))]
+    here = [(kind, entry) for kind in get_args(Kind) if (entry := entries(kind).get(chosen.name))]
+    found, refused = [], []
+    for kind, entry in here:
+        try:
+            found.append(_about(kind, entry, chosen))
+        except BenchError as error:  # rsm[objective.weight=1] is a row of the method, not of the objective
+            refused.append(error)
+    if refused and not found:
+        raise refused[0]
     if not found:
         known = {known for kind in get_args(Kind) for known in entries(kind)}
         raise unknown("name", chosen.name, known, hint="`bench list methods` and the like show them.")
@@ -59,6 +67,8 @@ def _about(kind: Kind, entry: Entry, chosen: selector.Selected) -> dict[str, Any
             value = value()
         except TypeError:
             raise BenchError(f"the {kind} {entry.name!r} has options without defaults; give them some.") from None
+    if kind == "method" and not isinstance(value, Distiller):
+        raise BenchError(f"the method {entry.name!r} is a {type(value).__name__}, not a Distiller.")
     if chosen.changes:
         value = override(value, chosen.changes, chosen.name)
     stages = [p.stage for p in value.preparations(0)] + ["distill"] if kind == "method" else []
