@@ -1,8 +1,9 @@
 """The digest of the code behind a value: edit a method and its stages, and only its stages, run again.
 
-The code of a value is the modules of its dataclasses and every module that these import, also inside functions.
-Docstrings, comments and layout do not count. The harness's own modules are left out: what they do to a result is
-versioned by ``STAGE_FORMAT``.
+The code of a value is the modules of its dataclasses and every module that these import, also inside functions: those
+of the same package, the methods and evaluators of the harness (somebody's method may be built on one), and files that
+lie anywhere but among installed packages. Docstrings, comments and layout do not count. Installed packages are told of
+by their versions, and the rest of the harness by ``STAGE_FORMAT``.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib.util
+import sys
+import sysconfig
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -20,6 +23,8 @@ STAGE_FORMAT = 1
 """raised when the harness itself changes what a stage computes"""
 
 FOLLOWED_HARNESS_MODULES = ("benchmark.data.", "benchmark.seeding")
+BUILT_ON = {"methods", "evaluators"}
+INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
 
 def code_digest(described: Any) -> str:
@@ -27,7 +32,7 @@ def code_digest(described: Any) -> str:
     modules = sorted({reference.partition(":")[0] for reference in _references(described)})
     closure: dict[str, str] = {}
     for module in modules:
-        _close(module, module.partition(".")[0], closure)
+        _close(module, closure)
     text = "\n".join(f"{name} {closure[name]}" for name in sorted(closure))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -43,16 +48,36 @@ def _references(described: Any) -> Iterator[str]:
             yield from _references(value)
 
 
-def _close(module: str, root: str, closure: dict[str, str]) -> None:
-    """Add ``module`` and all that it imports from the same top-level package to ``closure`` (name -> digest)."""
+def _close(module: str, closure: dict[str, str]) -> None:
+    """Add ``module`` and all that it imports and that is followed to ``closure`` (name -> digest)."""
     parsed = _parse(module)
     if module in closure or parsed is None:
         return
     closure[module] = parsed[0]
     for name in parsed[1]:
-        same_root = name.partition(".")[0] == root and root != "benchmark"
-        if same_root or name.startswith(FOLLOWED_HARNESS_MODULES):
-            _close(name, root, closure)
+        if _followed(name, module.partition(".")[0]):
+            _close(name, closure)
+
+
+def _followed(name: str, root: str) -> bool:
+    """Whether the import ``name`` of a module of the top-level package ``root`` is part of a method's code."""
+    there = name.partition(".")[0]
+    if there == "benchmark":
+        return name.startswith(FOLLOWED_HARNESS_MODULES)
+    return there == root or there in BUILT_ON or _loose(there)
+
+
+@cache
+def _loose(package: str) -> bool:
+    """Whether a top-level package or module is a file of the user's, not installed."""
+    if package in sys.stdlib_module_names:
+        return False
+    loaded = getattr(sys.modules.get(package), "__spec__", None)
+    try:
+        spec = loaded or importlib.util.find_spec(package)
+    except (ImportError, ValueError):
+        return False
+    return spec is not None and bool(spec.origin) and not str(spec.origin).startswith(INSTALLED)
 
 
 @cache

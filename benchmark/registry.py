@@ -184,4 +184,9 @@ def load(kind: Kind, name: str) -> Any:
             return make(member)
         except ValueError as error:
             raise BenchError(f"{kind} {name!r}: {error}") from None
-    raise unknown(kind, name, known, hint=f"`bench list {kind}s` describes them.")
+    hint = f"`bench list {kind}s` describes them."
+    parts: tuple[Kind, ...] = ("objective", "guidance")
+    for part in parts if kind == "method" else ():
+        if name in entries(part):
+            hint = f"{name} is a {part}: a method with it is 'dit[{part}={name}]'."
+    raise unknown(kind, name, known, hint=hint)

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from benchmark import attempt
+from benchmark.errors import BenchError
 from benchmark.keys import digest
 from benchmark.provenance import provenance
 from benchmark.store import Store
-from benchmark.types import Compute, Dataset, Preparation, StageContext
+from benchmark.types import Cache, Compute, Dataset, LabeledImages, Preparation, Split, StageContext
 from benchmark.values import build
 
 if TYPE_CHECKING:
@@ -51,6 +52,22 @@ def dataset_of(stage: Stage) -> Dataset:
     """The dataset that a stage reads, where it lies on this machine."""
     described = plain(stage.task["dataset"])
     return build({k: v for k, v in described.items() if k not in {"name", "fingerprint"}} | stage.location)
+
+
+def load_split(dataset: Dataset, split: Split, cache: Cache | None = None) -> LabeledImages:
+    """The images of a split. Raises BenchError when they are not what the dataset declares."""
+    images = dataset.load(split, cache)
+    found = {"classes": images.classes, "shape": images.shape}
+    declared = {"classes": dataset.classes, "shape": dataset.shape}
+    if split == "train":
+        found["counts"] = tuple(images.labels.bincount(minlength=len(images.classes)).tolist())
+        declared["counts"] = tuple(dataset.train_counts())
+    for what, value in declared.items():
+        if found[what] != value:
+            raise BenchError(
+                f"the dataset {dataset.name} declares the {what} {value}, and its {split} split has {found[what]}."
+            )
+    return images
 
 
 def plain(described: dict[str, Any]) -> dict[str, Any]:

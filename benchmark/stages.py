@@ -26,7 +26,7 @@ from benchmark.errors import CorruptArtifact, InvalidOutput
 from benchmark.plugins import load_plugins
 from benchmark.provenance import provenance
 from benchmark.shift_stage import measure_shift
-from benchmark.stage_parts import Cost, about, context_of, dataset_of, lineage, load_state, plain, timed
+from benchmark.stage_parts import Cost, about, context_of, dataset_of, lineage, load_split, load_state, plain, timed
 from benchmark.store import Store
 from benchmark.types import (
     Cell,
@@ -104,7 +104,7 @@ def _prepare(stage: Stage, store: Store) -> None:
     preparation: Preparation = build(plain(task["preparation"]))
     cost, context = context_of(stage, store, seed=0)
     before = load_state(store, task["before"], stage.parents, context)
-    real = dataset_of(stage).load("train", store.cache)
+    real = load_split(dataset_of(stage), "train", store.cache)
     with timed(cost):
         state = preparation.run(real, before, context)
     store.write(stage.kind, stage.key, lambda folder: preparation.save(state, folder), about(stage, cost))
@@ -114,7 +114,7 @@ def _prepare(stage: Stage, store: Store) -> None:
 def _distill(stage: Stage, store: Store) -> None:
     task = stage.task
     cost, context = context_of(stage, store, seed=task["seed"])
-    real = dataset_of(stage).load("train", store.cache)
+    real = load_split(dataset_of(stage), "train", store.cache)
     if stage.kind == "shard":
         real = only_classes(real, task["classes"])
     if stage.kind == "distill" and list(stage.parents) != task["chain"]:
@@ -149,8 +149,8 @@ def _evaluate(stage: Stage, store: Store) -> None:
     if stage.parents:
         trained_on, rests_on = load_distilled(store, stage.parents[0]), lineage(store, stage.parents[0])
     else:
-        trained_on = dataset.load("train", store.cache)
-    judged = dataset.load(task["split"], store.cache)
+        trained_on = load_split(dataset, "train", store.cache)
+    judged = load_split(dataset, task["split"], store.cache)
     cost, context = context_of(stage, store, seed=cell.eval_seed)
     seconds = {kind: manifest["run"]["seconds"] for kind, manifest in rests_on.items()}
     with timed(cost):

@@ -58,7 +58,7 @@ def test_nothing_is_imported_to_read_it(package):
 def closure(value):
     found = {}
     for module in {value["type"].partition(":")[0]}:
-        _close(module, module.partition(".")[0], found)
+        _close(module, found)
     return set(found)
 
 
@@ -78,5 +78,22 @@ def test_an_objective_and_a_guidance_count_only_where_they_are_used():
 def test_the_harness_itself_does_not_count(package):
     (package / "method.py").write_text(textwrap.dedent("import benchmark.store\nfrom benchmark.types import Cell\n"))
     found = {}
-    _close(f"{package.name}.method", package.name, found)
+    _close(f"{package.name}.method", found)
     assert set(found) == {f"{package.name}.method"}
+
+
+def test_a_method_built_on_one_of_the_harness_counts_it(package):
+    (package / "method.py").write_text("from methods.coreset import Herding\nimport numpy\n")
+    found = {}
+    _close(f"{package.name}.method", found)
+    assert {"methods.coreset", "methods.embedder"} <= set(found)
+    assert not [name for name in found if name.startswith("numpy")]
+
+
+def test_a_file_beside_it_counts(package, monkeypatch):
+    helper = package.parent / f"{package.name}_helper.py"
+    helper.write_text("SHIFT = 0\n")
+    (package / "method.py").write_text(f"import {helper.stem}\n")
+    before = digest(package)
+    helper.write_text("SHIFT = 7\n")
+    assert digest(package) != before

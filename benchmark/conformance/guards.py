@@ -12,8 +12,12 @@ from typing import Any
 
 from benchmark.types import Dataset
 
-DATA_SUFFIXES = {".arrow", ".bin", ".bmp", ".csv", ".gz", ".jpeg", ".jpg", ".npy", ".npz", ".parquet", ".pickle"}
-DATA_SUFFIXES |= {".pkl", ".png", ".pt", ".pth", ".safetensors", ".tar", ".webp", ".zip"}
+DATA_SUFFIXES = {".arrow", ".bin", ".bmp", ".ckpt", ".csv", ".dat", ".gif", ".gz", ".h5", ".hdf5", ".jpeg", ".jpg"}
+DATA_SUFFIXES |= {".json", ".lmdb", ".mat", ".mdb", ".npy", ".npz", ".parquet", ".pickle", ".pkl", ".png", ".pt"}
+DATA_SUFFIXES |= {".pth", ".safetensors", ".tar", ".tfrecord", ".tif", ".tiff", ".webp", ".zip"}
+
+PROCESSES = {"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn"}
+WATCHED = {"open", "socket.getaddrinfo", "socket.connect", *PROCESSES}
 
 
 class Touched(BaseException):
@@ -21,43 +25,93 @@ class Touched(BaseException):
 
 
 @contextmanager
-def no_data(allowed: Path) -> Iterator[None]:
-    """Inside, loading a split of any dataset, opening a data file outside ``allowed`` or looking for another host
-    raises Touched. Native code that opens files by itself is not seen."""
+def no_data(allowed: Path) -> Iterator[list[str]]:
+    """Inside, loading a split of any dataset, opening a data file outside ``allowed``, looking for another host or
+    starting a process raises Touched. What was done is in the list, though the exception be caught or lost in a thread.
+
+    Not seen: native code that opens files by itself, and data that was loaded before.
+    """
     patched = [(cls, cls.__dict__["load"]) for cls in _below(Dataset) if "load" in cls.__dict__]
+    touched: list[str] = []
 
     def refuse(self: Dataset, split: str, cache: Any = None) -> Any:
-        raise Touched(f"loads the {split} split of {self.name} itself, at {_line()}")
+        _touch(f"loads the {split} split of {self.name} itself")
 
     for cls, _ in patched:
         cls.load = refuse  # type: ignore[method-assign]
-    _watched.append(allowed)
+    _watched.append((allowed, touched))
     if not _hooked:
         sys.addaudithook(_audit)
         _hooked.append(True)
     try:
-        yield
+        yield touched
     finally:
         _watched.pop()
         for cls, load in patched:
             cls.load = load  # type: ignore[method-assign]
 
 
-_watched: list[Path] = []
+_watched: list[tuple[Path, list[str]]] = []
 _hooked: list[bool] = []
 """not empty once the audit hook is in place: Python has no way to take one out"""
 
 
 def _audit(event: str, arguments: tuple[Any, ...]) -> None:
-    if not _watched:
+    if event not in WATCHED or not _watched or _importing():
         return
     if event == "socket.getaddrinfo" or (event == "socket.connect" and isinstance(arguments[1], tuple)):
-        raise Touched(f"connects to the network, at {_line()}")
-    if event != "open" or not isinstance(arguments[0], str | bytes):
-        return
-    path = Path(os.fsdecode(arguments[0]))
-    if path.suffix.lower() in DATA_SUFFIXES and not path.absolute().is_relative_to(_watched[-1].absolute()):
-        raise Touched(f"opens the file {path.name}, at {_line()}")
+        _touch("connects to the network")  # where a path would be a socket of this machine
+    elif event in PROCESSES:
+        if not _by_a_package():  # they ask for the number of processors and the like
+            _touch("starts another process")
+    elif event == "open" and isinstance(arguments[0], str | bytes):
+        path = Path(os.fsdecode(arguments[0]))
+        if path.suffix.lower() in DATA_SUFFIXES and not _allowed(path):
+            _touch(f"opens the file {path.name}")
+
+
+def _importing() -> bool:
+    """Whether a library is being imported, which may look at whatever it likes."""
+    for name in _files():
+        if name.startswith("<frozen importlib"):
+            return True
+        if not _of_a_library(name):
+            return False
+    return False
+
+
+def _by_a_package() -> bool:
+    """Whether an installed package, and not the method itself, called into Python's own library."""
+    return next((("site-packages" in name) for name in _files() if not _of_python(name)), False)
+
+
+def _files() -> Iterator[str]:
+    """Where the code under way is written, innermost first, this module left out."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code.co_filename != __file__:
+            yield frame.f_code.co_filename
+        frame = frame.f_back  # type: ignore[assignment]
+
+
+def _of_python(filename: str) -> bool:
+    return filename.startswith("<") or ("/lib/python" in filename and "site-packages" not in filename)
+
+
+def _of_a_library(filename: str) -> bool:
+    return "site-packages" in filename or _of_python(filename)
+
+
+def _allowed(path: Path) -> bool:
+    """Whether a file lies in the folder that the method was lent, or is a place that modules are looked for in."""
+    return str(path) in sys.path or path.absolute().is_relative_to(_watched[-1][0].absolute())
+
+
+def _touch(what: str) -> None:
+    """Put a violation on the list, and raise it."""
+    told = f"{what}, at {_line()}"
+    _watched[-1][1].append(told)
+    raise Touched(told)
 
 
 def _below(base: Any) -> Iterator[type[Dataset]]:
@@ -69,7 +123,7 @@ def _below(base: Any) -> Iterator[type[Dataset]]:
 def _line() -> str:
     """The line nearest to the data that is neither the harness's nor a library's, or else the nearest."""
     frames = [f for f in traceback.extract_stack() if "/benchmark/" not in f.filename]
-    own = [f for f in frames if "site-packages" not in f.filename and "/lib/python" not in f.filename]
+    own = [f for f in frames if not _of_a_library(f.filename)]
     frame = (own or frames)[-1]
     return f"{Path(frame.filename).name}, line {frame.lineno}"
 
@@ -87,10 +141,13 @@ def gradients() -> Iterator[dict[str, Any]]:
     def watch(optimiser: torch.optim.Optimizer, *_: Any) -> None:
         for group in optimiser.param_groups:
             for p in group["params"]:
+                if not p.requires_grad:
+                    continue
                 seen[id(p)] = p
                 if p.grad is not None:
                     moved.add(id(p))
-                    if not torch.isfinite(p.grad).all():
+                    values = p.grad.coalesce().values() if p.grad.is_sparse else p.grad
+                    if not torch.isfinite(values).all():
                         bad.add(tuple(p.shape))
 
     found: dict[str, Any] = {}

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import tempfile
+import textwrap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-from benchmark.conformance.checks import CHECKS, Check
+from benchmark.conformance.checks import CHECKS, UNTRIED, Check
+from benchmark.conformance.elsewhere import Asked, digests_elsewhere
 from benchmark.conformance.trial import Trial, sample_of
+from benchmark.images import LabeledImages
 from benchmark.study import Study
+
+LONGEST = 400
+"""characters of a finding"""
 
 
 @dataclass(frozen=True)
@@ -22,19 +29,29 @@ class Finding:
     seconds: float
 
 
-def run_checks(study: Study, name: str, say: Callable[[Finding], None] = lambda _: None) -> list[Finding]:
-    """Every check on the method ``name`` of a study of one dataset."""
+def run_checks(
+    study: Study, name: str, say: Callable[[Finding], None] = lambda _: None, checks: Sequence[Check] = CHECKS
+) -> list[Finding]:
+    """The checks on the method ``name`` of a study of one dataset; none after one that makes the others pointless."""
     (dataset,) = study.datasets.values()
-    method = study.methods[dataset.name, name]
+    method, sample = study.methods[dataset.name, name], sample_of(dataset)
+
+    @cache
+    def others() -> dict[Asked, str]:
+        return digests_elsewhere(study.config, name, [(2, 0), (2, UNTRIED)])
+
     findings: list[Finding] = []
-    for check in CHECKS:
+    for check in checks:
         with tempfile.TemporaryDirectory() as folder:
             started = time.perf_counter()
-            trial = Trial(method, sample_of(dataset), study.networks, Path(folder))
+            real = LabeledImages(sample.images.clone(), sample.labels.clone(), sample.classes)
+            trial = Trial(method, real, study.networks, Path(folder), elsewhere=lambda *asked: others()[asked])
             try:
                 wrong = check.find(trial)
-            except Exception as error:  # whatever a stranger's code does is a finding
+            except (Exception, SystemExit) as error:  # whatever a stranger's code does is a finding
                 wrong = f"{type(error).__name__}: {' '.join(str(error).split())}"
-            findings.append(Finding(check, wrong, time.perf_counter() - started))
+            findings.append(Finding(check, textwrap.shorten(wrong, LONGEST), time.perf_counter() - started))
             say(findings[-1])
+        if wrong and check.first:
+            break
     return findings

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+import uuid
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from benchmark.images import LabeledImages
+from benchmark.stage_parts import load_split
 from benchmark.types import Dataset, Distiller, Network, StageContext
 from benchmark.values import build, describe
 
@@ -18,10 +21,10 @@ CLASSES = 4
 
 
 def sample_of(dataset: Dataset) -> LabeledImages:
-    """The first images of the first classes of the train split of ``dataset``."""
+    """The first images of the first classes of the train split of ``dataset``. Raises BenchError."""
     import torch
 
-    train = dataset.load("train")
+    train = load_split(dataset, "train")
     index = [(train.labels == k).nonzero()[:PER_CLASS, 0] for k in range(min(CLASSES, len(train.classes)))]
     chosen = torch.cat(index)
     return LabeledImages(train.images[chosen], train.labels[chosen], train.classes[: len(index)])
@@ -37,13 +40,40 @@ class Trial:
     folder: Path
     """where scratch folders go"""
     logged: dict[str, float] = field(default_factory=dict)
-    """what stages logged: the last value of each name"""
+    """what stages logged: the last value of each name, or the first that was not finite"""
     prepared: dict[tuple[str, ...], Any] = field(default_factory=dict)
+    elsewhere: Callable[[int, int], str] = lambda ipc, seed: ""
+    """digest of what another process makes at an ipc and seed"""
 
-    def context(self, seed: int) -> StageContext:
+    @property
+    def most(self) -> int:
+        """The largest ipc that is tried."""
+        return min(3, int(self.real.labels.bincount().min()))
+
+    def context(self, seed: int, data: str = "") -> StageContext:
+        """As a worker gets it; ``data`` names the train split, that of the trial by default."""
         scratch = self.folder / f"scratch-{seed}"
         scratch.mkdir(parents=True, exist_ok=True)
-        return StageContext(seed=seed, networks=self.networks, log=self.logged.update, scratch=scratch)
+        return StageContext(
+            seed=seed,
+            data=data or self.real.digest(),
+            networks=self.networks,
+            log=self._log,
+            cache=self._cache,
+            scratch=scratch,
+        )
+
+    def _log(self, values: Mapping[str, float]) -> None:
+        for name, value in values.items():
+            if math.isfinite(self.logged.get(name, 0.0)):
+                self.logged[name] = value
+
+    def _cache(self, name: str, fill: Callable[[Path], None]) -> Path:
+        folder = self.folder / "cache" / name
+        if not folder.exists():
+            folder.mkdir(parents=True)
+            fill(folder)
+        return folder
 
     def state(self, seed: int) -> Any:
         """The state of the last preparation for ``seed``, saved and loaded on the way as between two workers."""
@@ -51,20 +81,26 @@ class Trial:
         for n, preparation in enumerate(chain, 1):
             key = tuple(str(describe(p)) for p in chain[:n])
             if key not in self.prepared:
-                made = preparation.run(self.real, state, self.context(0))
-                folder = self.folder / f"prepared-{len(self.prepared)}"
+                made = preparation.run(self.real, None if preparation.apart else state, self.context(0))
+                folder = self.folder / f"prepared-{uuid.uuid4().hex}"
                 folder.mkdir(parents=True)
                 preparation.save(made, folder)
                 self.prepared[key] = folder
             state = preparation.load(self.prepared[key], state, self.context(0))
         return state
 
-    def distil(self, ipc: int = 2, seed: int = 0, real: LabeledImages | None = None) -> LabeledImages:
-        """What the method makes, from a method rebuilt of the fields that it says it reads, as in a worker."""
+    def distil(
+        self, ipc: int = 2, seed: int = 0, real: LabeledImages | None = None, part: bool = False
+    ) -> LabeledImages:
+        """What the method makes, from a method rebuilt of the fields that it says it reads, as in a worker.
+
+        ``real``: other train images; with ``part``, some classes of the trial's own.
+        """
         described = describe(self.method)
         method: Distiller = build({key: described[key] for key in ("type", *self.method.reads())})
+        data = real.digest() if real and not part else ""
         with deterministic():
-            return method.distill(real or self.real, self.state(seed), ipc, self.context(seed))
+            return method.distill(real or self.real, self.state(seed), ipc, self.context(seed, data))
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import keyword
 import re
 import shlex
@@ -10,6 +11,7 @@ from pathlib import Path
 from string import Template
 from typing import Literal, get_args
 
+from benchmark import registry
 from benchmark.errors import BenchError
 
 Kind = Literal["method", "objective", "guidance", "dataset", "network"]
@@ -38,6 +40,11 @@ def write_plugin(kind: Kind, name: str, folder: Path) -> list[Path]:
     """The files of a new plug-in in ``folder``. Raises BenchError for a bad name and for files that are there."""
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
         raise BenchError(f"{name!r} cannot name a {kind}: use small letters, digits and underscores, a letter first.")
+    registered = registry.entries("arch" if kind == "network" else kind)
+    if name in registered:
+        raise BenchError(f"there is a {kind} {name!r} already, from {registered[name].origin}. Choose another name.")
+    if importlib.util.find_spec(name) is not None and not (folder / f"{name}.py").exists():
+        raise BenchError(f"there is a Python module {name!r} already, which {name}.py would hide. Choose another name.")
     check, command = usage(kind, name)
     words = {
         "name": name,

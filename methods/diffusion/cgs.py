@@ -39,6 +39,10 @@ class CGS(Guidance):
     schedule: Literal["constant", "abar", "one_minus_abar"] = "constant"
     """factor on both etas: 1; abar, stronger towards the image; or 1 - abar, stronger towards the noise"""
 
+    def __post_init__(self) -> None:
+        if self.window[0] > self.window[1]:
+            raise ValueError(f"window {self.window} ends before it begins")
+
     def correction(self, sets: LatentSets) -> torch.Tensor:
         import torch
 

@@ -70,6 +70,10 @@ class Steering(ABC):
         """How many latents of a class are denoised at once; the next ones follow when these are finished."""
         return ipc
 
+    def classes_at_once(self) -> int | None:
+        """How many classes share a scene at most; None is as many as the sampler's micro-batch holds."""
+        return None
+
     @abstractmethod
     def begin(self, scene: Scene) -> Guide:
         """The guide of the classes of ``scene``; whatever it remembers starts empty here."""

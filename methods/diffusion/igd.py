@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class IGD(Steering):
     """Influence-guided diffusion (ICLR 2025): towards images that train a network as the real ones of their class do.
 
-    After each step z <- z - sigma_t (k g_I + gamma g_D), sigma_t = sqrt(1 - abar_t), both gradients by the predicted
-    image x0_hat with the diffusion model held fixed.
+    After each step z <- z - sigma_t (k g_I + gamma g_D), sigma_t = sqrt(1 - abar_t) at the noise level that the step
+    arrives at, both gradients by the image x0_hat that it predicted, with the diffusion model held fixed.
 
     g_I is that of minus the influence: over checkpoints theta_e of a surrogate, the mean similarity between the
     gradient by theta_e of the loss on the decoded x0_hat and the mean gradient on real images of the class (TracIn,
@@ -46,6 +46,10 @@ class IGD(Steering):
     at_once: Count = 1
     """images of a class that are made side by side, which do not see each other; one by one in the paper"""
 
+    def __post_init__(self) -> None:
+        if self.window[0] > self.window[1]:
+            raise ValueError(f"window {self.window} ends before it begins")
+
     def preparations(self, seed: int) -> tuple[Preparation, ...]:
         return (self.surrogate,)
 
@@ -54,6 +58,10 @@ class IGD(Steering):
 
     def together(self, ipc: int) -> int:
         return min(self.at_once, ipc)
+
+    def classes_at_once(self) -> int | None:
+        """Ten: gradients by all weights are kept for each class and checkpoint."""
+        return 10
 
     def begin(self, scene: Scene) -> Guide:
         from methods.diffusion.igd_guide import InfluenceGuide

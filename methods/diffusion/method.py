@@ -105,4 +105,6 @@ class Diffusion(Distiller):
     def _groups(self, chunks: list[tuple[str, ...]], ipc: int) -> list[tuple[str, ...]]:
         """Classes denoised at once: of one chunk, and as many as fill a micro-batch; a class's set stays whole."""
         size = max(1, self.sampler.micro_batch // ipc)
+        if self.guidance and (most := self.guidance.classes_at_once()):
+            size = min(size, most)
         return [chunk[i : i + size] for chunk in chunks for i in range(0, len(chunk), size)]

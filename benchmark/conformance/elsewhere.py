@@ -1,0 +1,54 @@
+"""A method's sets as another process makes them: with other hashes, another order of sets, and nothing in memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmark.config import Config
+
+OTHER_HASHES = "20261"
+"""PYTHONHASHSEED of the other process, whatever that of this one is"""
+
+Asked = tuple[int, int]
+"""(ipc, seed)"""
+
+
+class Failed(Exception):
+    """The other process could not make the sets: its last words."""
+
+
+def digests_elsewhere(config: Config, name: str, asked: Sequence[Asked]) -> dict[Asked, str]:
+    """Digests of the sets of the method ``name`` that a new process makes of the sample. Raises Failed."""
+    with tempfile.TemporaryDirectory() as folder:
+        answer = Path(folder, "digests.json")
+        task = {"config": config.model_dump(mode="json"), "method": name, "asked": list(asked), "answer": str(answer)}
+        here = os.pathsep.join(path for path in sys.path if path)
+        environment = {**os.environ, "PYTHONHASHSEED": OTHER_HASHES, "PYTHONPATH": here}
+        command = [sys.executable, "-m", "benchmark.conformance.elsewhere"]
+        done = subprocess.run(command, input=json.dumps(task), capture_output=True, text=True, env=environment)
+        if not answer.is_file():
+            raise Failed((done.stderr.strip().splitlines() or [f"it ended with exit code {done.returncode}"])[-1])
+        return dict(zip(asked, json.loads(answer.read_text()), strict=True))
+
+
+def _main() -> None:
+    from benchmark.conformance.trial import Trial, sample_of
+    from benchmark.study import resolve
+
+    task = json.load(sys.stdin)
+    study = resolve(Config.model_validate(task["config"]))
+    (dataset,) = study.datasets.values()
+    with tempfile.TemporaryDirectory() as folder:
+        trial = Trial(study.methods[dataset.name, task["method"]], sample_of(dataset), study.networks, Path(folder))
+        digests = [trial.distil(ipc, seed).digest() for ipc, seed in task["asked"]]
+    Path(task["answer"]).write_text(json.dumps(digests))
+
+
+if __name__ == "__main__":
+    _main()
