@@ -110,6 +110,8 @@ def _in_full(value: Any, changes: dict[str, Any], where: str) -> dict[str, Any]:
         *parents, last = inside[0]
         node: Any = full
         for part in parents:
+            if isinstance(node.get(part), str):
+                node[part] = {"type": node[part]}
             node = node.setdefault(part, {})
         if not isinstance(node, dict) or last in node:
             raise BenchError(f"{where}: {name} is {'.'.join(inside[0])}, which is set already. Give one of them.")

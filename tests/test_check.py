@@ -1,10 +1,15 @@
 """The conformance suite: every built-in method passes, and each way to cheat fails for its own reason."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from benchmark import registry
 from benchmark.config import load_config
+from benchmark.conformance import suite
 from benchmark.conformance.checks import CHECKS
+from benchmark.conformance.elsewhere import digests_elsewhere
 from benchmark.conformance.suite import run_checks
 from benchmark.study import resolve
 from tests.invoke import invoke
@@ -13,8 +18,15 @@ from tests.test_plugins import plugin  # noqa: F401  (a fixture)
 BUILT_IN = [name for name, entry in registry.entries("method").items() if not entry.load().whole]
 
 
+@pytest.fixture(scope="module")
+def elsewhere():
+    """What another process makes by every method: one process for all, since they take seconds to start."""
+    return digests_elsewhere(load_config("check", {"grid.methods": BUILT_IN}, []), suite.ASKED)
+
+
 @pytest.mark.parametrize("name", BUILT_IN)
-def test_built_in_methods_keep_all_rules(name):
+def test_built_in_methods_keep_all_rules(name, elsewhere, monkeypatch):
+    monkeypatch.setattr(suite, "digests_elsewhere", lambda config, asked: elsewhere)
     findings = run_checks(resolve(load_config("check", {"grid.methods": [name]}, [])), name)
     assert {f.check.name: f.wrong for f in findings if f.wrong} == {}
 
@@ -259,3 +271,9 @@ def test_a_variant_with_blanks_and_a_grid(plugin):  # noqa: F811
     done = invoke("check", "rsm[weight=grid(1,2)]")
     assert done.returncode == 2
     assert "a check is of one method" in done.stderr
+
+
+def test_the_guide_names_every_rule_in_the_order_in_which_they_are_tried():
+    guide = (Path(__file__).parents[1] / "docs" / "adding-a-method.md").read_text()
+    rows = re.findall(r"^\| ([a-z ]+) \| ", guide.partition("## 2.")[0], re.M)
+    assert rows == ["rule", *(check.name for check in CHECKS)]

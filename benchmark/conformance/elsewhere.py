@@ -23,18 +23,19 @@ class Failed(Exception):
     """The other process could not make the sets: its last words."""
 
 
-def digests_elsewhere(config: Config, name: str, asked: Sequence[Asked]) -> dict[Asked, str]:
-    """Digests of the sets of the method ``name`` that a new process makes of the sample. Raises Failed."""
+def digests_elsewhere(config: Config, asked: Sequence[Asked]) -> dict[str, dict[Asked, str]]:
+    """For each method of ``config``, digests of the sets that a new process makes of the sample. Raises Failed."""
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder, "digests.json")
-        task = {"config": config.model_dump(mode="json"), "method": name, "asked": list(asked), "answer": str(answer)}
+        task = {"config": config.model_dump(mode="json"), "asked": list(asked), "answer": str(answer)}
         here = os.pathsep.join(path for path in sys.path if path)
         environment = {**os.environ, "PYTHONHASHSEED": OTHER_HASHES, "PYTHONPATH": here}
         command = [sys.executable, "-m", "benchmark.conformance.elsewhere"]
         done = subprocess.run(command, input=json.dumps(task), capture_output=True, text=True, env=environment)
         if not answer.is_file():
             raise Failed((done.stderr.strip().splitlines() or [f"it ended with exit code {done.returncode}"])[-1])
-        return dict(zip(asked, json.loads(answer.read_text()), strict=True))
+        found = json.loads(answer.read_text())
+        return {name: dict(zip(asked, digests, strict=True)) for name, digests in found.items()}
 
 
 def _main() -> None:
@@ -44,9 +45,11 @@ def _main() -> None:
     task = json.load(sys.stdin)
     study = resolve(Config.model_validate(task["config"]))
     (dataset,) = study.datasets.values()
-    with tempfile.TemporaryDirectory() as folder:
-        trial = Trial(study.methods[dataset.name, task["method"]], sample_of(dataset), study.networks, Path(folder))
-        digests = [trial.distil(ipc, seed).digest() for ipc, seed in task["asked"]]
+    real, digests = sample_of(dataset), {}
+    for (_, name), method in study.methods.items():
+        with tempfile.TemporaryDirectory() as folder:
+            trial = Trial(method, real, study.networks, Path(folder))
+            digests[name] = [trial.distil(ipc, seed).digest() for ipc, seed in task["asked"]]
     Path(task["answer"]).write_text(json.dumps(digests))
 
 

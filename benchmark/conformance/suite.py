@@ -16,6 +16,9 @@ from benchmark.conformance.trial import Trial, sample_of
 from benchmark.images import LabeledImages
 from benchmark.study import Study
 
+ASKED = ((2, 0), (2, UNTRIED))
+"""(ipc, seed) of the sets that another process makes"""
+
 LONGEST = 400
 """characters of a finding"""
 
@@ -38,7 +41,7 @@ def run_checks(
 
     @cache
     def others() -> dict[Asked, str]:
-        return digests_elsewhere(study.config, name, [(2, 0), (2, UNTRIED)])
+        return digests_elsewhere(study.config, ASKED)[name]
 
     findings: list[Finding] = []
     for check in checks:
