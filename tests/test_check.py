@@ -277,3 +277,48 @@ def test_the_guide_names_every_rule_in_the_order_in_which_they_are_tried():
     guide = (Path(__file__).parents[1] / "docs" / "adding-a-method.md").read_text()
     rows = re.findall(r"^\| ([a-z ]+) \| ", guide.partition("## 2.")[0], re.M)
     assert rows == ["rule", *(check.name for check in CHECKS)]
+
+
+UNSEEDED = """
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+
+from benchmark.registry import register
+from benchmark.types import Distiller, LabeledImages, Preparation
+
+
+@dataclass(frozen=True)
+class Drawn(Preparation):
+    stage: ClassVar[str] = "embed"
+
+    def run(self, real, before, ctx):
+        return int(np.random.default_rng().integers(2**40))
+
+    def save(self, state, folder):
+        (folder / "state.txt").write_text(str(state))
+
+    def load(self, folder, before, ctx):
+        return int((folder / "state.txt").read_text())
+
+
+@register("method", "unseeded")
+@dataclass(frozen=True)
+class Unseeded(Distiller):
+    def preparations(self, seed):
+        return (Drawn(),)
+
+    def distill(self, real, state, ipc, ctx):
+        index = [k for label in range(4) for k in (real.labels == label).nonzero()[:ipc, 0].tolist()]
+        random = torch.Generator().manual_seed(state + ctx.seed)
+        images = torch.randint(0, 256, real.images[index].shape, dtype=torch.uint8, generator=random)
+        return LabeledImages(images=images, labels=real.labels[index], classes=real.classes)
+"""
+
+
+def test_a_preparation_that_draws_without_a_seed_is_found_by_another_process(plugin):  # noqa: F811
+    config = load_config("check", {"grid.methods": ["unseeded"], "plugins": [str(plugin("unseeded", UNSEEDED))]}, [])
+    found = {f.check.name: f.wrong for f in run_checks(resolve(config), "unseeded", checks=CHECKS[3:5])}
+    assert found == {"same seed": "", "another process": "another process makes other images with the same seed"}
