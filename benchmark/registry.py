@@ -30,6 +30,12 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 CLASSES: tuple[Kind, ...] = ("dataset", "objective", "guidance")
 """kinds of which the class is registered; of the others it is an instance"""
 
+NAME = r"[A-Za-z0-9][A-Za-z0-9_.@+-]*"
+"""what can be named on a command line: no commas, brackets or slashes"""
+
+DISTRIBUTION = "dataset-distillation-bench"
+"""the harness's own, whose parts are tested to be importable"""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -124,19 +130,11 @@ def register(kind: Kind, name: str) -> Callable[[T], T]:
     return add
 
 
-NAME = r"[A-Za-z0-9][A-Za-z0-9_.@+-]*"
-"""what can be named on a command line: no commas, brackets or slashes"""
-
-
 def forget(origin: str) -> None:
     """Take back what the file ``origin`` registered, before it is run again or because it failed."""
     for key in [key for key, entry in _decorated.items() if entry.origin == origin]:
         del _decorated[key]
     entries.cache_clear()
-
-
-DISTRIBUTION = "dataset-distillation-bench"
-"""the harness's own, whose parts are tested to be importable"""
 
 
 def trouble(entry: Entry) -> str:

@@ -9,7 +9,8 @@ import dataclasses
 import importlib
 import math
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import reduce
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -91,6 +92,11 @@ def hints_of(cls: type) -> dict[str, Any]:
             f"the fields of {cls.__module__}.{cls.__qualname__} cannot be read: {error}. Import the types of fields "
             "where the module runs, not under TYPE_CHECKING."
         ) from None
+
+
+def nested(place: Iterable[str], value: Any) -> Any:
+    """``value`` at a place in nested dictionaries, as ``override`` takes it: a, b -> ``{"a": {"b": value}}``."""
+    return reduce(lambda inner, part: {part: inner}, reversed(tuple(place)), value)
 
 
 def _in_full(value: Any, changes: dict[str, Any], where: str) -> dict[str, Any]:

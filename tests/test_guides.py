@@ -1,18 +1,15 @@
 """Every command of the README and the guides runs, on a budget of seconds, and does what is said of it."""
 
 import contextlib
-import os
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from benchmark import registry
 from benchmark.data.imagewoof import WNIDS as WOOF
-from tests.invoke import invoke
+from tests.invoke import invoke, own_process
+from tests.registered import forgotten
 from tests.test_data import make_tree
 from tests.test_pretrained import tiny_pipeline
 
@@ -87,7 +84,7 @@ def guide(tmp_path_factory):
         prepare("export", "--store", "nette", "--out", "made")
         next(folder.glob("made/imagenette/random/*")).rename(places["SETS"])
         search = ["tune", "cgs", "--ipc", "1", "--search", "grid", "--param", "methods.cgs.guidance.eta_dm=grid(0,5)"]
-        done = own_process([*search, *SEEDS, *QUICK])
+        done = own_process(*search, *SEEDS, *QUICK, RAY_AUTH_MODE="disabled")
         assert done.returncode == 0, done.stderr
         (places["TUNE"],) = re.findall(r"--tuned (\S+)", done.stderr + done.stdout)
     return folder, places
@@ -107,23 +104,11 @@ def prepare(*arguments):
     assert done.returncode == 0, done.stderr
 
 
-def own_process(arguments):
-    """For Ray Tune, which mistakes the actors of a process that has had other Ray clusters."""
-    command = [sys.executable, "-m", "benchmark.cli.main", *map(str, arguments)]
-    environment = {**os.environ, "RAY_AUTH_MODE": "disabled"}
-    return subprocess.run(command, capture_output=True, text=True, timeout=240, env=environment)
-
-
 @pytest.fixture(autouse=True)
-def forgotten():
-    """What plug-ins registered is forgotten: each command is one of its own."""
-    before = dict(registry._decorated)
-    yield
-    registry._decorated.clear()
-    registry._decorated.update(before)
-    registry.entries.cache_clear()
-    for name in ("my_method", "my_term"):
-        sys.modules.pop(name, None)
+def alone():
+    """Each command is one of its own, and knows nothing of the plug-ins of another."""
+    with forgotten(["my_method", "my_term"]):
+        yield
 
 
 @pytest.mark.parametrize("command", commands())
@@ -133,7 +118,7 @@ def test_it_runs(command, guide, tmp_path):
     if verb == "new":
         rest += ["--out", tmp_path]
     with contextlib.chdir(folder):
-        done = own_process([verb, *rest]) if verb == "tune" else invoke(verb, *rest)
+        done = own_process(verb, *rest, RAY_AUTH_MODE="disabled") if verb == "tune" else invoke(verb, *rest)
     assert done.returncode == 0, done.stderr
     assert done.stdout or verb == "new"
     if "--out" in rest:

@@ -15,6 +15,7 @@ from benchmark.plugins import load_plugins
 from benchmark.store import Store
 from benchmark.study import resolve
 from tests.invoke import invoke
+from tests.registered import forgotten
 
 METHOD = '''
 from dataclasses import dataclass
@@ -73,13 +74,8 @@ def plugin(tmp_path):
         names.append(name)
         return path
 
-    before = dict(registry._decorated)
-    yield write
-    registry._decorated.clear()
-    registry._decorated.update(before)
-    registry.entries.cache_clear()
-    for name in names:
-        sys.modules.pop(name, None)
+    with forgotten(names):
+        yield write
 
 
 @pytest.mark.parametrize("executor", ["inline", "ray"])

@@ -1,7 +1,6 @@
 """What the README shows is what happens."""
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -9,19 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.invoke import own_process
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
 
 def bench(*arguments, path="", cwd=None):
-    return subprocess.run(
-        [sys.executable, "-m", "benchmark.cli.main", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=240,
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(path), "COLUMNS": "200"},
-    )
+    return own_process(*arguments, cwd=cwd, PYTHONPATH=str(path), COLUMNS="200")
 
 
 PROJECT = """\

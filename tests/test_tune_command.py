@@ -1,13 +1,11 @@
 """``bench tune`` on Ray Tune, from the command line to the picture."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 
 from benchmark.store import Store
-from tests.invoke import invoke
+from tests.invoke import invoke, own_process
 from tests.trials import one_by_one
 
 LR = "methods.dm.lr"
@@ -27,19 +25,7 @@ def tune(study, store, *arguments):
 @pytest.mark.timeout(600)
 def test_asha_stops_a_bad_trial_early_and_it_is_on_record(tiny_study, tmp_path):
     asked = ["--param", f"{LR}=grid(1e6, 0.5)", "--seeds", "0-2", "--scheduler", "asha", *ONE_AT_A_TIME]
-    # In a process of its own: Tune mistakes the actors of a process that has had other Ray clusters.
-    command = [
-        sys.executable,
-        "-m",
-        "benchmark.cli.main",
-        "tune",
-        "dm",
-        "--config",
-        tiny_study,
-        "--store",
-        tmp_path / "s",
-    ]
-    done = subprocess.run([*map(str, command), *asked, "--json"], capture_output=True, text=True)
+    done = own_process("tune", "dm", "--config", tiny_study, "--store", tmp_path / "s", *asked, "--json")
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     own, bad, _ = document["trials"]

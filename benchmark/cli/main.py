@@ -27,13 +27,14 @@ from benchmark.cli.status import status
 from benchmark.cli.table import table
 from benchmark.cli.tune import tune
 from benchmark.errors import BenchError
+from benchmark.registry import DISTRIBUTION
 
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="dataset-distillation-bench", prog_name="bench")
+@click.version_option(package_name=DISTRIBUTION, prog_name="bench")
 def bench() -> None:
     """Compare dataset-distillation methods: one interface, one protocol, one table.
 

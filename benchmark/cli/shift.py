@@ -89,7 +89,7 @@ def space_of(name: str, assignments: tuple[str, ...]) -> Preparation | None:
     from benchmark.config import read_assignment
     from benchmark.errors import BenchError, unknown
     from benchmark.types import Preparation
-    from benchmark.values import override
+    from benchmark.values import nested, override
 
     reference = SPACES.get(name, name)
     if reference is None:
@@ -108,9 +108,7 @@ def space_of(name: str, assignments: tuple[str, ...]) -> Preparation | None:
         raise BenchError(f"the space {name!r} is a {type(preparation).__name__}, not a Preparation.")
     for assignment in assignments:
         key, change = read_assignment(assignment, "epochs=20")
-        for part in reversed(key.split(".")):
-            change = {part: change}
-        preparation = override(preparation, change, f"space {name}")
+        preparation = override(preparation, nested(key.split("."), change), f"space {name}")
     return preparation
 
 

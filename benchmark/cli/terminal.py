@@ -28,10 +28,10 @@ def print_terminal(tables: Iterable[Tabular], out: TextIO) -> None:
     console = Console(file=out, highlight=False)
     for tabular in tables:
         whole = tabular.table()
+        width = _width(_rich(whole), console)
         if not out.isatty():
-            console.width = max(80, _width(_rich(whole), console))
-        fits = _width(_rich(whole), console) <= console.width
-        for table in method_tables([tabular]) if isinstance(tabular, Block) and not fits else [whole]:
+            console.width = max(80, width)
+        for table in method_tables([tabular]) if isinstance(tabular, Block) and width > console.width else [whole]:
             shown = _rich(table)
             if _width(shown, console) > console.width:
                 same, rest = _apart(table)
@@ -55,7 +55,8 @@ def _apart(table: Table) -> tuple[str, Table]:
     same = [n for n in range(table.stub) if first and all(row[n] == first[n] for row in table.rows)]
     told = ", ".join(f"{table.columns[n].title} {first[n].text}" for n in same)
     kept = [n for n in range(len(table.columns)) if n not in same]
-    columns, rows = (tuple(table.columns[n] for n in kept), tuple(tuple(row[n] for n in kept) for row in table.rows))
+    columns = tuple(table.columns[n] for n in kept)
+    rows = tuple(tuple(row[n] for n in kept) for row in table.rows)
     return told, replace(table, columns=columns, rows=rows, stub=table.stub - len(same))
 
 

@@ -8,7 +8,6 @@ import random
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
 
 from benchmark.attempt import measure_from_here, peaks
 from benchmark.conformance.elsewhere import Failed
@@ -19,7 +18,7 @@ from benchmark.errors import InvalidOutput
 from benchmark.fields import places_of
 from benchmark.hyperparameters import ForMemoryAlone
 from benchmark.images import LabeledImages
-from benchmark.values import build, describe, override
+from benchmark.values import build, describe, nested, override
 
 GREY_LEVELS = 1
 """by how much pixels may differ where only the order of a sum differs"""
@@ -158,10 +157,7 @@ def _batch_size(trial: Trial) -> str:
     whole = trial.distil(ipc)
     for place in places_of(trial.method, ForMemoryAlone):
         for size in MICRO_BATCHES:
-            change: Any = size
-            for part in reversed(place):
-                change = {part: change}
-            other = replace(trial, method=override(trial.method, change, "check"))
+            other = replace(trial, method=override(trial.method, nested(place, size), "check"))
             if wrong := _differs(whole, other.distil(ipc), f"with {'.'.join(place)} = {size}"):
                 return wrong
     if trial.method.separable:
@@ -174,12 +170,14 @@ def _batch_size(trial: Trial) -> str:
 
 def _memory(trial: Trial) -> str:
     declared = trial.method.needs().memory_gib
+    if not declared:
+        return ""
     trial.distil()  # what it imports and prepares is loaded
     measure_from_here()
     before = peaks().get("peak_memory_mib", 0)
     trial.distil()
     taken = (peaks().get("peak_memory_mib", 0) - before) / 1024
-    if declared and taken > declared:
+    if taken > declared:
         return f"a handful of small images took {taken:.2g} GiB, and it declares {declared:g}"
     return ""
 

@@ -50,7 +50,7 @@ def write_plugin(kind: Kind, name: str, folder: Path) -> list[Path]:
         "name": name,
         "cls": "".join(part.capitalize() for part in name.split("_")),
         "kind": kind,
-        "method": Template(METHODS[kind]).substitute(name=name),
+        "method": _used_by(kind, name),
         "command": command,
         "check": check,
     }
@@ -70,10 +70,13 @@ def write_plugin(kind: Kind, name: str, folder: Path) -> list[Path]:
 
 def usage(kind: Kind, name: str) -> tuple[str, str]:
     """The command that checks the plug-in, and one that compares it."""
-    method, compare = (Template(text[kind]).substitute(name=name) for text in (METHODS, COMPARE))
     where = f" --set 'grid.datasets=[{name}]'" if kind == "dataset" else ""
-    check = f"bench check --plugin {name}.py{where} {shlex.quote(method)}"
-    return check, f"bench run --plugin {name}.py {compare} --ipc 1"
+    check = f"bench check --plugin {name}.py{where} {shlex.quote(_used_by(kind, name))}"
+    return check, f"bench run --plugin {name}.py {Template(COMPARE[kind]).substitute(name=name)} --ipc 1"
+
+
+def _used_by(kind: Kind, name: str) -> str:
+    return Template(METHODS[kind]).substitute(name=name)
 
 
 def _tested(kind: Kind) -> str:

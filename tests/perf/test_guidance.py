@@ -3,8 +3,6 @@
 pytest tests/perf/test_guidance.py -s
 """
 
-import statistics
-import time
 from functools import partial
 
 import pytest
@@ -16,20 +14,10 @@ from methods.diffusion.cgs import CGS
 from methods.diffusion.dpp import dpp_loss_and_gradient
 from methods.diffusion.guidance import LatentSets
 from methods.diffusion.model import new_transformer
+from tests.timing import seconds
 
 SIZES = (10, 50, 100)
 XL_LAYERS = 28
-
-
-def seconds(work, repeats=5):
-    """Median wall time of ``work`` after one run to warm up."""
-    work()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
 
 
 def autograd(z, eps):

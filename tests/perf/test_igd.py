@@ -3,9 +3,6 @@
 pytest tests/perf/test_igd.py -s -o addopts=
 """
 
-import statistics
-import time
-
 import pytest
 import torch
 
@@ -17,6 +14,7 @@ from methods.diffusion.igd import IGD
 from methods.diffusion.igd_surrogate import NAME, TrainedSurrogate
 from methods.diffusion.scene import Scene
 from tests.conftest import make_model
+from tests.timing import seconds
 
 CLASSES = tuple("abcdefghij")
 
@@ -31,16 +29,6 @@ def guide(side, channels):
     scene = Scene(CLASSES, 1, images, model.encoder, model.decoder, context, {NAME: surrogate})
     x = torch.randn(10, channels, side, side, generator=random)
     return IGD(real_images=10).begin(scene), x
-
-
-def seconds(work, repeats=5):
-    work()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
 
 
 @pytest.mark.parametrize(("side", "channels"), [(8, 1), (64, 3)])
