@@ -29,6 +29,13 @@ class CorruptArtifact(Exception):
         return f"the {self.kind} artifact {self.key[:12]} is damaged: {self.args[2]}"
 
 
+class OutdatedArtifact(CorruptArtifact):
+    """A stored artifact is whole, but an earlier release made it and its manifest lacks what this one needs."""
+
+    def __str__(self) -> str:
+        return f"the {self.kind} artifact {self.key[:12]} was made by a release before {self.args[2]}"
+
+
 class InvalidOutput(Exception):
     """A method returned something that is not a distilled set of what it was asked for."""
 

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchmark.errors import InvalidOutput
+from ddbench.errors import InvalidOutput
 
 if TYPE_CHECKING:
     import torch

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from benchmark.keys import canonical
+from ddbench.keys import canonical
 
 if TYPE_CHECKING:
     import torch

@@ -13,15 +13,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from benchmark.hyperparameters import Count as Count
-from benchmark.hyperparameters import Fraction as Fraction
-from benchmark.hyperparameters import MicroBatch as MicroBatch
-from benchmark.hyperparameters import NonNegative as NonNegative
-from benchmark.hyperparameters import NonNegativeInt as NonNegativeInt
-from benchmark.hyperparameters import Positive as Positive
-from benchmark.images import DistilledSet as DistilledSet
-from benchmark.images import LabeledImages as LabeledImages
-from benchmark.images import Shape as Shape
+from ddbench.hyperparameters import Count as Count
+from ddbench.hyperparameters import Fraction as Fraction
+from ddbench.hyperparameters import MicroBatch as MicroBatch
+from ddbench.hyperparameters import NonNegative as NonNegative
+from ddbench.hyperparameters import NonNegativeInt as NonNegativeInt
+from ddbench.hyperparameters import Positive as Positive
+from ddbench.images import DistilledSet as DistilledSet
+from ddbench.images import LabeledImages as LabeledImages
+from ddbench.images import Shape as Shape
 
 if TYPE_CHECKING:
     import torch
@@ -64,6 +64,9 @@ class Dataset(ABC):
     name: ClassVar[str]
     location: ClassVar[tuple[str, ...]] = ()
     """fields that say where the data is, not what it is: no part of any key, so that folders may move"""
+    naming: ClassVar[tuple[str, ...]] = ()
+    """fields that name the data or its split and change no image: part of the cell alone, so that a data set under
+    another name is judged anew and nothing is distilled again"""
 
     @property
     @abstractmethod
@@ -85,8 +88,11 @@ class Dataset(ABC):
         """Number of train images of each class, without decoding any."""
 
     @abstractmethod
-    def fingerprint(self) -> str:
-        """A digest of the data that ``load`` gives; cheap, and part of every key that depends on the data."""
+    def fingerprint(self, split: Split) -> str:
+        """A digest of the images that ``load(split)`` gives; cheap, and part of every key that depends on them.
+
+        What is distilled is keyed by that of ``train`` alone, so that a change of the test images distils nothing anew.
+        """
 
     def aliases(self) -> Mapping[str, str]:
         """Other names of classes, as people write them, and the class that each means: ``tench`` -> ``n01440764``."""

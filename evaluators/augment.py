@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F
 
-from evaluators import colour, crops
+from ddbench.evaluators import colour, crops
 
 if TYPE_CHECKING:
-    from evaluators.recipe import Augmentation
+    from ddbench.evaluators.recipe import Augmentation
 
 
 def enlarge(images: torch.Tensor, min_side: int) -> torch.Tensor:

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import Any
 
 import torch
 
-from benchmark import seeding
-from benchmark.types import Evaluation, LabeledImages, Network, StageContext
-from evaluators.computing import Computed
-from evaluators.cutmix import cutmix, draw_cut
-from evaluators.losses import Loss, Target
-from evaluators.optimise import learning_rate, make_optimiser
-from evaluators.views import Prepared, make_view
-
-if TYPE_CHECKING:
-    from evaluators.protocols import HardLabels
+from ddbench import seeding
+from ddbench.evaluators.computing import Computed
+from ddbench.evaluators.cutmix import cutmix, draw_cut
+from ddbench.evaluators.losses import Loss, Target
+from ddbench.evaluators.recipe import Recipe
+from ddbench.evaluators.views import Prepared, make_view
+from ddbench.types import Evaluation, LabeledImages, Network, StageContext
 
 
 def train_and_judge(
-    protocol: HardLabels,
+    recipe: Recipe,
     distilled: LabeledImages,
     test: LabeledImages,
     network: Network,
@@ -36,7 +33,7 @@ def train_and_judge(
     classes = tuple(sorted(distilled.classes))
     train = _by_name(distilled, classes)
     judged = _by_name(test, classes)
-    view = make_view(protocol, train.images, ctx.device)
+    view = make_view(recipe, train.images, ctx.device)
     test_images = Prepared(judged.images, lambda part: view.test(part.to(ctx.device)))
     y = train.labels.to(ctx.device)
     soft = None if train.soft is None else train.soft.to(ctx.device)
@@ -47,21 +44,21 @@ def train_and_judge(
     order = seeding.generator("eval-order", ctx.seed)
     augmentation = seeding.generator("eval-augment", ctx.seed)
     mixing = seeding.generator("eval-cutmix", ctx.seed)
-    optimiser = make_optimiser(protocol, model)
+    optimiser = make_optimiser(recipe, model)
     ipc = int(train.labels.bincount().max())
-    epochs, batch_size = protocol.epochs(ipc), protocol.batch_size(ipc)
+    epochs, batch_size = recipe.epochs(ipc), recipe.batch_size(ipc)
     steps_per_epoch = math.ceil(len(y) / batch_size)
-    judge_after = protocol.judged_after(epochs)
+    judge_after = recipe.judged_after(epochs)
 
     step, curve, hits = 0, [], torch.empty(0)
     for epoch in range(1, epochs + 1):
         model.train()
         for index in torch.randperm(len(y), generator=order).split(batch_size):
             for group in optimiser.param_groups:
-                group["lr"] = learning_rate(protocol, step, steps_per_epoch, epochs)
+                group["lr"] = learning_rate(recipe, step, steps_per_epoch, epochs)
             here = index.to(ctx.device)
             batch, target = view.train(index, augmentation), Target(y[here], soft=None if soft is None else soft[here])
-            if protocol.cutmix:
+            if recipe.cutmix:
                 batch, target = _mixed(batch, target, mixing)
             optimiser.zero_grad(set_to_none=True)
             loss(computed(batch), batch, target).backward()
@@ -110,3 +107,27 @@ def _hits(computed: Computed, images: Prepared, labels: torch.Tensor, at_once: i
     starts = range(0, len(labels), at_once)
     chosen = [computed(images[start : start + at_once]).argmax(1) for start in starts]
     return torch.cat(chosen).cpu() == labels
+
+
+def make_optimiser(recipe: Recipe, model: torch.nn.Module) -> torch.optim.Optimizer:
+    """The optimiser of ``recipe`` over the parameters of ``model``."""
+    parameters = list(model.parameters())
+    groups: list[dict[str, Any]] = [{"params": parameters}]
+    if not recipe.decay_all:
+        groups = [
+            {"params": [p for p in parameters if p.ndim > 1]},
+            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+    if recipe.optimiser == "adamw":
+        return torch.optim.AdamW(groups, lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True)
+    return torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
+
+
+def learning_rate(recipe: Recipe, step: int, steps_per_epoch: int, epochs: int) -> float:
+    """The learning rate of optimiser step ``step``, counted from 0."""
+    epoch = step // steps_per_epoch
+    if recipe.schedule == "cosine":
+        return recipe.lr * 0.5 * (1 + math.cos(math.pi * step / (epochs * steps_per_epoch)))
+    if recipe.schedule == "steps":
+        return recipe.lr * 0.2 ** sum(epoch >= at for at in (2 * epochs // 3, 5 * epochs // 6))
+    return recipe.lr * 0.5 * (1 + math.cos(math.pi * epoch / epochs / 2))

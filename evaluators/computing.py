@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from benchmark.types import Compute
+from ddbench.types import Compute
 
 
 class Computed:

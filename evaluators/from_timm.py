@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.types import Network, Shape
+from ddbench.types import Network, Shape
 
 if TYPE_CHECKING:
     import torch
@@ -43,7 +43,7 @@ class Timm(Network):
         """Raises ValueError when the model cannot take images of ``shape``."""
         import torch
 
-        from evaluators.modules import TimmModule
+        from ddbench.evaluators.modules import TimmModule
 
         try:
             module = TimmModule(self.model, shape, num_classes)

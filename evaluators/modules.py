@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from benchmark.types import Shape
+from ddbench.types import Shape
 
 SMALL_INPUT = 64
 """up to this side ResNet-18 keeps its resolution in the stem: at 32 px the ImageNet stem would end at 1x1, where

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchmark.types import Network, Shape
+from ddbench.types import Network, Shape
 
 if TYPE_CHECKING:
     import torch
@@ -22,7 +22,7 @@ class ConvNet(Network):
     width: int = 128
 
     def __call__(self, shape: Shape, num_classes: int) -> torch.nn.Module:
-        from evaluators.modules import ConvNetModule
+        from ddbench.evaluators.modules import ConvNetModule
 
         smallest = min(shape[1:])
         if smallest < 2**self.depth:
@@ -37,7 +37,7 @@ class ResNet18(Network):
     """BasicBlocks [2, 2, 2, 2] with instance norm; 7x7 stride-2 stem and max pooling, up to 64 px a 3x3 one."""
 
     def __call__(self, shape: Shape, num_classes: int) -> torch.nn.Module:
-        from evaluators.modules import ResNet18Module
+        from ddbench.evaluators.modules import ResNet18Module
 
         return ResNet18Module(shape, num_classes)
 
@@ -51,7 +51,7 @@ class ResNetAP10(Network):
     """
 
     def __call__(self, shape: Shape, num_classes: int) -> torch.nn.Module:
-        from evaluators.modules import ResNetAP10Module
+        from ddbench.evaluators.modules import ResNetAP10Module
 
         return ResNetAP10Module(shape, num_classes)
 
@@ -61,7 +61,7 @@ class BatchNormResNet18(Network):
     """torchvision's ResNet-18 with batch norm, for RGB images."""
 
     def __call__(self, shape: Shape, num_classes: int) -> torch.nn.Module:
-        from evaluators.modules import BatchNormResNet18Module
+        from ddbench.evaluators.modules import BatchNormResNet18Module
 
         if shape[0] != 3:
             raise ValueError(f"torchvision's ResNet-18 needs RGB images, not {shape[0]} channels")

@@ -6,31 +6,19 @@ import dataclasses
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from benchmark.types import (
-    Count,
+from ddbench.evaluators.recipe import Augmentation, ManyClasses, Recipe
+from ddbench.types import (
     Evaluation,
-    Fraction,
     LabeledImages,
     Network,
-    NonNegative,
-    NonNegativeInt,
     Positive,
     Protocol,
     StageContext,
 )
-from evaluators.recipe import Augmentation, ManyClasses
-
-ByIpc = tuple[tuple[int, int], ...]
-"""((ipc, value), ...): the first row whose ipc is not below that of the set counts; beyond all, the last row"""
-
-
-def by_ipc(rows: ByIpc, ipc: int) -> int:
-    """The value that ``rows`` have for ``ipc``."""
-    return next((value for bound, value in rows if ipc <= bound), rows[-1][1])
 
 
 @dataclass(frozen=True)
-class HardLabels(Protocol):
+class HardLabels(Recipe, Protocol):
     """Train a classifier from scratch on hard labels with cross-entropy, and judge it along the way.
 
     Where classes have unequal numbers of images, the largest counts as ipc.
@@ -39,70 +27,11 @@ class HardLabels(Protocol):
     labels: ClassVar[Literal["hard", "teacher", "set"]] = "hard"
     """what the classifier learns from: the classes, what a teacher says, or the soft labels that the set carries"""
 
-    epochs_by_ipc: ByIpc
-    optimiser: Literal["sgd", "adamw"] = "adamw"
-    lr: Positive = 2e-3
-    momentum: Fraction = 0.0
-    """of SGD; AdamW has its usual betas (0.9, 0.999)"""
-    weight_decay: NonNegative = 1e-2
-    decay_all: bool = True
-    """False: one-dimensional parameters (biases, norms) do not decay"""
-    batch: Count = 64
-    """the last batch of an epoch takes what is left"""
-    batch_by_ipc: ByIpc = ()
-    """replaces ``batch`` where there are rows"""
-    schedule: Literal["cosine", "steps", "upper_cosine"] = "cosine"
-    """cosine: the learning rate falls to zero along half a cosine, changed at each batch. steps: times 0.2 after
-    floor(2/3 E) and floor(5/6 E) of the E epochs. upper_cosine: times (1 + cos(pi e / 2 E)) / 2 in epoch e = 0, 1, ...,
-    so that it ends at half"""
-    min_side: Count = 16
-    """without ``side``: smaller images are enlarged to this side, bilinearly, for training and test alike"""
-    side: NonNegativeInt = 0
-    """the shorter side is resized to this and the centre cropped, before augmentation; 0 keeps the images' size"""
-    test_resize: NonNegativeInt = 0
-    """with ``side``: shorter side of test images before the centre crop; 0 is ``side``"""
-    normalisation: Literal["own", "imagenet"] = "own"
-    """by mean and standard deviation of each channel over the distilled set, or by those of ImageNet"""
-    shift: float = 0.0625
-    """random translation of each train image by up to this share of its side, borders repeated"""
-    augmentation: Augmentation | None = None
-    """of RGB images, after the shift"""
-    cutmix: bool = False
-    """every batch is cut and mixed, one box a batch, its share ~ Beta(1, 1)"""
-    many_classes: ManyClasses | None = None
-    evaluations: Count = 10
-    """points of the accuracy curve, equally spaced, the last at the end of training"""
-    evaluate_every: NonNegativeInt = 0
-    """where not 0, in place of ``evaluations``: epochs between two points of the curve"""
-    evaluate_after: Fraction = 0.0
-    """with ``evaluate_every``: points lie beyond this share of the epochs only, and at the end"""
-
-    def epochs(self, ipc: int) -> int:
-        return by_ipc(self.epochs_by_ipc, ipc)
-
-    def batch_size(self, ipc: int) -> int:
-        return by_ipc(self.batch_by_ipc, ipc) if self.batch_by_ipc else self.batch
-
-    def judged_after(self, epochs: int) -> set[int]:
-        """The epochs, counted from 1, after which the classifier is judged."""
-        if not self.evaluate_every:
-            return {round(epochs * (i + 1) / self.evaluations) for i in range(self.evaluations)}
-        first = self.evaluate_after * epochs
-        return {e for e in range(1, epochs) if e % self.evaluate_every == 0 and e > first} | {epochs}
-
-    def for_classes(self, classes: int) -> HardLabels:
-        """This protocol as it is for so many classes."""
-        many = self.many_classes
-        if many is None or classes <= many.above:
-            return self
-        batch = max(self.batch, many.least_batch)
-        return dataclasses.replace(self, lr=many.lr, weight_decay=many.weight_decay, batch=batch)
-
     def evaluate(
         self, distilled: LabeledImages, test: LabeledImages, network: Network, ctx: StageContext
     ) -> Evaluation:
-        from evaluators.classifier import train_and_judge
-        from evaluators.losses import cross_entropy
+        from ddbench.evaluators.classifier import train_and_judge
+        from ddbench.evaluators.losses import cross_entropy
 
         return train_and_judge(self.for_classes(len(test.classes)), distilled, test, network, ctx, cross_entropy)
 
@@ -130,9 +59,9 @@ class SoftLabels(HardLabels):
     def evaluate(
         self, distilled: LabeledImages, test: LabeledImages, network: Network, ctx: StageContext
     ) -> Evaluation:
-        from evaluators.classifier import train_and_judge
-        from evaluators.losses import Distillation
-        from evaluators.teacher import open_teacher
+        from ddbench.evaluators.classifier import train_and_judge
+        from ddbench.evaluators.losses import Distillation
+        from ddbench.evaluators.teacher import open_teacher
 
         teacher = open_teacher(self.teacher, self.teacher_sha256, len(test.classes), ctx.device, arch=self.teacher_arch)
         loss = Distillation(teacher, self.temperature)
@@ -151,8 +80,8 @@ class GivenSoftLabels(HardLabels):
     def evaluate(
         self, distilled: LabeledImages, test: LabeledImages, network: Network, ctx: StageContext
     ) -> Evaluation:
-        from evaluators.classifier import train_and_judge
-        from evaluators.losses import soft_cross_entropy
+        from ddbench.evaluators.classifier import train_and_judge
+        from ddbench.evaluators.losses import soft_cross_entropy
 
         if distilled.soft is None:
             raise ValueError(

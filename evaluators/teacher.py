@@ -51,7 +51,7 @@ def _build(arch: str, num_classes: int) -> torch.nn.Module:
     if library == "timm":
         import timm
 
-        from evaluators.from_timm import Timm
+        from ddbench.evaluators.from_timm import Timm
 
         return timm.create_model(Timm(name).model, pretrained=False, num_classes=num_classes)
     from torchvision import models

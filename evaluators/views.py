@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import torch
 
-from benchmark.types import Shape
-from evaluators import colour
-from evaluators.augment import augment, enlarge, random_shift
-from evaluators.crops import resize_and_crop
-
-if TYPE_CHECKING:
-    from evaluators.protocols import HardLabels
-
+from ddbench.evaluators import colour
+from ddbench.evaluators.augment import augment, enlarge, random_shift
+from ddbench.evaluators.crops import resize_and_crop
+from ddbench.evaluators.recipe import Recipe
+from ddbench.types import Shape
 
 PREPARED_VALUES = 2**27
 """float32 values, 512 MiB: images that are more when prepared stay uint8 and are prepared batch by batch"""
@@ -54,15 +50,15 @@ class View(ABC):
         """uint8 images (n, C, H, W) on the device, as the judged network sees them: float (n, *shape)."""
 
 
-def make_view(protocol: HardLabels, images: torch.Tensor, device: str) -> View:
-    """The view of ``protocol`` on the train images, uint8 (N, C, H, W). Raises ValueError for options that do not fit
+def make_view(recipe: Recipe, images: torch.Tensor, device: str) -> View:
+    """The view of ``recipe`` on the train images, uint8 (N, C, H, W). Raises ValueError for options that do not fit
     each other or the images."""
-    rgb_only = protocol.normalisation == "imagenet" or protocol.augmentation is not None
+    rgb_only = recipe.normalisation == "imagenet" or recipe.augmentation is not None
     if rgb_only and images.shape[1] != 3:
         raise ValueError(f"this protocol augments or normalises RGB images, these have {images.shape[1]} channels")
-    if protocol.side:
-        return Cropped(protocol, images.to(device))
-    return Whole(protocol, images.to(device))
+    if recipe.side:
+        return Cropped(recipe, images.to(device))
+    return Whole(recipe, images.to(device))
 
 
 class Whole(View):
@@ -70,19 +66,19 @@ class Whole(View):
 
     judged_at_once = 512
 
-    def __init__(self, protocol: HardLabels, images: torch.Tensor) -> None:
-        self.protocol = protocol
-        self.scale = scaling(protocol, images)
-        if protocol.augmentation is not None:
+    def __init__(self, recipe: Recipe, images: torch.Tensor) -> None:
+        self.recipe = recipe
+        self.scale = scaling(recipe, images)
+        if recipe.augmentation is not None:
             raise ValueError("a protocol with an augmentation needs the side at which it works")
         self.images = Prepared(images, self.test)
         self.shape = self.images.shape
 
     def train(self, index: torch.Tensor, random: torch.Generator) -> torch.Tensor:
-        return random_shift(self.images[index.to(self.images.images.device)], self.protocol.shift, random)
+        return random_shift(self.images[index.to(self.images.images.device)], self.recipe.shift, random)
 
     def test(self, images: torch.Tensor) -> torch.Tensor:
-        return enlarge(self.scale(images.float() / 255), self.protocol.min_side)
+        return enlarge(self.scale(images.float() / 255), self.recipe.min_side)
 
 
 class Cropped(View):
@@ -90,24 +86,24 @@ class Cropped(View):
 
     judged_at_once = 64  # ConvNet-6 at 224 px holds 1.6 GB for each activation of its first block
 
-    def __init__(self, protocol: HardLabels, images: torch.Tensor) -> None:
-        self.protocol = protocol
-        self.scale = scaling(protocol, images)
-        self.images = Prepared(images, lambda part: resize_and_crop(part.float() / 255, protocol.side, protocol.side))
+    def __init__(self, recipe: Recipe, images: torch.Tensor) -> None:
+        self.recipe = recipe
+        self.scale = scaling(recipe, images)
+        self.images = Prepared(images, lambda part: resize_and_crop(part.float() / 255, recipe.side, recipe.side))
         self.shape = self.images.shape
 
     def train(self, index: torch.Tensor, random: torch.Generator) -> torch.Tensor:
-        protocol = self.protocol
+        recipe = self.recipe
         x = self.images[index.to(self.images.images.device)]
-        if protocol.shift:
-            x = random_shift(x, protocol.shift, random)
-        if protocol.augmentation is not None:
-            x = augment(x, protocol.augmentation, random)
+        if recipe.shift:
+            x = random_shift(x, recipe.shift, random)
+        if recipe.augmentation is not None:
+            x = augment(x, recipe.augmentation, random)
         return self.scale(x)
 
     def test(self, images: torch.Tensor) -> torch.Tensor:
-        protocol = self.protocol
-        x = resize_and_crop(images.float() / 255, protocol.test_resize or protocol.side, protocol.side)
+        recipe = self.recipe
+        x = resize_and_crop(images.float() / 255, recipe.test_resize or recipe.side, recipe.side)
         return self.scale(x)
 
 
@@ -137,6 +133,6 @@ def _histogram(images: torch.Tensor) -> torch.Tensor:
     return counts
 
 
-def scaling(protocol: HardLabels, images: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
-    """The normalisation of ``protocol``, of floats in [0, 1]."""
-    return colour.normalise if protocol.normalisation == "imagenet" else _Own(images)
+def scaling(recipe: Recipe, images: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
+    """The normalisation of ``recipe``, of floats in [0, 1]."""
+    return colour.normalise if recipe.normalisation == "imagenet" else _Own(images)

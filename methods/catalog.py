@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from methods.coreset import Herding, KCenter
-from methods.diffusion.cgs import CGS
-from methods.diffusion.d4m import Centres
-from methods.diffusion.igd import IGD
-from methods.diffusion.method import Diffusion
-from methods.diffusion.mgd3 import MGD3
-from methods.diffusion.minimax import Minimax
-from methods.diffusion.objective import Plain
-from methods.diffusion.rsm import RSM
-from methods.dm import DM
-from methods.full import Full
-from methods.random_real import RandomReal
+from ddbench.methods.coreset import Herding, KCenter
+from ddbench.methods.diffusion.guidances.cgs import CGS
+from ddbench.methods.diffusion.guidances.igd import IGD
+from ddbench.methods.diffusion.guidances.mgd3 import MGD3
+from ddbench.methods.diffusion.method import Diffusion
+from ddbench.methods.diffusion.objectives.minimax import Minimax
+from ddbench.methods.diffusion.objectives.objective import Plain
+from ddbench.methods.diffusion.objectives.rsm import RSM
+from ddbench.methods.diffusion.starts.start import Centres
+from ddbench.methods.dm import DM
+from ddbench.methods.real import Full, RandomReal
 
 random = RandomReal()
 """seeded draw of real images"""

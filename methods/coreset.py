@@ -6,13 +6,13 @@ from abc import abstractmethod
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from benchmark.types import Distiller, LabeledImages, Preparation, StageContext
-from methods.embedder import TrainedEmbedder
+from ddbench.methods.embedder import TrainedEmbedder
+from ddbench.types import Distiller, LabeledImages, Preparation, StageContext
 
 if TYPE_CHECKING:
     import torch
 
-    from methods.embedder import Embedder
+    from ddbench.methods.embedder import Embedder
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from benchmark import seeding
-from benchmark.types import Count, Distiller, Fraction, LabeledImages, Positive, StageContext
-from methods.pixels import from_levels, to_levels
-from methods.random_real import draw
+from ddbench import seeding
+from ddbench.methods.pixels import from_levels, to_levels
+from ddbench.methods.real import draw
+from ddbench.types import Count, Distiller, Fraction, LabeledImages, Positive, StageContext
 
 if TYPE_CHECKING:
     import torch
@@ -41,7 +41,7 @@ class DM(Distiller):
         class is converted and moved, so memory is that of one class's batch whatever the dataset."""
         import torch
 
-        from methods.dsa import Siamese
+        from ddbench.methods.dsa import Siamese
 
         augment = Siamese(tuple(self.augmentations.split("_")), self.augment_with)
         by_class = [(real.labels == k).nonzero()[:, 0] for k in range(len(real.classes))]

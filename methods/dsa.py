@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from benchmark.types import Shape
+from ddbench.types import Shape
 
 Parameters = Mapping[str, tuple[float, ...]]
 """operation -> its drawn parameters, shared by the whole batch"""

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from benchmark import seeding
-from benchmark.types import (
+from ddbench import seeding
+from ddbench.types import (
     Count,
     LabeledImages,
     NonNegative,

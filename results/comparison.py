@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from benchmark.errors import BenchError
-from results.statistics import Position, Sample
-from results.statistics.paired import Comparison, compare, together
+from ddbench.errors import BenchError
+from ddbench.results.statistics import Position, Sample
+from ddbench.results.statistics.paired import Comparison, compare, together
 
 FIELDS = ("dataset", "split", "protocol", "arch", "ipc", "method")
 """coordinates of a position"""

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from benchmark.types import Record
+from ddbench.types import Record
 
 OWN = ("embed", "fit", "distill")
 """stages that are made for a method; the prior is shared by many"""

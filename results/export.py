@@ -18,8 +18,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.errors import BenchError
-from benchmark.types import LabeledImages
+from ddbench.errors import BenchError
+from ddbench.types import LabeledImages
 
 if TYPE_CHECKING:
     import torch

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.types import LabeledImages
+from ddbench.types import LabeledImages
 
 if TYPE_CHECKING:
     import torch

@@ -6,10 +6,10 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from results.cost import Made, cost_of, front
-from results.statistics import Position, Sample, Select
-from results.statistics.intervals import Interval, t_interval
-from results.statistics.ranks import pairwise, rank_intervals, ranks
+from ddbench.results.cost import Made, cost_of, front
+from ddbench.results.statistics import Position, Sample, Select
+from ddbench.results.statistics.intervals import Interval, t_interval
+from ddbench.results.statistics.ranks import pairwise, rank_intervals, ranks
 
 WHOLE = 0
 """the ipc of a method that stands for the whole train split, and competes with nobody"""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Literal
 
-from results.statistics import Estimate, Position
+from ddbench.results.statistics import Estimate, Position
 
 Evidence = Literal["paper", "paper-figure", "transcribed", "secondary"]
 
@@ -68,7 +68,7 @@ OTHER = ("other protocol", "other split")
 
 def load_published() -> list[Published]:
     """All published values, in the order of the file."""
-    text = (files("results") / "published.csv").read_text(encoding="utf-8")
+    text = (files("ddbench.results") / "published.csv").read_text(encoding="utf-8")
     return [_parsed(row) for row in csv.DictReader(text.splitlines())]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from results.tables.render import csv_text, json_text, plain_markdown
+from ddbench.results.tables.render import csv_text, json_text, plain_markdown
 
 
 @dataclass(frozen=True)

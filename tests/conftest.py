@@ -42,7 +42,7 @@ def tiny_study(tmp_path: Path) -> Path:
 @pytest.fixture
 def images():
     """Forty random 8x8 grey images of four classes."""
-    from benchmark.types import LabeledImages
+    from ddbench.types import LabeledImages
 
     random = torch.Generator().manual_seed(0)
     return LabeledImages(
@@ -61,8 +61,8 @@ def model():
 def make_model(classes=("a", "b", "c", "d"), seed=0):
     from diffusers import DDPMScheduler
 
-    from methods.diffusion.codec import PixelCodec
-    from methods.diffusion.model import DiffusionModel, new_transformer
+    from ddbench.methods.diffusion.codec import PixelCodec
+    from ddbench.methods.diffusion.model import DiffusionModel, new_transformer
 
     with torch.random.fork_rng():
         torch.manual_seed(seed)

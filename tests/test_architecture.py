@@ -1,84 +1,202 @@
-"""Imports point one way; heavy libraries stay out of light commands."""
+"""Imports point one way and never in a circle; heavy libraries stay out of light commands."""
 
 import ast
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("benchmark", "methods", "evaluators", "results")
+FOLDERS = ("benchmark", "methods", "evaluators", "results", "configs")
 
-# What methods, evaluators and results may stand on.
-GROUND = {
-    "benchmark.types",
-    "benchmark.errors",
-    "benchmark.seeding",
-    "benchmark.keys",
-    "benchmark",
-}
+GROUND = {"errors", "hyperparameters", "images", "keys", "seeding", "types"}
+FLOORS = (
+    GROUND,
+    {"plugins", "store"},
+    {"config"},
+    {"data", "plan"},
+    {"stages"},
+    {"execute"},
+    {"conformance", "tune"},
+    {"methods", "evaluators", "results"},
+    {"api"},
+    {"cli"},
+)
+"""modules and packages of ddbench: each stands on the floors before its own, and no room on its neighbours"""
+
+STRANGERS = ("methods", "evaluators", "results")
+"""what stands on the ground alone, as anybody's plug-in does: methods, evaluators and results know nothing of the
+harness, of which only the api and the command line know them"""
 
 
 def modules():
-    return [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+    return [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
 
 
 def name_of(path):
-    parts = path.relative_to(ROOT).with_suffix("").parts
+    folder, *rest = path.relative_to(ROOT).with_suffix("").parts
+    parts = ["ddbench", *([] if folder == "benchmark" else [folder]), *rest]
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imports(path):
-    for node in ast.walk(ast.parse(path.read_text())):
+NAMES = {name_of(path): path for path in modules()}
+
+
+def imports(source, package="ddbench"):
+    """The names that a module's import lines mention, under TYPE_CHECKING and inside functions too."""
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: imports are absolute here"
-            yield node.module
+            assert node.level == 0, "imports are absolute here"
+            for alias in node.names:
+                yield f"{node.module}.{alias.name}"
 
 
-@pytest.mark.parametrize("path", modules(), ids=name_of)
-def test_imports_point_one_way(path):
-    package = name_of(path).partition(".")[0]
-    for imported in imports(path):
-        root = imported.partition(".")[0]
-        if root not in PACKAGES:
-            continue
-        if package == "benchmark":
-            allowed = root == "benchmark" or name_of(path).startswith("benchmark.cli")
-        else:
-            allowed = root == package or imported in GROUND
-        assert allowed, f"{name_of(path)} imports {imported}"
+def edges(sources):
+    """module -> the modules that it imports, of those in ``sources`` (module -> source)."""
+    found = {}
+    for name, source in sources.items():
+        targets = set()
+        for imported in imports(source):
+            while imported and imported not in sources:
+                imported = imported.rpartition(".")[0]
+            targets.add(imported)
+        found[name] = targets - {"", name}
+    return found
 
 
-@pytest.mark.parametrize("path", [p for p in modules() if "benchmark/cli" not in str(p)], ids=name_of)
-def test_nothing_but_the_command_line_imports_the_command_line(path):
-    assert not [name for name in imports(path) if name.startswith("benchmark.cli")]
+def circle(graph):
+    """Modules that import each other in a circle, in order; empty when there is none."""
+    done, path = set(), []
+
+    def visit(name):
+        if name in path:
+            return [*path[path.index(name) :], name]
+        if name in done:
+            return []
+        path.append(name)
+        for target in sorted(graph.get(name, ())):
+            if found := visit(target):
+                return found
+        path.pop()
+        done.add(name)
+        return []
+
+    for name in sorted(graph):
+        if found := visit(name):
+            return found
+    return []
+
+
+def room(name):
+    return name.split(".")[1] if "." in name else ""
+
+
+def floor(name):
+    return next(n for n, rooms in enumerate(FLOORS) if room(name) in rooms)
+
+
+def misdirected(graph):
+    """``a -> b`` for each import that does not lead to a lower floor, or to the same room."""
+    wrong = []
+    for name, targets in graph.items():
+        for target in targets:
+            own = room(name) == room(target) or (room(name) in GROUND and room(target) in GROUND)
+            lower = bool(room(target)) and floor(target) < floor(name)
+            if room(name) in STRANGERS:
+                lower = room(target) in GROUND
+            if room(name) and not own and not lower:
+                wrong.append(f"{name} -> {target}")
+    return wrong
+
+
+@pytest.fixture(scope="module")
+def graph():
+    return edges({name: path.read_text() for name, path in NAMES.items()})
+
+
+def test_no_modules_import_each_other_in_a_circle(graph):
+    assert circle(graph) == []
+
+
+def test_imports_lead_down(graph):
+    assert misdirected(graph) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from ddbench.store.leases import Leases",
+        "if TYPE_CHECKING:\n    from ddbench.store.leases import Leases",
+        "def f():\n    from ddbench.store.leases import Leases",
+        "from ddbench.store import leases",
+    ],
+)
+def test_a_circle_that_is_put_in_is_found(line):
+    sources = {name: path.read_text() for name, path in NAMES.items()}
+    sources["ddbench.store.folder"] += f"\n{line}\n"
+    assert {"ddbench.store.folder", "ddbench.store.leases"} <= set(circle(edges(sources)))
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("ddbench.plan.shift", "from ddbench.execute.watcher import Observer"),
+        ("ddbench.methods.dm", "from ddbench.store.folder import Store"),
+        ("ddbench.results.cost", "from ddbench.methods.dm import DM"),
+        ("ddbench.types", "from ddbench.config.values import build"),
+        ("ddbench.api.run", "from ddbench.cli.main import main"),
+    ],
+)
+def test_an_import_that_leads_up_is_found(name, line):
+    sources = {name: path.read_text() for name, path in NAMES.items()}
+    sources[name] += f"\n{line}\n"
+    assert [wrong for wrong in misdirected(edges(sources)) if wrong.startswith(f"{name} -> ")]
 
 
 def test_ray_is_imported_in_one_file_and_ray_tune_in_another():
-    users = [name_of(p) for p in modules() if any(i.partition(".")[0] == "ray" for i in imports(p))]
-    assert users == ["benchmark.execute.on_ray", "benchmark.execute.tuning"]
+    users = [
+        name for name, path in NAMES.items() if any(i.partition(".")[0] == "ray" for i in imports(path.read_text()))
+    ]
+    assert users == ["ddbench.execute.on_ray", "ddbench.tune.on_ray"]
 
 
-@pytest.mark.parametrize("path", modules(), ids=name_of)
-def test_files_are_short_and_say_what_they_are(path):
-    text = path.read_text()
-    assert ast.get_docstring(ast.parse(text)), f"{path} has no docstring"
+@pytest.mark.parametrize("name", NAMES)
+def test_files_are_short_and_say_what_they_are(name):
+    text = NAMES[name].read_text()
+    docstring = ast.get_docstring(ast.parse(text))
+    assert docstring, f"{name} has no docstring"
+    assert "TODO" not in docstring
     assert len(text.splitlines()) <= 320
 
 
-def loaded_by(*arguments):
-    """Which heavy libraries a ``bench`` command imports."""
-    code = (
-        "import sys; from benchmark.cli.main import main\n"
-        f"sys.argv = ['bench', *{list(arguments)!r}]\n"
-        "try: main()\n"
-        "except SystemExit: pass\n"
-        "heavy = ['torch', 'ray', 'diffusers', 'torchvision', 'pandas', 'matplotlib', 'sklearn', 'numpy']\n"
-        "print('LOADED', *[m for m in heavy if m in sys.modules])"
-    )
+def test_every_package_is_installed():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    packages = {name for name, path in NAMES.items() if path.name == "__init__.py"}
+    assert set(project["tool"]["setuptools"]["packages"]) == packages
+
+
+OLD = "|".join(FOLDERS)
+
+
+def test_nothing_imports_a_folder_of_the_checkout_by_its_name():
+    """From the checkout ``import benchmark`` would be a second copy of the same files."""
+    files = [
+        p for pattern in ("*.py", "*.md", "*.txt", "*.ipynb") for p in ROOT.rglob(pattern) if ".git" not in p.parts
+    ]
+    import re
+
+    pattern = re.compile(rf"^\W*(from|import) ({OLD})\b", re.MULTILINE)
+    assert [str(p.relative_to(ROOT)) for p in files if pattern.search(p.read_text())] == []
+
+
+def loaded_by(code):
+    """Which heavy libraries some code imports."""
+    heavy = ["torch", "ray", "diffusers", "torchvision", "pandas", "matplotlib", "seaborn", "sklearn", "numpy"]
+    code += f"\nimport sys; print('LOADED', *[m for m in {heavy!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     return done.stdout.splitlines()[-1].split()[1:]
 
@@ -98,4 +216,10 @@ def loaded_by(*arguments):
     ids=" ".join,
 )
 def test_light_commands_import_nothing_heavy(arguments):
-    assert loaded_by(*arguments) == []
+    command = (
+        "import sys; from ddbench.cli.main import main\n"
+        f"sys.argv = ['bench', *{list(arguments)!r}]\n"
+        "try: main()\n"
+        "except SystemExit: pass"
+    )
+    assert loaded_by(command) == []

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.data.imagewoof import WNIDS as WOOF
-from tests.invoke import invoke, own_process
-from tests.registered import forgotten
-from tests.test_data import make_tree
-from tests.test_pretrained import tiny_pipeline
+from ddbench.data.imagenet_subsets import WOOF_WNIDS as WOOF
+from tests.data.test_data import make_tree
+from tests.methods.diffusion.test_pretrained import tiny_pipeline
+from tests.support.invoke import invoke, own_process
+from tests.support.registered import forgotten
 
 ROOT = Path(__file__).parents[1]
 
@@ -57,7 +57,7 @@ def words(command, places):
         if f"data.{name}.root" in command:
             rest += ["--set", f"data.{name}.variant=any"]  # a few images, which are not those of a known split
     if "--ray-address" in rest:
-        rest.append("--dry-run")  # tests/test_cluster.py has a cluster
+        rest.append("--dry-run")  # tests/execute/test_cluster.py has a cluster
     ends = [] if "--dry-run" in rest else ENDS.get(verb, [])
     if "imagenette-small" in rest:
         ends = [end if end != "0-1" else "0" for end in ends]  # larger images, fewer sets

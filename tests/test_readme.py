@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.invoke import own_process
+from tests.support.invoke import own_process
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

@@ -1,1 +1,1 @@
-"""The ``bench`` command: one verb a file. The only place that knows every other package."""
+"""The ``bench`` command, a verb a file: options are parsed, ``ddbench.api`` is called, results are printed."""

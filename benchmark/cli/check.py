@@ -21,12 +21,12 @@ def check(method: str, plugins: tuple[str, ...], assignments: tuple[str, ...], a
     what a method trains: 'herding[network=NAME]'; a dataset by --set 'grid.datasets=[NAME]'. Exit code 3 when a rule is
     broken. It takes less than a minute; slow options are made small with --set methods.NAME.FIELD=VALUE.
     """
-    from benchmark.cli.streams import stdout_kept
-    from benchmark.config import load_config
-    from benchmark.conformance.suite import Finding, run_checks
-    from benchmark.errors import BenchError
-    from benchmark.plugins import absolute
-    from benchmark.study import resolve
+    from ddbench.cli.streams import stdout_kept
+    from ddbench.config.schema import load_config
+    from ddbench.config.study import resolve
+    from ddbench.conformance.suite import Finding, run_checks
+    from ddbench.errors import BenchError
+    from ddbench.plugins.files import absolute
 
     config = load_config("check", {"grid.methods": [method], "plugins": absolute(plugins)}, assignments)
     if len(config.grid.methods) != 1:

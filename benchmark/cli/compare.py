@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark import selector
-from benchmark.cli.selection import filter_options, select
-from benchmark.cli.several import Several
-from benchmark.cli.table import DEFAULT_STORE, StoreType, format_option, out_option, say, select_option
-from benchmark.errors import BenchError, unknown
-from results.statistics import Select
+from ddbench.api.selection import filter_options, select
+from ddbench.api.stores import Several
+from ddbench.cli.table import DEFAULT_STORE, StoreType, format_option, out_option, say, select_option
+from ddbench.config import variants
+from ddbench.errors import BenchError, unknown
+from ddbench.results.statistics import Select
 
 if TYPE_CHECKING:
-    from benchmark.types import Cell, Record
-    from results.statistics import Position, Sample
+    from ddbench.results.statistics import Position, Sample
+    from ddbench.types import Cell, Record
 
 EXAMPLE = "Example: bench compare --a method=rsm --b method=dit"
 
@@ -50,11 +50,11 @@ def compare(
     A difference counts where it holds over distilled sets (paired where the seeds are the same) and over the judged
     images, after correction for the number of comparisons. Fields: dataset, split, protocol, arch, ipc, method.
     """
-    from benchmark.cli.facts import facts_of
-    from benchmark.cli.show import write_tables
-    from results.comparison import matched, regressions
-    from results.statistics import samples
-    from results.tables.comparison import comparison_table
+    from ddbench.api.captions import facts_of
+    from ddbench.cli.show import write_tables
+    from ddbench.results.comparison import matched, regressions
+    from ddbench.results.statistics import samples
+    from ddbench.results.tables.comparison import comparison_table
 
     records: list[Record] = []
 
@@ -86,12 +86,12 @@ def compare(
 
 def _parsed(option: str, text: str | None) -> dict[str, Any]:
     """``"method=rsm,ipc=10"`` -> ``{"method": "rsm", "ipc": 10}``. Raises BenchError."""
-    from results.comparison import FIELDS
+    from ddbench.results.comparison import FIELDS
 
     if not text:
         raise BenchError(f"{option} is missing: both sides must be said. {EXAMPLE}")
     found: dict[str, Any] = {}
-    for piece in selector.split(text):
+    for piece in variants.split(text):
         field, equals, value = (part.strip() for part in piece.partition("="))
         if not equals or not value:
             raise BenchError(f"{option} {piece!r} is not FIELD=VALUE. {EXAMPLE}")

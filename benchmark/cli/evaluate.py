@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.cli.options import integers, names
-from benchmark.cli.table import store_option
-from benchmark.errors import BenchError
+from ddbench.cli.options import integers, names
+from ddbench.cli.table import store_option
+from ddbench.errors import BenchError
 
 if TYPE_CHECKING:
-    from benchmark.images import LabeledImages
-    from benchmark.plan import Plan
-    from benchmark.store import Store
-    from benchmark.study import Study
+    from ddbench.config.study import Study
+    from ddbench.images import LabeledImages
+    from ddbench.plan.graph import Plan
+    from ddbench.store.folder import Store
 
 
 @click.command()
@@ -56,12 +56,12 @@ def evaluate(
     Face dataset (save_to_disk, parquet). Several folders are several sets of one method, for a spread. The IPC is
     counted. `bench table` then shows them beside the methods that ran on the same store.
     """
-    from benchmark.cli.carry_out import execute
-    from benchmark.cli.streams import stdout_kept
-    from benchmark.config import load_config
-    from benchmark.plan import make_plan
-    from benchmark.study import Given, resolve
-    from methods.given import GivenImages
+    from ddbench.api.run import execute
+    from ddbench.cli.streams import stdout_kept
+    from ddbench.config.schema import load_config
+    from ddbench.config.study import Given, resolve
+    from ddbench.methods.external import ExternalImages
+    from ddbench.plan.build import make_plan
 
     name = _name(method, folders[0])
     options = {
@@ -75,7 +75,7 @@ def evaluate(
     asked = load_config(config, {**changes, **fixed}, assignments)
     if len(asked.grid.datasets) != 1:
         raise BenchError(f"{config} has the datasets {', '.join(asked.grid.datasets)}: name one with --dataset.")
-    given = Given(GivenImages(resized=resize), images=())
+    given = Given(ExternalImages(resized=resize), images=())
     study = resolve(asked, given)
     sets = _read(folders, study, resize)
     _say_of_soft_labels(sets[0], study, asked.grid.protocol)
@@ -90,7 +90,7 @@ def evaluate(
 
 def _name(method: str | None, folder: Path) -> str:
     """The name in tables. Raises BenchError for one that a registered method has."""
-    from benchmark.registry import entries
+    from ddbench.plugins.registry import entries
 
     name = method or folder.resolve().name
     if name in entries("method"):
@@ -102,10 +102,10 @@ def _name(method: str | None, folder: Path) -> str:
 
 
 def _read(folders: tuple[Path, ...], study: Study, resize: bool) -> list[LabeledImages]:
-    from benchmark.data.given import read_given
+    from ddbench.data.external.read import read_external
 
     (dataset,) = study.datasets.values()
-    return [read_given(folder, dataset, resize) for folder in folders]
+    return [read_external(folder, dataset, resize) for folder in folders]
 
 
 def _ipc(folders: tuple[Path, ...], sets: list[LabeledImages]) -> int:
@@ -133,7 +133,7 @@ def _say_of_soft_labels(made: LabeledImages, study: Study, protocol: str) -> Non
 
 def _keep(store: Store, plan: Plan, sets: list[LabeledImages], study: Study) -> None:
     """Put the images into the store, where the plan expects what a method made."""
-    from benchmark.stages import keep_given
+    from ddbench.stages.run import keep_given
 
     (dataset,) = study.datasets.values()
     for stage in plan.stages.values():

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from benchmark.cli.options import integers, names
-from benchmark.cli.table import store_option
+from ddbench.cli.options import integers, names
+from ddbench.cli.table import store_option
 
 if TYPE_CHECKING:
-    from benchmark.store import Store
-    from benchmark.types import LabeledImages
+    from ddbench.store.folder import Store
+    from ddbench.types import LabeledImages
 
 
 class Made(NamedTuple):
@@ -48,14 +48,14 @@ def export(
     Each set that a run asked for, in its latest configuration, becomes OUT/DATASET/METHOD/ipcN-seedS. What is there
     already is left as it is. Exit code 1 when some of the sets have not been made.
     """
-    from benchmark.errors import CorruptArtifact
-    from benchmark.store import Store
-    from results.export import export_set, set_folder
+    from ddbench.errors import CorruptArtifact
+    from ddbench.results.export import export_set, set_folder
+    from ddbench.store.opening import open_store
 
     def say(message: str) -> None:
         click.echo(f"bench: {message}", err=True)
 
-    opened = Store.open(store, create=False)
+    opened = open_store(store, create=False)
     sets = asked(opened)
     sets = _only(sets, "dataset", names(datasets))
     sets = _only(sets, "method", names(methods))
@@ -109,7 +109,7 @@ def asked(store: Store) -> dict[Made, list[str]]:
 
 def _only(sets: dict[Made, list[str]], field: str, values: Collection[Any] | None) -> dict[Made, list[str]]:
     """The sets whose ``field`` is one of ``values``, or all. Raises BenchError for a value that no set has."""
-    from benchmark.errors import unknown
+    from ddbench.errors import unknown
 
     if values is None:
         return sets
@@ -122,8 +122,8 @@ def _only(sets: dict[Made, list[str]], field: str, values: Collection[Any] | Non
 
 def _gather(store: Store, made: Made, split: str, key: str) -> tuple[LabeledImages, dict[str, Any]]:
     """A distilled set and the facts of its card. Raises CorruptArtifact."""
-    from benchmark.distilled import load_distilled
-    from benchmark.stage_parts import lineage
+    from ddbench.plan.lineage import lineage
+    from ddbench.store.distilled import load_distilled
 
     stages = [_stage(kind, manifest) for kind, manifest in lineage(store, key).items()]
     return load_distilled(store, key), {"split": split.rpartition("/")[0], **made._asdict(), "stages": stages}

@@ -11,11 +11,11 @@ from typing import Any, get_args
 
 import click
 
-from benchmark import selector
-from benchmark.cli.table import store_option
-from benchmark.errors import BenchError, unknown
-from benchmark.registry import Entry, Kind, entries
-from benchmark.types import Distiller, Record
+from ddbench.cli.table import store_option
+from ddbench.config import variants
+from ddbench.errors import BenchError, unknown
+from ddbench.plugins.registry import Entry, Kind, entries
+from ddbench.types import Distiller, Record
 
 
 @click.command()
@@ -30,10 +30,10 @@ def info(name: str, store: Path | str, plugins: tuple[str, ...], as_json: bool) 
     Options are set with --set methods.NAME.OPTION=VALUE, or as a row of their own with 'NAME[OPTION=VALUE]'; NAME may
     be such a row.
     """
-    from benchmark.plugins import absolute, load_plugins
+    from ddbench.plugins.files import absolute, load_plugins
 
     load_plugins(absolute(plugins))
-    chosen = selector.parse(selector.canonical(name))
+    chosen = variants.parse(variants.canonical(name))
     here = [(kind, entry) for kind in get_args(Kind) if (entry := entries(kind).get(chosen.name))]
     found, refused = [], []
     for kind, entry in here:
@@ -47,7 +47,7 @@ def info(name: str, store: Path | str, plugins: tuple[str, ...], as_json: bool) 
         known = {known for kind in get_args(Kind) for known in entries(kind)}
         raise unknown("name", chosen.name, known, hint="`bench list methods` and the like show them.")
     for about in found:
-        about["cost"] = list(_costs(store, selector.canonical(name))) if about["kind"] == "method" else []
+        about["cost"] = list(_costs(store, variants.canonical(name))) if about["kind"] == "method" else []
     if as_json:
         click.echo(json.dumps(found, indent=1))
         return
@@ -55,11 +55,11 @@ def info(name: str, store: Path | str, plugins: tuple[str, ...], as_json: bool) 
         _print(about)
 
 
-def _about(kind: Kind, entry: Entry, chosen: selector.Selected) -> dict[str, Any]:
+def _about(kind: Kind, entry: Entry, chosen: variants.Selected) -> dict[str, Any]:
     import inspect
 
-    from benchmark.fields import describe_fields
-    from benchmark.values import override
+    from ddbench.config.fields import describe_fields
+    from ddbench.config.values import override
 
     value = entry.load()
     if inspect.isclass(value):
@@ -98,13 +98,13 @@ def _parts(value: Any) -> Iterator[tuple[str, Any]]:
 
 def _costs(folder: Path | str, method: str) -> Iterator[dict[str, Any]]:
     """What the sets of a method in a store took, for each dataset and ipc: mean seconds by stage."""
-    from benchmark.store import Store
-    from results.cost import OWN, cost_of
+    from ddbench.results.cost import OWN, cost_of
+    from ddbench.store.opening import open_store, store_exists
 
-    if not Store.exists(folder):
+    if not store_exists(folder):
         return
     groups: dict[tuple[str, int], list[Record]] = defaultdict(list)
-    for record in Store.open(folder, create=False).records():
+    for record in open_store(folder, create=False).records():
         if record.cell.method == method and record.outcome == "ok":
             groups[record.cell.dataset, record.cell.ipc].append(record)
     for (dataset, ipc), records in sorted(groups.items()):

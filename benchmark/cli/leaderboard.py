@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from benchmark.cli.selection import filter_options, select
-from benchmark.cli.table import DEFAULT_STORE, StoreType, format_option, out_option, say, select_option
-from benchmark.errors import BenchError
-from results.statistics import Select
+from ddbench.api.selection import filter_options, select
+from ddbench.cli.table import DEFAULT_STORE, StoreType, format_option, out_option, say, select_option
+from ddbench.errors import BenchError
+from ddbench.results.statistics import Select
 
 
 @click.command()
@@ -26,13 +26,13 @@ def leaderboard(
     Only methods that are complete in every row (dataset, arch, IPC) of a board are ranked; leave rows out with the
     filters. STORE is bench-store when none is named; several are read as one, later ones before earlier ones.
     """
-    from benchmark.cli.facts import facts_of
-    from benchmark.cli.made import made_of
-    from benchmark.cli.several import Several
-    from benchmark.cli.show import write_tables
-    from results.leaderboard import boards
-    from results.statistics import samples
-    from results.tables.leaderboard import leaderboard_table
+    from ddbench.api.captions import facts_of
+    from ddbench.api.sets import made_of
+    from ddbench.api.stores import Several
+    from ddbench.cli.show import write_tables
+    from ddbench.results.leaderboard import boards
+    from ddbench.results.statistics import samples
+    from ddbench.results.tables.leaderboard import leaderboard_table
 
     opened = Several(stores or (Path(DEFAULT_STORE),), say)
     cells = select(opened.wanted, filters)

@@ -18,7 +18,7 @@ KINDS = ("methods", "datasets", "archs", "protocols", "objectives", "guidances",
 def list_(what: str, plugins: tuple[str, ...], as_json: bool) -> None:
     """List what is installed and can be named in a study."""
     if plugins:
-        from benchmark.plugins import absolute, load_plugins
+        from ddbench.plugins.files import absolute, load_plugins
 
         load_plugins(absolute(plugins))
     found = _configs() if what == "configs" else _entries(what)
@@ -37,7 +37,7 @@ def list_(what: str, plugins: tuple[str, ...], as_json: bool) -> None:
 
 
 def _entries(what: str) -> list[dict[str, str]]:
-    from benchmark.registry import KINDS, entries, trouble
+    from ddbench.plugins.registry import KINDS, entries, trouble
 
     (kind,) = [kind for kind in KINDS if f"{kind}s" == what]
     rows = []
@@ -52,7 +52,7 @@ def _entries(what: str) -> list[dict[str, str]]:
 def _configs() -> list[dict[str, str]]:
     import yaml
 
-    from benchmark.config import named_configs
+    from ddbench.config.schema import named_configs
 
     return [
         {

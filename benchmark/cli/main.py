@@ -6,28 +6,28 @@ import sys
 
 import click
 
-from benchmark.cli.check import check
-from benchmark.cli.compare import compare
-from benchmark.cli.evaluate import evaluate
-from benchmark.cli.export import export
-from benchmark.cli.info import info
-from benchmark.cli.leaderboard import leaderboard
-from benchmark.cli.list_ import list_
-from benchmark.cli.merge import merge
-from benchmark.cli.new import new
-from benchmark.cli.plan_ import plan_
-from benchmark.cli.plot import plot
-from benchmark.cli.published import published
-from benchmark.cli.report import report
-from benchmark.cli.run import run
-from benchmark.cli.sensitivity import sensitivity
-from benchmark.cli.shift import shift
-from benchmark.cli.show_cell import show_cell
-from benchmark.cli.status import status
-from benchmark.cli.table import table
-from benchmark.cli.tune import tune
-from benchmark.errors import BenchError
-from benchmark.registry import DISTRIBUTION
+from ddbench.cli.check import check
+from ddbench.cli.compare import compare
+from ddbench.cli.evaluate import evaluate
+from ddbench.cli.export import export
+from ddbench.cli.info import info
+from ddbench.cli.leaderboard import leaderboard
+from ddbench.cli.list_ import list_
+from ddbench.cli.merge import merge
+from ddbench.cli.new import new
+from ddbench.cli.plan_ import plan_
+from ddbench.cli.plot import plot
+from ddbench.cli.published import published
+from ddbench.cli.report import report
+from ddbench.cli.run import run
+from ddbench.cli.sensitivity import sensitivity
+from ddbench.cli.shift import shift
+from ddbench.cli.show_cell import show_cell
+from ddbench.cli.status import status
+from ddbench.cli.table import table
+from ddbench.cli.tune import tune
+from ddbench.errors import BenchError
+from ddbench.plugins.registry import DISTRIBUTION
 
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130

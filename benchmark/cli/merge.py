@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from benchmark.cli.table import StoreType
+from ddbench.cli.table import StoreType
 
 
 @click.command()
@@ -20,11 +20,11 @@ def merge(destination: Path | str, sources: tuple[Path | str, ...], as_json: boo
     DEST is made if it is not there. Each may be a folder or a URL. Nothing is overwritten: what differs under the same
     key is listed, stays as DEST has it, and makes the exit code 1.
     """
-    from benchmark.merge import merge as merge_stores
-    from benchmark.store import Store
+    from ddbench.store.merge import merge as merge_stores
+    from ddbench.store.opening import open_store
 
-    opened = [Store.open(source, create=False) for source in sources]
-    into = Store.open(destination, create=True)
+    opened = [open_store(source, create=False) for source in sources]
+    into = open_store(destination, create=True)
     report = merge_stores(into, opened)
     if as_json:
         document = {

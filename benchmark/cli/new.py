@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from benchmark.scaffold.write import KINDS, usage, write_plugin
+from ddbench.plugins.scaffold.write import KINDS, usage, write_plugin
 
 
 @click.command()

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from benchmark import selector
-from benchmark.errors import BenchError
+from ddbench.config import variants
+from ddbench.errors import BenchError
 
 
 def names(values: Sequence[str] | None) -> list[str] | None:
     """``["a,b", "c[x=1,y=2]"]`` -> ``["a", "b", "c[x=1,y=2]"]``; None when the option was not given."""
     if not values:
         return None
-    return [selector.canonical(part) for value in values for part in selector.split(value)]
+    return [variants.canonical(part) for value in values for part in variants.split(value)]
 
 
 def integers(option: str, values: Sequence[str] | None, *, ranges: bool = False) -> list[int] | None:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.cli.study_options import configuration, grid_options
-from benchmark.cli.table import store_option
+from ddbench.cli.study_options import configuration, grid_options
+from ddbench.cli.table import store_option
 
 if TYPE_CHECKING:
-    from benchmark.history import Cost, History
-    from benchmark.plan import Plan, Stage
+    from ddbench.execute.history import Cost, History
+    from ddbench.plan.graph import Plan, Stage
 
 
 @dataclass
@@ -54,9 +54,9 @@ def plan_(shard: str | None, store: Path | str, out: Path | None, as_json: bool,
     Seconds and memory are medians over the store's stages of the same kind, dataset, classes of method, ipc, network
     and protocol; unknown where it holds none. The file has every stage with its key and parents, and every cell.
     """
-    from benchmark.part import shard_of
-    from benchmark.plan import make_plan
-    from benchmark.study import resolve
+    from ddbench.config.study import resolve
+    from ddbench.plan.build import make_plan
+    from ddbench.plan.shards import shard_of
 
     config = configuration(store, **grid)
     plan = make_plan(resolve(config))
@@ -75,7 +75,7 @@ def plan_(shard: str | None, store: Path | str, out: Path | None, as_json: bool,
         "cells": [{**vars(cell), "key": key} for cell, key in plan.cells.items()],
     }
     if out:
-        from benchmark.store import write_atomically
+        from ddbench.store.folder import write_atomically
 
         out.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(out, json.dumps(document, indent=1).encode())
@@ -87,20 +87,20 @@ def plan_(shard: str | None, store: Path | str, out: Path | None, as_json: bool,
 
 def _state(plan: Plan, folder: Path | str) -> tuple[History | None, Mapping[str, Stage]]:
     """The history of the store and the stages that it still needs; no store is made, nor touched."""
-    from benchmark.execute.walk import to_run
-    from benchmark.history import History
-    from benchmark.store import Store
+    from ddbench.execute.history import History
+    from ddbench.execute.schedule import to_run
+    from ddbench.store.opening import open_store, store_exists
 
-    if not Store.exists(folder):
+    if not store_exists(folder):
         return None, plan.stages
-    opened = Store.open(folder, create=False)
+    opened = open_store(folder, create=False)
     history = History(opened)
     history.update()
     return history, to_run(plan, opened)
 
 
 def _sorts(plan: Plan, waiting: Mapping[str, Stage], history: History | None) -> list[Sort]:
-    from benchmark.history import sort_of
+    from ddbench.execute.history import sort_of
 
     sorts: dict[str, Sort] = {}
     for stage in plan.stages.values():

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from benchmark.cli.selection import filter_options, select
-from benchmark.cli.table import DEFAULT_STORE, StoreType, say, select_option
-from benchmark.errors import BenchError
+from ddbench.api.selection import filter_options, select
+from ddbench.cli.table import DEFAULT_STORE, StoreType, say, select_option
+from ddbench.errors import BenchError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from benchmark.cli.several import Several
-    from benchmark.types import Cell
-    from results.plots.figures import Drawing
-    from results.plots.palette import Look
-    from results.statistics import Select
+    from ddbench.api.stores import Several
+    from ddbench.results.plots.figures import Drawing
+    from ddbench.results.plots.palette import Look
+    from ddbench.results.statistics import Select
+    from ddbench.types import Cell
 
 KINDS = ("curves", "ipc", "cost", "projection")
 FORMATS = (".png", ".pdf", ".svg")
@@ -36,10 +36,10 @@ def plot(kind: str, stores: tuple[Path | str, ...], out: Path, which: Select, **
     A panel for each dataset, network and IPC. What is incomplete is left out, and said so. STORE is bench-store when
     none is named; several are read as one.
     """
-    from benchmark.cli.several import Several
-    from benchmark.cli.streams import stdout_kept
-    from results.plots.canvas import drawing, save
-    from results.plots.figures import looks_of, together
+    from ddbench.api.stores import Several
+    from ddbench.cli.streams import stdout_kept
+    from ddbench.results.plots.canvas import drawing, save
+    from ddbench.results.plots.figures import looks_of, together
 
     if out.suffix.lower() not in FORMATS:
         raise BenchError(f"--out {out} must end in {', '.join(FORMATS)}: its ending is the format.")
@@ -64,10 +64,10 @@ def plot(kind: str, stores: tuple[Path | str, ...], out: Path, which: Select, **
 def _parts(
     kind: str, stores: Several, cells: Mapping[Cell, str], which: Select, looks: Mapping[str, Look]
 ) -> list[Drawing]:
-    from benchmark.cli.made import made_of
-    from benchmark.cli.material import galleries
-    from results.plots.figures import drawings, projections
-    from results.plots.projection import project
+    from ddbench.api.report import galleries
+    from ddbench.api.sets import made_of
+    from ddbench.results.plots.figures import drawings, projections
+    from ddbench.results.plots.projection import project
 
     records = stores.records(stores.wanted)
     if kind != "projection":

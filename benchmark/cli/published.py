@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from benchmark.cli.table import format_option, out_option
+from ddbench.cli.table import format_option, out_option
 
 PAPERS = ("rsm-cgs", "minimax", "mgd3", "igd")
 
@@ -20,8 +20,8 @@ def published(paper: str, form: str | None, out: Path | None) -> None:
 
     rsm-cgs, the default, is the paper of RSM + CGS. `bench table --published` holds them beside what a store measured.
     """
-    from benchmark.cli.show import write_tables
-    from results.published import load_published
-    from results.tables.published import paper_tables
+    from ddbench.cli.show import write_tables
+    from ddbench.results.published import load_published
+    from ddbench.results.tables.published import paper_tables
 
     write_tables(paper_tables([value for value in load_published() if value.paper == paper]), form, out)

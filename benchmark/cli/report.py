@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from benchmark.cli.table import DEFAULT_STORE, StoreType, say, select_option
+from ddbench.cli.table import DEFAULT_STORE, StoreType, say, select_option
 
 if TYPE_CHECKING:
-    from results.statistics import Select
+    from ddbench.results.statistics import Select
 
 
 @click.command()
@@ -23,15 +23,15 @@ def report(stores: tuple[Path | str, ...], out: Path, which: Select) -> None:
     It holds all that it shows and loads nothing. STORE is bench-store when none is named; several are read as one.
     The same records give the same bytes.
     """
-    from benchmark.cli.facts import facts_of
-    from benchmark.cli.made import made_of
-    from benchmark.cli.material import galleries, runs, searches, shift_blocks
-    from benchmark.cli.several import Several
-    from benchmark.cli.streams import stdout_kept
-    from benchmark.errors import BenchError
-    from benchmark.store import write_atomically
-    from results.report.material import Material
-    from results.report.page import render
+    from ddbench.api.captions import facts_of
+    from ddbench.api.report import galleries, runs, searches, shift_blocks
+    from ddbench.api.sets import made_of
+    from ddbench.api.stores import Several
+    from ddbench.cli.streams import stdout_kept
+    from ddbench.errors import BenchError
+    from ddbench.results.report.content import Material
+    from ddbench.results.report.page import render
+    from ddbench.store.folder import write_atomically
 
     opened = Several(stores or (Path(DEFAULT_STORE),), say)
     records = opened.records(opened.wanted)

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.cli.carry_out import execute
-from benchmark.cli.streams import stdout_kept
-from benchmark.cli.study_options import configuration, grid_options
-from benchmark.cli.table import store_option
-from benchmark.errors import BenchError
+from ddbench.api.run import execute
+from ddbench.cli.streams import stdout_kept
+from ddbench.cli.study_options import configuration, grid_options
+from ddbench.cli.table import store_option
+from ddbench.errors import BenchError
 
 if TYPE_CHECKING:
-    from benchmark.plan import Plan
+    from ddbench.plan.graph import Plan
 
 
 @click.command()
@@ -48,9 +48,9 @@ def run(
     **grid: Any,
 ) -> int:
     """Run a study and print its table. The same command again runs only what is missing."""
-    from benchmark.part import shard_of
-    from benchmark.plan import make_plan
-    from benchmark.study import resolve
+    from ddbench.config.study import resolve
+    from ddbench.plan.build import make_plan
+    from ddbench.plan.shards import shard_of
 
     if ray_address and executor == "inline":
         raise BenchError("--executor inline runs in this process: leave out --ray-address, or use --executor ray.")
@@ -69,13 +69,13 @@ def run(
 
 
 def _print_plan(plan: Plan, folder: Path | str, as_json: bool) -> None:
-    from benchmark.execute.walk import to_run
-    from benchmark.store import Store
+    from ddbench.execute.schedule import to_run
+    from ddbench.store.opening import open_store, store_exists
 
     planned = plan.counts()
     pending = dict(planned)
-    if Store.exists(folder):
-        waiting = to_run(plan, Store.open(folder, create=False))
+    if store_exists(folder):
+        waiting = to_run(plan, open_store(folder, create=False))
         pending = {kind: sum(stage.kind == kind for stage in waiting.values()) for kind in planned}
     stages = {kind: {"planned": planned[kind], "to_run": pending[kind]} for kind in planned}
     if as_json:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from benchmark.cli.table import store_option
-from benchmark.errors import BenchError
+from ddbench.cli.table import store_option
+from ddbench.errors import BenchError
 
 if TYPE_CHECKING:
-    from benchmark.tune.record import TrialRow, Tune
-    from results.sensitivity import Setting
+    from ddbench.results.sensitivity import Setting
+    from ddbench.tune.record import TrialRow, Tune
 
 FORMATS = (".png", ".pdf", ".svg")
 
@@ -28,13 +28,13 @@ def sensitivity(tune: str | None, out: Path, store: Path | str) -> None:
     With `bench tune --search one-at-a-time` this is the sensitivity curve of papers: each parameter with the others at
     the study's values.
     """
-    from benchmark.store import Store
-    from benchmark.tune.record import find, latest
-    from results.sensitivity import Parameter, draw
+    from ddbench.results.sensitivity import Parameter, draw
+    from ddbench.store.opening import open_store
+    from ddbench.tune.record import find, latest
 
     if out.suffix.lower() not in FORMATS:
         raise BenchError(f"--out {out} must end in {', '.join(FORMATS)}: its ending is the format.")
-    found = find(store, tune) if tune else latest(Store.open(store, create=False))
+    found = find(store, tune) if tune else latest(open_store(store, create=False))
     draw(
         out,
         f"{found.method} on {found.study}: {len(found.trials)} settings, {found.cells} cells of the validation part",
@@ -46,7 +46,7 @@ def sensitivity(tune: str | None, out: Path, store: Path | str) -> None:
 
 def settings(tune: Tune, rows: Iterable[TrialRow]) -> list[Setting]:
     """``rows`` of a search as the plot takes them."""
-    from results.sensitivity import Setting
+    from ddbench.results.sensitivity import Setting
 
     chosen = tune.chosen
     return [

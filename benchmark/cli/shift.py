@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.cli.table import store_option
+from ddbench.cli.table import store_option
 
 if TYPE_CHECKING:
-    from benchmark.shift import ShiftPlan
-    from benchmark.store import Store
-    from benchmark.types import Preparation
-    from results.shift import Measurement
+    from ddbench.plan.shift import ShiftPlan
+    from ddbench.results.shift import Measurement
+    from ddbench.store.folder import Store
+    from ddbench.types import Preparation
 
-SPACES = {"trained": "methods.embedder:TrainedEmbedder", "pixels": None}
+SPACES = {"trained": "ddbench.methods.embedder:TrainedEmbedder", "pixels": None}
 """name -> where its preparation is; None for the pixels as they are"""
 
 
@@ -42,21 +42,21 @@ def shift(store: Path, space: str, assignments: tuple[str, ...], form: str, exec
 
     What is measured once is kept. Exit code 1 when some of the sets have not been made or could not be measured.
     """
-    from benchmark.cli.carry_out import make_backend
-    from benchmark.cli.progress import make_watcher
-    from benchmark.cli.streams import stdout_kept
-    from benchmark.execute.walk import walk
-    from benchmark.shift import missing
-    from benchmark.store import Store
-    from results.shift import SHIFT_FORMATS, shift_blocks
+    from ddbench.api.progress import make_watcher
+    from ddbench.api.run import make_backend
+    from ddbench.cli.streams import stdout_kept
+    from ddbench.execute.missing import shift_to_run
+    from ddbench.execute.schedule import walk
+    from ddbench.results.shift import SHIFT_FORMATS, shift_blocks
+    from ddbench.store.opening import open_store
 
     preparation = space_of(space, assignments)
-    opened = Store.open(store, create=False)
+    opened = open_store(store, create=False)
     with stdout_kept() as stdout:
         found = _plan(opened, preparation)
         failed: dict[str, str] = {}
         with make_watcher(debug, opened.how_far) as watcher:
-            to_run = missing(found, opened, watcher)
+            to_run = shift_to_run(found, opened, watcher)
             if to_run:
                 backend = make_backend(executor, opened, len(to_run))
                 try:
@@ -86,10 +86,10 @@ def space_of(name: str, assignments: tuple[str, ...]) -> Preparation | None:
     """The preparation that makes the feature space ``name``, None for pixels. Raises BenchError."""
     import importlib
 
-    from benchmark.config import read_assignment
-    from benchmark.errors import BenchError, unknown
-    from benchmark.types import Preparation
-    from benchmark.values import nested, override
+    from ddbench.config.schema import read_assignment
+    from ddbench.config.values import nested, override
+    from ddbench.errors import BenchError, unknown
+    from ddbench.types import Preparation
 
     reference = SPACES.get(name, name)
     if reference is None:
@@ -113,8 +113,8 @@ def space_of(name: str, assignments: tuple[str, ...]) -> Preparation | None:
 
 
 def _plan(store: Store, preparation: Preparation | None) -> ShiftPlan:
-    from benchmark.shift import plan_shift
-    from evaluators.shift.measure import Shift
+    from ddbench.evaluators.shift.measure import Shift
+    from ddbench.plan.shift import plan_shift
 
     return plan_shift(store, preparation, Shift())
 
@@ -123,10 +123,10 @@ def _measurements(
     store: Store, found: ShiftPlan, preparation: Preparation | None, space: str, failed: dict[str, str]
 ) -> list[Measurement]:
     """A measurement for each set asked for, real draws first."""
-    from benchmark.errors import CorruptArtifact
-    from benchmark.shift import REAL
-    from benchmark.shift_stage import read_shift
-    from results.shift import Measurement
+    from ddbench.errors import CorruptArtifact
+    from ddbench.plan.shift import REAL
+    from ddbench.results.shift import Measurement
+    from ddbench.stages.shift import read_shift
 
     named = f"{space} ({_options(preparation)})" if preparation else space
     rows = []

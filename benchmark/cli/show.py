@@ -9,9 +9,9 @@ from typing import TextIO
 
 import click
 
-from benchmark.cli.terminal import print_terminal
-from benchmark.errors import BenchError
-from results.tables import FORMATS, Tabular, markdown, parquet
+from ddbench.cli.terminal import print_terminal
+from ddbench.errors import BenchError
+from ddbench.results.tables import FORMATS, Tabular, markdown, parquet
 
 
 def print_tables(tables: Iterable[Tabular], out: TextIO) -> None:
@@ -27,7 +27,7 @@ def write_tables(tables: Sequence[Tabular], form: str | None, out: Path | None) 
 
     Without a format: fitted to the terminal where stdout is one, else Markdown.
     """
-    from benchmark.store import write_atomically
+    from ddbench.store.folder import write_atomically
 
     form = form or ("terminal" if out is None and sys.stdout.isatty() else "md")
     if form == "parquet" and out is None and sys.stdout.isatty():

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.cli.table import say, store_option, wanted
-from benchmark.errors import BenchError
+from ddbench.cli.table import say, store_option, wanted
+from ddbench.errors import BenchError
 
 if TYPE_CHECKING:
-    from benchmark.store import Store
-    from benchmark.types import Cell, Record
+    from ddbench.store.folder import Store
+    from ddbench.types import Cell, Record
 
 REPEATED = ("stage", "format", "parents", "chain", "state", "before", "cell", "label")
 """what a stage's task says that stands elsewhere in the same text; --json has it"""
@@ -30,10 +30,10 @@ def show_cell(cell: str, store: Path | str, as_json: bool) -> None:
 
     CELL_OR_KEY is a cell as `bench status` writes it, DATASET/METHOD/ipcN/seedN/ARCH/evalN, or how its key begins.
     """
-    from benchmark.cli.find_cell import find_cell
-    from benchmark.store import Store
+    from ddbench.api.find_cell import find_cell
+    from ddbench.store.opening import open_store
 
-    opened = Store.open(store, create=False)
+    opened = open_store(store, create=False)
     asked = wanted(opened)
     if not asked:
         raise BenchError(f"nothing has been run on the store {opened.address} yet; --store DIR names another.")
@@ -63,7 +63,7 @@ def about(store: Store, cell: Cell, key: str) -> dict[str, Any]:
 
 def _earlier(store: Store, latest: set[str]) -> dict[str, Cell]:
     """Cells by key of configurations that a later run has replaced."""
-    from benchmark.types import Cell
+    from ddbench.types import Cell
 
     return {key: Cell(**cell) for run in store.runs() for cell, key in run["cells"] if key not in latest}
 
@@ -84,7 +84,7 @@ def _accuracy(record: Record) -> dict[str, Any]:
 
 def _stages(store: Store, record: Record) -> Iterator[dict[str, Any]]:
     """What each stage took, and where it ran; the manifest of an artifact says it, where it is there."""
-    from benchmark.errors import CorruptArtifact
+    from ddbench.errors import CorruptArtifact
 
     chain = record.config.get("distill", {}).get("chain", [])
     prepared = [kind for kind in record.config if kind not in ("distill", "evaluate")]
@@ -108,7 +108,7 @@ def _stages(store: Store, record: Record) -> Iterator[dict[str, Any]]:
 
 def _images(store: Store, cell: Cell, key: str) -> dict[str, str | None]:
     """Where the distilled set and its picture lie."""
-    from benchmark.distilled import IMAGES_FILE
+    from ddbench.store.distilled import IMAGES_FILE
 
     picture = Path("grids", cell.dataset, cell.method, f"ipc{cell.ipc}-seed{cell.seed}-{key[:8]}.png")
     return {"set": _path(store, f"artifacts/distill/{key}/{IMAGES_FILE}"), "picture": _path(store, str(picture))}

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from benchmark.cli.table import store_option
+from ddbench.cli.table import store_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from benchmark.status import Status
+    from ddbench.execute.status import Status
 
 PAUSE = 2.0
 """seconds between two looks"""
@@ -34,13 +34,13 @@ def status(store: Path | str, whole: bool, watch: bool, as_json: bool) -> None:
     Read from the store alone, during a run or after it. The time left is by the stages of the same sort that the store
     has measured.
     """
-    from benchmark.errors import BenchError
-    from benchmark.history import History
-    from benchmark.leases import Leases
-    from benchmark.status import look, plan_of
-    from benchmark.store import Store
+    from ddbench.errors import BenchError
+    from ddbench.execute.history import History
+    from ddbench.execute.status import look, plan_of
+    from ddbench.store.leases import Leases
+    from ddbench.store.opening import open_store
 
-    opened = Store.open(store, create=False)
+    opened = open_store(store, create=False)
     runs = opened.runs()
     if not runs:
         raise BenchError(f"nothing has been run on the store {opened.address} yet; --store DIR names another.")

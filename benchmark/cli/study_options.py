@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.cli.options import integers, names
+from ddbench.cli.options import integers, names
 
 if TYPE_CHECKING:
-    from benchmark.config import Config
+    from ddbench.config.schema import Config
 
 _METHODS = click.option("--methods", multiple=True)
 _GRID = (
@@ -57,8 +57,8 @@ def configuration(
 ) -> Config:
     """The study that the options name; ``tuned`` ids are looked up in ``store``. ``changes`` are dotted keys that give
     way to ``--set``. Raises BenchError."""
-    from benchmark.config import load_config
-    from benchmark.plugins import absolute
+    from ddbench.config.schema import load_config
+    from ddbench.plugins.files import absolute
 
     options: dict[str, Any] = {
         "grid.datasets": names(datasets),
@@ -78,6 +78,6 @@ def _tuned(store: Path | str, tunes: Sequence[str]) -> dict[str, Any]:
     """The values that the searches ``tunes`` chose, and what they cost, as keys of a configuration."""
     if not tunes:
         return {}
-    from benchmark.tune.record import find, values_and_cost
+    from ddbench.tune.record import find, values_and_cost
 
     return values_and_cost([find(store, name) for name in tunes])

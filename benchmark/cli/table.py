@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from benchmark.cli.selection import filter_options, select
-from results.statistics import Select
+from ddbench.api.selection import filter_options, select
+from ddbench.results.statistics import Select
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from benchmark.store import Store
-    from benchmark.types import Cell, Record
-    from results.tables import Block
-    from results.tables.model import Tabular
-    from results.tables.numbers import Spread
+    from ddbench.results.tables import Block
+    from ddbench.results.tables.model import Tabular
+    from ddbench.results.tables.text import Spread
+    from ddbench.store.folder import Store
+    from ddbench.types import Cell, Record
 
 DEFAULT_STORE = "bench-store"
 LAYOUTS = ("main", "methods", "ablation", "spread", "cost", "best-last", "published")
@@ -98,10 +98,10 @@ def table(
     **filters: tuple[str, ...],
 ) -> None:
     """Print a table of a store: every cell that a run asked for, each in its latest configuration."""
-    from benchmark.cli.show import write_tables
-    from benchmark.store import Store
+    from ddbench.cli.show import write_tables
+    from ddbench.store.opening import open_store
 
-    opened = Store.open(store, create=False)
+    opened = open_store(store, create=False)
     cells = select(wanted(opened), filters)
     records = opened.records(set(cells.values()), say)
     made = _layout("published" if published else layout, opened, cells, records, which, spread, reference)
@@ -117,36 +117,36 @@ def _layout(
     spread: Spread,
     reference: str | None,
 ) -> Sequence[Tabular]:
-    from benchmark.cli.facts import facts_of
-    from results.statistics import samples
-    from results.tables import blocks
+    from ddbench.api.captions import facts_of
+    from ddbench.results.statistics import samples
+    from ddbench.results.tables import blocks
 
     found, facts = samples(cells, records, which), facts_of(records)
     made = blocks({position: sample.estimate for position, sample in found.items()}, which, facts, spread)
     if layout == "methods":
-        from results.tables.by_method import method_tables
+        from ddbench.results.tables.by_method import method_tables
 
         return method_tables(made)
     if layout == "best-last":
-        from results.tables.optimism import optimism_table
+        from ddbench.results.tables.optimism import optimism_table
 
         return [optimism_table(block) for block in made]
     if layout == "spread":
-        from results.tables.spread import spread_table
+        from ddbench.results.tables.spread import spread_table
 
         return [spread_table(block) for block in made]
     if layout == "ablation":
-        from results.tables.ablation import ablation_tables
+        from ddbench.results.tables.ablation import ablation_tables
 
         return ablation_tables(found, facts, reference)
     if layout == "cost":
-        from benchmark.cli.made import made_of
-        from results.tables.cost import cost_tables
+        from ddbench.api.sets import made_of
+        from ddbench.results.tables.cost import cost_tables
 
         return cost_tables(found, made_of([store], records))
     if layout == "published":
-        from results.published import load_published
-        from results.tables.published import beside_tables
+        from ddbench.results.published import load_published
+        from ddbench.results.tables.published import beside_tables
 
         return beside_tables(found, load_published(), facts)
     return made
@@ -154,7 +154,7 @@ def _layout(
 
 def wanted(store: Store) -> dict[Cell, str]:
     """The cells of all runs on a store, each with the key that the latest run gave it."""
-    from benchmark.types import Cell
+    from ddbench.types import Cell
 
     return {Cell(**cell): key for run in store.runs() for cell, key in run["cells"]}
 
@@ -163,9 +163,9 @@ def make_blocks(
     store: Store, cells: Mapping[Cell, str], which: Select, read: Mapping[str, Record] | None = None
 ) -> list[Block]:
     """The main tables of ``cells`` from the records of a store; those in ``read``, by key, are not read again."""
-    from benchmark.cli.facts import facts_of
-    from results.statistics import estimate
-    from results.tables import blocks
+    from ddbench.api.captions import facts_of
+    from ddbench.results.statistics import estimate
+    from ddbench.results.tables import blocks
 
     read = read or {}
     records = [*read.values(), *store.records(set(cells.values()) - set(read), say)]

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, TextIO
 
-from results.tables import Block, Table, Tabular
-from results.tables.by_method import method_tables
+from ddbench.results.tables import Block, Table, Tabular
+from ddbench.results.tables.by_method import method_tables
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from benchmark.cli.streams import stdout_kept
-from benchmark.cli.study_options import configuration, grid_options
-from benchmark.cli.table import store_option
-from benchmark.errors import BenchError
-from benchmark.tune.space import Scheduler, Search
+from ddbench.cli.streams import stdout_kept
+from ddbench.cli.study_options import configuration, grid_options
+from ddbench.cli.table import store_option
+from ddbench.errors import BenchError
+from ddbench.tune.space import Scheduler, Search
 
 if TYPE_CHECKING:
     from typing import TextIO
 
-    from benchmark.config import Config
-    from benchmark.execute.needs import Room
-    from benchmark.execute.policy import Policy
-    from benchmark.store import Store
-    from benchmark.tune.record import TrialRow, Tune
-    from benchmark.tune.search import Request
-    from benchmark.tune.trial import Told, Trial
+    from ddbench.config.schema import Config
+    from ddbench.execute.demand import Room
+    from ddbench.execute.policy import Policy
+    from ddbench.store.folder import Store
+    from ddbench.tune.record import TrialRow, Tune
+    from ddbench.tune.search import Request
+    from ddbench.tune.trial import Told, Trial
 
 
 @click.command()
@@ -76,11 +76,11 @@ def tune(
     first. What wins is the mean top-1 at the last epoch. All stages lie in the store: the same command again goes on
     where it was stopped, and `bench run --tuned TUNE` takes the chosen values.
     """
-    from benchmark.execute.policy import Policy
-    from benchmark.execute.tuning import OnTune
-    from benchmark.store import Store
-    from benchmark.tune.record import write
-    from benchmark.tune.search import check_validation, make_trials, run_search
+    from ddbench.execute.policy import Policy
+    from ddbench.store.opening import open_store
+    from ddbench.tune.on_ray import OnTune
+    from ddbench.tune.record import write
+    from ddbench.tune.search import check_validation, make_trials, run_search
 
     if str(store).startswith("memory://"):
         raise BenchError("a store in memory:// is this process's own, and trials run in others: name another --store.")
@@ -88,7 +88,7 @@ def tune(
     request = _request(config, parameters, trials, search, seed, scheduler)
     planned = make_trials(request)
     with stdout_kept() as stdout:
-        opened = Store.open(store, create=True)
+        opened = open_store(store, create=True)
         check_validation(config, opened)
         failure = _make_shared(planned, opened, Policy.of(config))
         runner = OnTune(request.scheduler, _takes(config, planned), Policy.of(config))
@@ -109,9 +109,9 @@ def tune(
 def _request(
     config: Config, parameters: tuple[str, ...], trials: int, search: Search | None, seed: int, scheduler: Scheduler
 ) -> Request:
-    from benchmark.tune.ranges import Range, parse_parameter
-    from benchmark.tune.search import Request
-    from benchmark.tune.space import usual_search
+    from ddbench.tune.ranges import Range, parse_parameter
+    from ddbench.tune.search import Request
+    from ddbench.tune.space import usual_search
 
     space: dict[str, Range] = {}
     for key, values in map(parse_parameter, parameters):
@@ -130,10 +130,10 @@ def _request(
 
 def _make_shared(trials: list[Trial], store: Store, policy: Policy) -> str:
     """Run the preparations that several trials rest on, once and before any of them; why that failed, if it did."""
-    from benchmark.cli.progress import make_watcher
-    from benchmark.execute.inline import Inline
-    from benchmark.execute.walk import walk
-    from benchmark.tune.trial import shared
+    from ddbench.api.progress import make_watcher
+    from ddbench.execute.inline import Inline
+    from ddbench.execute.schedule import walk
+    from ddbench.tune.trial import shared
 
     plan, missing = shared(trials, store)
     if not missing:
@@ -145,7 +145,7 @@ def _make_shared(trials: list[Trial], store: Store, policy: Policy) -> str:
 
 def _takes(config: Config, trials: list[Trial]) -> Room:
     """What a trial takes of a machine: the most that any of its stages takes, since they run one after another."""
-    from benchmark.execute.needs import Demand, Room, largest
+    from ddbench.execute.demand import Demand, Room, largest
 
     demand, boundless = Demand(config.resources), Room(float("inf"), float("inf"), float("inf"))
     return largest(demand.of(stage, boundless) for trial in trials for stage in trial.plan.stages.values())
@@ -153,7 +153,7 @@ def _takes(config: Config, trials: list[Trial]) -> Room:
 
 def _teller(trials: list[Trial]) -> Told:
     """A line on stderr after each round of a trial."""
-    from benchmark.tune.record import short_names
+    from ddbench.tune.record import short_names
 
     names = short_names(trials[0].values)
     rounds = len(trials[0].rounds)
@@ -171,7 +171,7 @@ def _teller(trials: list[Trial]) -> Told:
 
 def _print(tune: Tune, out: TextIO) -> None:
     """Every trial, best first: a rich table on a terminal, else Markdown."""
-    from benchmark.tune.record import short_names
+    from ddbench.tune.record import short_names
 
     names = short_names(tune.space)
     header = ["trial", *names.values(), "top-1 (%)", "rounds", "outcome"]

@@ -1,1 +1,4 @@
-"""The conformance suite of ``bench check``: what every method must do, tried on a handful of images."""
+"""The rules that every method keeps, as checks that plug-in authors run too.
+
+A study with one method enters; a finding for each rule leaves.
+"""

@@ -9,16 +9,17 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from benchmark.attempt import measure_from_here, peaks
-from benchmark.conformance.elsewhere import Failed
-from benchmark.conformance.guards import Touched, gradients, no_data
-from benchmark.conformance.trial import Trial
-from benchmark.distilled import check_distilled, only_classes
-from benchmark.errors import InvalidOutput
-from benchmark.fields import places_of
-from benchmark.hyperparameters import ForMemoryAlone
-from benchmark.images import LabeledImages
-from benchmark.values import build, describe, nested, override
+from ddbench.config.addresses import addresses_of
+from ddbench.config.fields import places_of
+from ddbench.config.values import build, describe, nested, override
+from ddbench.conformance.elsewhere import Failed
+from ddbench.conformance.guards import Touched, gradients, no_data
+from ddbench.conformance.trial import Trial
+from ddbench.errors import InvalidOutput
+from ddbench.hyperparameters import ForMemoryAlone
+from ddbench.images import LabeledImages
+from ddbench.stages.attempt import measure_from_here, peaks
+from ddbench.store.distilled import check_distilled, only_classes
 
 GREY_LEVELS = 1
 """by how much pixels may differ where only the order of a sum differs"""
@@ -134,7 +135,7 @@ def _travels(trial: Trial) -> str:
     try:
         if pickle.loads(pickle.dumps(trial.method)) != trial.method:
             return "a pickled copy is not equal to it"
-        if build(describe(trial.method)) != trial.method:
+        if build(describe(trial.method), addresses_of(trial.method)) != trial.method:
             return "rebuilt from its fields it is not equal to itself"
     except (TypeError, AttributeError, pickle.PicklingError) as error:
         return f"{type(error).__name__}: {error}"

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmark.config import Config
+from ddbench.config.schema import Config
 
 OTHER_HASHES = "20261"
 """PYTHONHASHSEED of the other process, whatever that of this one is"""
@@ -30,7 +30,7 @@ def digests_elsewhere(config: Config, asked: Sequence[Asked]) -> dict[str, dict[
         task = {"config": config.model_dump(mode="json"), "asked": list(asked), "answer": str(answer)}
         here = os.pathsep.join(path for path in sys.path if path)
         environment = {**os.environ, "PYTHONHASHSEED": OTHER_HASHES, "PYTHONPATH": here}
-        command = [sys.executable, "-m", "benchmark.conformance.elsewhere"]
+        command = [sys.executable, "-m", "ddbench.conformance.elsewhere"]
         done = subprocess.run(command, input=json.dumps(task), capture_output=True, text=True, env=environment)
         if not answer.is_file():
             raise Failed((done.stderr.strip().splitlines() or [f"it ended with exit code {done.returncode}"])[-1])
@@ -39,8 +39,8 @@ def digests_elsewhere(config: Config, asked: Sequence[Asked]) -> dict[str, dict[
 
 
 def _main() -> None:
-    from benchmark.conformance.trial import Trial, sample_of
-    from benchmark.study import resolve
+    from ddbench.config.study import resolve
+    from ddbench.conformance.trial import Trial, sample_of
 
     task = json.load(sys.stdin)
     study = resolve(Config.model_validate(task["config"]))

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmark.types import Dataset
+from ddbench.types import Dataset
 
 DATA_SUFFIXES = {".arrow", ".bin", ".bmp", ".ckpt", ".csv", ".dat", ".gif", ".gz", ".h5", ".hdf5", ".jpeg", ".jpg"}
 DATA_SUFFIXES |= {".json", ".lmdb", ".mat", ".mdb", ".npy", ".npz", ".parquet", ".pickle", ".pkl", ".png", ".pt"}

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from benchmark.conformance.checks import CHECKS, UNTRIED, Check
-from benchmark.conformance.elsewhere import Asked, digests_elsewhere
-from benchmark.conformance.trial import Trial, sample_of
-from benchmark.images import LabeledImages
-from benchmark.study import Study
+from ddbench.config.study import Study
+from ddbench.conformance.checks import CHECKS, UNTRIED, Check
+from ddbench.conformance.elsewhere import Asked, digests_elsewhere
+from ddbench.conformance.trial import Trial, sample_of
+from ddbench.images import LabeledImages
 
 ASKED = ((2, 0), (2, UNTRIED))
 """(ipc, seed) of the sets that another process makes"""

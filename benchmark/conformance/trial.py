@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmark.images import LabeledImages
-from benchmark.stage_parts import load_split
-from benchmark.types import Dataset, Distiller, Network, StageContext
-from benchmark.values import build, describe
+from ddbench.config.addresses import addresses_of
+from ddbench.config.values import build, describe
+from ddbench.images import LabeledImages
+from ddbench.stages.inputs import load_split
+from ddbench.types import Dataset, Distiller, Network, StageContext
 
 PER_CLASS = 12
 """real images of a class: few, so that the suite is quick, and more than the largest ipc that it asks for"""
@@ -97,7 +98,8 @@ class Trial:
         ``real``: other train images; with ``part``, some classes of the trial's own.
         """
         described = describe(self.method)
-        method: Distiller = build({key: described[key] for key in ("type", *self.method.reads())})
+        read = {key: described[key] for key in ("type", *self.method.reads())}
+        method: Distiller = build(read, addresses_of(self.method))
         data = real.digest() if real and not part else ""
         with deterministic():
             return method.distill(real or self.real, self.state(seed), ipc, self.context(seed, data))

@@ -1,1 +1,1 @@
-"""Datasets. Each is a frozen dataclass whose fields are its options."""
+"""Datasets: files on disk enter; uint8 images with labels leave, decoded once and mapped into memory."""

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from benchmark.data.files import listing, part_folder
-from benchmark.data.imagefolder import ImageFolder
-from benchmark.errors import BenchError
+from ddbench.data.files import listing, part_folder
+from ddbench.data.imagefolder import ImageFolder
+from ddbench.errors import BenchError
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,7 @@ class AnyFolder(ImageFolder):
     """Any images on disk: root/train/<class>/ and root/val/<class>/; the sub-folders of train/ are the classes."""
 
     name: ClassVar[str] = "imagefolder"
+    naming: ClassVar[tuple[str, ...]] = ("label",)
 
     label: str = ""
     """names the data in tables, so that two folders are never one column; by default the name of the folder"""

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from benchmark.data import mapped
-from benchmark.data.split import stratified
-from benchmark.errors import BenchError
-from benchmark.keys import digest
-from benchmark.types import Cache, Dataset, LabeledImages, NonNegativeInt, Shape, Split
-from benchmark.values import describe
+from ddbench.config.values import describe
+from ddbench.data import mapped
+from ddbench.data.split import stratified
+from ddbench.errors import BenchError
+from ddbench.keys import digest
+from ddbench.types import Cache, Dataset, LabeledImages, NonNegativeInt, Shape, Split
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,7 +68,7 @@ class Cifar(Dataset):
         each = 50_000 // len(self.names)
         return (each - int(self._share * each),) * len(self.names)
 
-    def fingerprint(self) -> str:
+    def fingerprint(self, split: Split) -> str:
         """That of the published archive. Raises BenchError here, before anything is run, when the files are absent."""
         self._check_there()
         return self.md5

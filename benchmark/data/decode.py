@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.errors import BenchError
+from ddbench.errors import BenchError
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar
 
-from benchmark.data.split import stratified
-from benchmark.errors import BenchError
-from benchmark.types import Cache, Dataset, LabeledImages, Shape, Split
+from ddbench.data.split import stratified
+from ddbench.errors import BenchError
+from ddbench.types import Cache, Dataset, LabeledImages, Shape, Split
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,7 +45,7 @@ class Digits(Dataset):
     def train_counts(self) -> tuple[int, ...]:
         return TRAIN_COUNTS
 
-    def fingerprint(self) -> str:
+    def fingerprint(self, split: Split) -> str:
         return SHA256
 
     def load(self, split: Split, cache: Cache | None = None) -> LabeledImages:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from benchmark.errors import BenchError
+from ddbench.errors import BenchError
 
 SUFFIXES = (".jpeg", ".jpg", ".png", ".bmp", ".webp")
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from benchmark.data import leakage, mapped
-from benchmark.data.decode import Resize, decoded, read
-from benchmark.data.files import checked, part_folder
-from benchmark.data.progress import told
-from benchmark.errors import BenchError
-from benchmark.keys import digest
-from benchmark.types import Cache, Count, Dataset, LabeledImages, NonNegativeInt, Shape, Split
-from benchmark.values import describe
+from ddbench.config.values import describe
+from ddbench.data import leakage, mapped
+from ddbench.data.decode import Resize, decoded, read
+from ddbench.data.files import checked, part_folder
+from ddbench.data.progress import told
+from ddbench.errors import BenchError
+from ddbench.keys import digest
+from ddbench.types import Cache, Count, Dataset, LabeledImages, NonNegativeInt, Shape, Split
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,9 +48,10 @@ class ImageFolder(Dataset):
         found = checked(self.name, self._folder("train"), classes := self.classes)
         return tuple(len(self._of_split("train", found[label].names)) for label in classes)
 
-    def fingerprint(self) -> str:
-        """Of names and sizes of all files, so that no image is decoded for a plan."""
-        return digest([self._fingerprint(part) for part in ("train", "test")])
+    def fingerprint(self, split: Split) -> str:
+        """Of names and sizes of the files in the folder of a split, whatever is held out of it: no image is decoded."""
+        found = checked(self.name, self._folder(split), classes := self.classes)
+        return digest([[label, found[label].digest] for label in classes])
 
     def load(self, split: Split, cache: Cache | None = None) -> LabeledImages:
         """The images of a split. With a ``cache`` they are decoded once, into a file that is mapped into memory.
@@ -97,7 +98,7 @@ class ImageFolder(Dataset):
             mapped.write(folder, (len(files), *self.shape), chunks(), self._labels(files), about)
 
         # The fingerprint is of this split's folder alone: a change to the test images decodes no train image again.
-        what = {"format": mapped.FORMAT, "options": describe(self), "data": self._fingerprint(split), "split": split}
+        what = {"format": mapped.FORMAT, "options": describe(self), "data": self.fingerprint(split), "split": split}
         folder = cache(f"{self.name}-{split}-{digest(what)}", fill)
         if found:
             self._digests(split, files, cache, bytes(found))
@@ -120,7 +121,7 @@ class ImageFolder(Dataset):
 
         # Of the files alone: every resolution shares them.
         what: dict[str, Any] = {"format": mapped.FORMAT, "folder": str(self._folder(split)), "holdout": self.holdout}
-        what |= {"data": self._fingerprint(split), "split": split}
+        what |= {"data": self.fingerprint(split), "split": split}
         return cache(f"{self.name}-{split}-sha256-{digest(what)}", fill)
 
     def _check_disjoint(self, test: Sequence[str], cache: Cache) -> None:
@@ -149,11 +150,6 @@ class ImageFolder(Dataset):
 
     def _folder(self, split: Split) -> Path:
         return part_folder(self.name, self.root, "val" if split == "test" else "train")
-
-    def _fingerprint(self, split: Split) -> str:
-        """Of names and sizes of the files in the folder of a split, whatever is held out of it."""
-        found = checked(self.name, self._folder(split), classes := self.classes)
-        return digest([[label, found[label].digest] for label in classes])
 
     def _files(self, split: Split) -> list[str]:
         """``class/file`` of every image of a split, ordered by class and name."""

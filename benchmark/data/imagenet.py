@@ -8,10 +8,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from benchmark.data.imagefolder import ImageFolder
-from benchmark.errors import BenchError
-from benchmark.source import source_path
-from benchmark.types import Split
+from ddbench.data.imagefolder import ImageFolder
+from ddbench.errors import BenchError
+from ddbench.plugins.source import source_path
+from ddbench.types import Split
 
 LIST = Path("data", "_info", "imagenet_synsets.txt")
 """in timm's folder: one wnid a line, in the order of the ids"""
@@ -56,6 +56,7 @@ class ImageNetFolders(ImageFolder):
     A subclass has a field ``variant`` that names the split: results on two splits are never one column.
     """
 
+    naming: ClassVar[tuple[str, ...]] = ("variant",)
     test_images: ClassVar[Mapping[str, int]]
     """variant -> number of images in its test split"""
 

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.errors import BenchError
-from benchmark.types import LabeledImages
+from ddbench.errors import BenchError
+from ddbench.types import LabeledImages
 
 if TYPE_CHECKING:
     import numpy as np

@@ -5,10 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
-from benchmark.attempt import Attempt
-from benchmark.execute.limits import Limit
-from benchmark.plan import Stage
-from benchmark.stages import StageResult
+from ddbench.execute.limits import Limit
+from ddbench.plan.graph import Stage
+from ddbench.stages.attempt import Attempt
+from ddbench.stages.run import StageResult
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ import contextlib
 from collections.abc import Callable
 from typing import Literal
 
-from benchmark.errors import CorruptArtifact
-from benchmark.leases import Leases
-from benchmark.plan import Stage
-from benchmark.store import Store
+from ddbench.errors import CorruptArtifact
+from ddbench.plan.graph import Stage
+from ddbench.store.folder import Store
+from ddbench.store.leases import Leases
 
 State = Literal["mine", "made", "elsewhere"]
 

@@ -14,13 +14,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from benchmark.attempt import forget_progress
-from benchmark.execute.backend import Backend, Job
-from benchmark.execute.limits import Clock
-from benchmark.execute.needs import Demand, Room, refusal
-from benchmark.plan import Stage
-from benchmark.stages import StageResult, run_stage
-from benchmark.store import Store
+from ddbench.execute.backend import Backend, Job
+from ddbench.execute.demand import Demand, Room, refusal
+from ddbench.execute.limits import Clock
+from ddbench.plan.graph import Stage
+from ddbench.stages.attempt import forget_progress
+from ddbench.stages.run import StageResult, run_stage
+from ddbench.store.folder import Store
+from ddbench.store.opening import store_at
 
 TICK = 0.2
 """seconds between looks at the clock"""
@@ -48,7 +49,7 @@ class Inline(Backend):
         return self._next is None
 
     def submit(self, job: Job) -> None:
-        forget_progress(Store.at(self._root).root, job.stage.key)
+        forget_progress(store_at(self._root).root, job.stage.key)
         self._next = job
 
     def wait(self, seconds: float) -> tuple[Stage, StageResult]:
@@ -57,7 +58,7 @@ class Inline(Backend):
         job, self._next = self._next, None
         began = time.perf_counter()
         try:
-            with _held_to(job, Store.at(self._root)):
+            with _held_to(job, store_at(self._root)):
                 return job.stage, run_stage(job.stage, self._root, job.attempt)
         except _Over as over:
             return job.stage, StageResult("timeout", str(over), time.perf_counter() - began)

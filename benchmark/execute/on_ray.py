@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from benchmark.attempt import forget_progress, where
-from benchmark.errors import BenchError
-from benchmark.execute.backend import Backend, Job
-from benchmark.execute.limits import Clock
-from benchmark.execute.needs import NOTHING, Demand, Room, largest, refusal
-from benchmark.plan import Stage
-from benchmark.stages import StageResult, run_stage
-from benchmark.store import Store
+from ddbench.errors import BenchError
+from ddbench.execute.backend import Backend, Job
+from ddbench.execute.demand import NOTHING, Demand, Room, largest, refusal
+from ddbench.execute.limits import Clock
+from ddbench.plan.graph import Stage
+from ddbench.stages.attempt import forget_progress, where
+from ddbench.stages.run import StageResult, run_stage
+from ddbench.store.opening import store_at
 
 LOOK_EVERY = 0.25
 """seconds between looks at the clocks of stages, and for signals: two that come within one wait are seen as one"""
@@ -51,7 +51,7 @@ class OnRay(Backend):
         import ray
 
         self._ray: Any = ray
-        self._store = Store.at(root)
+        self._store = store_at(root)
         self._demand = demand or Demand()
         quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
         if address is None:

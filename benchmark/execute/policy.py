@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from benchmark.execute.limits import Limit
-from benchmark.plan import Stage
+from ddbench.execute.limits import Limit
+from ddbench.plan.graph import Stage
 
 if TYPE_CHECKING:
-    from benchmark.config import Config
+    from ddbench.config.schema import Config
 
 
 @dataclass(frozen=True)

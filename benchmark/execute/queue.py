@@ -6,7 +6,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterable
 from itertools import islice
 
-from benchmark.plan import Stage
+from ddbench.plan.graph import Stage
 
 
 class Queue:

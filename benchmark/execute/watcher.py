@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from benchmark.plan import Stage
-from benchmark.stages import StageResult
+from ddbench.plan.graph import Stage
+from ddbench.stages.run import StageResult
 
 
 class Watcher(Protocol):

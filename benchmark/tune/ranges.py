@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import yaml
 
-from benchmark.errors import BenchError, nearest
+from ddbench.errors import BenchError, nearest
 
 DIGITS = 4
 """significant digits of a drawn number: what is printed is exactly what was tried"""

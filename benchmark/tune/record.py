@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from benchmark.errors import BenchError, unknown
-from benchmark.keys import digest
-from benchmark.store import Store
+from ddbench.errors import BenchError, unknown
+from ddbench.keys import digest
+from ddbench.store.folder import Store
+from ddbench.store.opening import open_store
 
 FORMAT = 1
 FOLDER = "tunes"
@@ -130,7 +131,7 @@ def find(where: Path | str, name: str) -> Tune:
     """
     if Path(name).is_file():
         return _read(Path(name))
-    store = Store.open(where, create=False)
+    store = open_store(where, create=False)
     known = [kept.removesuffix(".json") for kept in store.kept(FOLDER)]
     matches = [name] if name in known else [found for found in known if found.startswith(name)]
     if len(matches) != 1:

@@ -7,18 +7,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from benchmark.config import Config, changed
-from benchmark.errors import BenchError, nearest
-from benchmark.plan import Plan, make_plan
-from benchmark.provenance import provenance
-from benchmark.store import Store
-from benchmark.study import Study, resolve
-from benchmark.tune.ranges import Range
-from benchmark.tune.record import TrialRow, Tune
-from benchmark.tune.space import Scheduler, Search, propose
-from benchmark.tune.trial import Ending, Runner, Told, Trial, judged, top1
-from benchmark.types import Distiller, Split
-from benchmark.values import describe
+from ddbench.config.schema import Config, changed
+from ddbench.config.study import Study, resolve
+from ddbench.config.values import describe
+from ddbench.errors import BenchError, nearest
+from ddbench.plan.build import make_plan
+from ddbench.plan.graph import Plan
+from ddbench.stages.provenance import provenance
+from ddbench.store.folder import Store
+from ddbench.tune.ranges import Range
+from ddbench.tune.record import TrialRow, Tune
+from ddbench.tune.space import Scheduler, Search, propose
+from ddbench.tune.trial import Ending, Runner, Told, Trial, judged, top1
+from ddbench.types import Distiller, Split
 
 SPLIT: Split = "validation"
 SECTIONS = ("methods", "per_dataset")

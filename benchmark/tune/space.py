@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from itertools import product
 from typing import Any, Literal
 
-from benchmark.errors import BenchError
-from benchmark.keys import canonical
-from benchmark.seeding import stream
-from benchmark.tune.ranges import Grid, Listed, Range
+from ddbench.errors import BenchError
+from ddbench.keys import canonical
+from ddbench.seeding import stream
+from ddbench.tune.ranges import Grid, Listed, Range
 
 Search = Literal["random", "grid", "one-at-a-time"]
 Scheduler = Literal["fifo", "asha", "median", "hyperband"]

@@ -7,15 +7,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from benchmark.errors import CorruptArtifact
-from benchmark.execute.inline import Inline
-from benchmark.execute.policy import Policy
-from benchmark.execute.walk import to_run, walk
-from benchmark.part import part_of
-from benchmark.plan import Plan, Stage
-from benchmark.stages import StageResult
-from benchmark.store import Store
-from benchmark.types import Cell, PreparationStage, Record
+from ddbench.errors import CorruptArtifact
+from ddbench.execute.inline import Inline
+from ddbench.execute.policy import Policy
+from ddbench.execute.schedule import to_run, walk
+from ddbench.plan.graph import Plan, Stage
+from ddbench.plan.shards import part_of
+from ddbench.stages.run import StageResult
+from ddbench.store.folder import Store
+from ddbench.store.opening import store_at
+from ddbench.types import Cell, PreparationStage, Record
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def run_round(trial: Trial, number: int, store: str, policy: Policy) -> float:
 
     Stages run one after another in this process; what the store has already is not made again. Raises TrialFailed.
     """
-    opened = Store.at(store)
+    opened = store_at(store)
     part = part_of(trial.plan, trial.rounds[number])
     watcher = _Silent()
     summary = walk(part, opened, to_run(part, opened, watcher), Inline(store), watcher, policy)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from benchmark import seeding
-from benchmark.keys import digest
-from benchmark.types import Count, LabeledImages, NonNegativeInt, Positive, StageContext
+from ddbench import seeding
+from ddbench.keys import digest
+from ddbench.types import Count, LabeledImages, NonNegativeInt, Positive, StageContext
 
 if TYPE_CHECKING:
     import torch
@@ -105,10 +105,10 @@ class Shift:
         }
 
     def _class(self, made: torch.Tensor, real: torch.Tensor) -> dict[str, float | None]:
-        from evaluators.shift.diversity import dpp_loss, vendi_score
-        from evaluators.shift.gram import gram
-        from evaluators.shift.moments import moments
-        from evaluators.shift.neighbours import manifold
+        from ddbench.evaluators.shift.diversity import dpp_loss, vendi_score
+        from ddbench.evaluators.shift.gram import gram
+        from ddbench.evaluators.shift.moments import moments
+        from ddbench.evaluators.shift.neighbours import manifold
 
         g = gram(made, real)
         diversity = {"dpp_loss": dpp_loss(g.cosines, self.epsilon), "vendi": vendi_score(g.cosines)}
@@ -131,7 +131,7 @@ class Shift:
         """
         import torch
 
-        from evaluators.shift.neighbours import nearest
+        from ddbench.evaluators.shift.neighbours import nearest
 
         sample = self._sample(len(real), self.queries, "all")
         typical = nearest(train[sample], train, itself=sample, kept=torch.ones_like(kept))

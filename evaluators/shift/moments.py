@@ -6,7 +6,7 @@ import math
 
 import torch
 
-from evaluators.shift.gram import Gram
+from ddbench.evaluators.shift.gram import Gram
 
 Moments = dict[str, float | None]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from evaluators.shift.gram import Gram
+from ddbench.evaluators.shift.gram import Gram
 
 ROWS = 256
 """train images that distances are taken to at once"""

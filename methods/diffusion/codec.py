@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from diffusers import AutoencoderKL, AutoencoderTiny
 
-from methods.pixels import from_levels, to_levels
+from ddbench.methods.pixels import from_levels, to_levels
 
 BATCH = 32
 """images that an autoencoder sees at once"""

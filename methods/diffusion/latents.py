@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmark.keys import digest
-from benchmark.types import LabeledImages, StageContext
-from methods.diffusion.codec import Codec, PixelCodec
+from ddbench.keys import digest
+from ddbench.methods.diffusion.codec import Codec, PixelCodec
+from ddbench.types import LabeledImages, StageContext
 
 CHUNK = 256
 """images encoded, or averaged, at once"""

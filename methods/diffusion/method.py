@@ -5,21 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
-from benchmark.types import Distiller, LabeledImages, Needs, Preparation, StageContext
-from methods.diffusion.finetune import FineTune
-from methods.diffusion.guidance import Guide, Steering
-from methods.diffusion.objective import Objective
-from methods.diffusion.options import FineTuning
-from methods.diffusion.pretrained import PretrainedDiT
-from methods.diffusion.prior import Prior
-from methods.diffusion.sampler import Begun, Sampler, sample_sets
-from methods.diffusion.scratch import ScratchPrior
-from methods.diffusion.start import Start
+from ddbench.methods.diffusion.guidances.guidance import Guide, Steering
+from ddbench.methods.diffusion.objectives.objective import Objective
+from ddbench.methods.diffusion.priors.pretrained import PretrainedDiT
+from ddbench.methods.diffusion.priors.prior import Prior
+from ddbench.methods.diffusion.priors.scratch import ScratchPrior
+from ddbench.methods.diffusion.sampler import Begun, Sampler, sample_sets
+from ddbench.methods.diffusion.starts.start import Start
+from ddbench.methods.diffusion.training.finetune import FineTune
+from ddbench.methods.diffusion.training.options import FineTuning
+from ddbench.types import Distiller, LabeledImages, Needs, Preparation, StageContext
 
 if TYPE_CHECKING:
     import torch
 
-    from methods.diffusion.model import DiffusionModel
+    from ddbench.methods.diffusion.model import DiffusionModel
 
 
 PRIORS = (ScratchPrior, PretrainedDiT)
@@ -60,7 +60,7 @@ class Diffusion(Distiller):
     def distill(self, real: LabeledImages, state: DiffusionModel, ipc: int, ctx: StageContext) -> LabeledImages:
         import torch
 
-        from methods.diffusion.latents import class_means
+        from ddbench.methods.diffusion.latents import class_means
 
         means = class_means(state.encoder, real, ctx) if self.guidance is not None else None
         latents = []
@@ -89,11 +89,11 @@ class Diffusion(Distiller):
         """The latents (K, ipc, C, H, W) of the classes ``names``."""
         import torch
 
-        from methods.diffusion.scene import Scene
+        from ddbench.methods.diffusion.context import SamplingContext
 
-        scene = Scene(names, ipc, real, state.encoder, state.decoder, ctx, state.beside)
-        guide: Guide | None = self.guidance.begin(scene) if self.guidance else None
-        begun = self.start.latents(scene) if self.start else None
+        context = SamplingContext(names, ipc, real, state.encoder, state.decoder, ctx, state.beside)
+        guide: Guide | None = self.guidance.begin(context) if self.guidance else None
+        begun = self.start.latents(context) if self.start else None
         size = self.guidance.together(ipc) if self.guidance else ipc
         drawn = []
         for i in range(0, ipc, size):

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from diffusers import DDPMScheduler, DiTTransformer2DModel
 
-from methods.diffusion.codec import Codec, load_codec
+from ddbench.methods.diffusion.codec import Codec, load_codec
 
 Weights = dict[str, torch.Tensor]
 """weights of a transformer by name, perhaps not all of them"""

@@ -6,15 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from benchmark import seeding
-from benchmark.types import Count, Fraction, MicroBatch, NonNegative, NonNegativeInt
-from methods.diffusion.guidance import LatentSets
+from ddbench import seeding
+from ddbench.methods.diffusion.guidances.guidance import LatentSets
+from ddbench.types import Count, Fraction, MicroBatch, NonNegative, NonNegativeInt
 
 if TYPE_CHECKING:
     import torch
 
-    from methods.diffusion.guidance import Guide
-    from methods.diffusion.model import DiffusionModel
+    from ddbench.methods.diffusion.guidances.guidance import Guide
+    from ddbench.methods.diffusion.model import DiffusionModel
 
 
 @dataclass(frozen=True)
@@ -207,7 +207,7 @@ def step(
         return mean + variance**0.5 * noise, x0
     if v is None:
         raise ValueError("variance=learned needs a model that predicts it; this one has as many outputs as inputs")
-    from methods.diffusion.variance import learned_log_variance
+    from ddbench.methods.diffusion.variance import learned_log_variance
 
     log_variance = learned_log_variance(v, torch.tensor(1 - alpha), torch.tensor(variance))
     return mean + (0.5 * log_variance).exp() * noise, x0

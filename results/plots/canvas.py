@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
-from results.plots.palette import LIGHT
+from ddbench.results.plots.palette import LIGHT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from results.plots.labels import label_ends, label_points, room
-from results.plots.palette import LIGHT, Look
-from results.plots.series import Curve, Level, Panel, Priced
+from ddbench.results.plots.labels import label_ends, label_points, room
+from ddbench.results.plots.palette import LIGHT, Look
+from ddbench.results.plots.series import Curve, Level, Panel, Priced
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from benchmark.types import Cell, Record
-from results.cost import Made
-from results.plots import draw
-from results.plots.canvas import Size, panels
-from results.plots.levels import levels
-from results.plots.palette import Look, looks
-from results.plots.projection import Projected, projection
-from results.plots.series import Panel, cost_panels, curve_panels, ipc_panels
-from results.statistics import Select
-from results.tables import WHOLE
+from ddbench.results.cost import Made
+from ddbench.results.plots import draw
+from ddbench.results.plots.canvas import Size, panels
+from ddbench.results.plots.levels import levels
+from ddbench.results.plots.palette import Look, looks
+from ddbench.results.plots.projection import Projected, projection
+from ddbench.results.plots.series import Panel, cost_panels, curve_panels, ipc_panels
+from ddbench.results.statistics import Select
+from ddbench.results.tables import WHOLE
+from ddbench.types import Cell, Record
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from results.plots.canvas import FONT_SIZE
-from results.plots.palette import LIGHT, Look
+from ddbench.results.plots.canvas import FONT_SIZE
+from ddbench.results.plots.palette import LIGHT, Look
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from benchmark.types import Cell, Record
-from results.plots.series import Level
-from results.statistics import Estimate, Position, Select, estimate
+from ddbench.results.plots.series import Level
+from ddbench.results.statistics import Estimate, Position, Select, estimate
+from ddbench.types import Cell, Record
 
 
 def level(value: Estimate) -> Level | None:

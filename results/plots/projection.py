@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from benchmark import seeding
-from benchmark.types import LabeledImages
-from results.plots.labels import LETTER, shown
-from results.plots.palette import LIGHT, Look
+from ddbench import seeding
+from ddbench.results.plots.labels import LETTER, shown
+from ddbench.results.plots.palette import LIGHT, Look
+from ddbench.types import LabeledImages
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
-from benchmark.types import Cell, Record
-from results.cost import Made, cost_of, front
-from results.statistics import Position
-from results.tables import WHOLE
+from ddbench.results.cost import Made, cost_of, front
+from ddbench.results.statistics import Position
+from ddbench.results.tables import WHOLE
+from ddbench.types import Cell, Record
 
 T = TypeVar("T")
 

@@ -15,16 +15,16 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-from results.plots.canvas import drawing, inline_svg
-from results.plots.figures import Drawing, drawings, looks_of, projections
-from results.plots.palette import DARK, LIGHT, MARKERS, Look
-from results.plots.projection import pixel_space, project
-from results.report.material import Gallery, Material
-from results.report.pictures import data_uri, grid
-from results.report.provenance import commit, data, origin
-from results.report.tables import Entry, duration, entries, ipc_text, main_tables
-from results.shift import COLUMNS, shift_text
-from results.tables.numbers import percent, points
+from ddbench.results.plots.canvas import drawing, inline_svg
+from ddbench.results.plots.figures import Drawing, drawings, looks_of, projections
+from ddbench.results.plots.palette import DARK, LIGHT, MARKERS, Look
+from ddbench.results.plots.projection import pixel_space, project
+from ddbench.results.report.content import Gallery, Material
+from ddbench.results.report.pictures import data_uri, grid
+from ddbench.results.report.provenance import commit, data, origin
+from ddbench.results.report.tables import Entry, duration, entries, ipc_text, main_tables
+from ddbench.results.shift import COLUMNS, shift_text
+from ddbench.results.tables.text import percent, points
 
 MARKS = dict(zip(MARKERS, "●■▲◆▼✚✖◀▶⬟⬢★", strict=True))
 """a marker as a character, for lists of methods"""
@@ -88,7 +88,7 @@ def render(material: Material) -> str:
 
 
 def _own(name: str) -> str:
-    return (resources.files("results.report") / name).read_text(encoding="utf-8")
+    return (resources.files("ddbench.results.report") / name).read_text(encoding="utf-8")
 
 
 def _charts(kind: str, material: Material, looks: Mapping[str, Look]) -> list[Chart]:

@@ -7,9 +7,9 @@ import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchmark import seeding
-from benchmark.types import LabeledImages
-from results.report.material import Gallery
+from ddbench import seeding
+from ddbench.results.report.content import Gallery
+from ddbench.types import LabeledImages
 
 if TYPE_CHECKING:
     import numpy as np

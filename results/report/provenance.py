@@ -9,9 +9,9 @@ from typing import Any
 
 import yaml
 
-from benchmark.types import Cell, Record
-from results.report.tables import Entry, duration
-from results.tables.numbers import percent
+from ddbench.results.report.tables import Entry, duration
+from ddbench.results.tables.text import percent
+from ddbench.types import Cell, Record
 
 REFERENCE = "$ref"
 REPEATED = ("before", "state", "chain", "parents", "networks", "code", "digest", "fingerprint", "format", "stage")

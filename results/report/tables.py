@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from benchmark.types import Cell, Record
-from results.cost import Made, cost_of
-from results.report.material import Material
-from results.statistics import Estimate, Position, Sample, samples
-from results.statistics.ranks import pairwise, rank_intervals
-from results.tables import WHOLE, Block, RowKey, blocks
-from results.tables.numbers import percent
+from ddbench.results.cost import Made, cost_of
+from ddbench.results.report.content import Material
+from ddbench.results.statistics import Estimate, Position, Sample, samples
+from ddbench.results.statistics.ranks import pairwise, rank_intervals
+from ddbench.results.tables import WHOLE, Block, RowKey, blocks
+from ddbench.results.tables.text import percent
+from ddbench.types import Cell, Record
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
-from benchmark.types import Cell, Record
-from results.statistics.intervals import Components, Interval, components, t_interval
+from ddbench.results.statistics.intervals import Components, Interval, components, t_interval
+from ddbench.types import Cell, Record
 
 if TYPE_CHECKING:
     import numpy as np
@@ -135,7 +135,8 @@ class Sample:
     def judged(self) -> tuple[Any, ...]:
         """What tells the judged images from others: only over the same ones are two methods paired."""
         first = self.good[0]
-        fingerprint = first.config["evaluate"].get("dataset", {}).get("fingerprint")
+        task = first.config["evaluate"]
+        fingerprint = task.get("judged", task.get("dataset", {})).get("fingerprint")  # one for all splits before 0.2
         return self.position.dataset, self.position.split, fingerprint, first.n_images
 
     @cached_property

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from results.statistics.estimates import Sample
-from results.statistics.intervals import Interval, t_quantile
+from ddbench.results.statistics.estimates import Sample
+from ddbench.results.statistics.intervals import Interval, t_quantile
 
 if TYPE_CHECKING:
     import numpy as np

@@ -6,8 +6,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 
-from results.statistics.estimates import Sample
-from results.statistics.paired import Comparison, compare, together
+from ddbench.results.statistics.estimates import Sample
+from ddbench.results.statistics.paired import Comparison, compare, together
 
 Pairs = Mapping[tuple[str, str], Comparison]
 """(a, b) -> how much better b is than a"""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from benchmark.errors import BenchError, unknown
-from results.statistics import Position, Sample
-from results.statistics.paired import Comparison, compare, together
-from results.tables.block import STUB, WHOLE, ends, epoch
-from results.tables.facts import Facts
-from results.tables.model import Column, Item, Mark, Table, items
-from results.tables.numbers import DASH, as_text, points, probability
+from ddbench.errors import BenchError, unknown
+from ddbench.results.statistics import Position, Sample
+from ddbench.results.statistics.paired import Comparison, compare, together
+from ddbench.results.tables.block import STUB, WHOLE, ends, epoch
+from ddbench.results.tables.captions import Facts
+from ddbench.results.tables.model import Column, Item, Mark, Table, items
+from ddbench.results.tables.text import DASH, as_text, points, probability
 
 Group = tuple[str, str]
 """(split, protocol)"""

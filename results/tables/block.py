@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from results.statistics import Estimate, Position, Select
-from results.statistics.intervals import Components, Interval
-from results.tables.facts import Facts
-from results.tables.model import Column, Item, Mark, Table, items
-from results.tables.numbers import Spread, as_text
+from ddbench.results.statistics import Estimate, Position, Select
+from ddbench.results.statistics.intervals import Components, Interval
+from ddbench.results.tables.captions import Facts
+from ddbench.results.tables.model import Column, Item, Mark, Table, items
+from ddbench.results.tables.text import Spread, as_text
 
 RowKey = tuple[str, str, int]
 """(dataset, arch, ipc)"""

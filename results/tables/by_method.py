@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from results.tables.block import WHOLE, Block, RowKey, ipc_text
-from results.tables.model import Column, Item, Table, items
-from results.tables.numbers import as_text
+from ddbench.results.tables.block import WHOLE, Block, RowKey, ipc_text
+from ddbench.results.tables.model import Column, Item, Table, items
+from ddbench.results.tables.text import as_text
 
 
 def method_tables(blocks: Iterable[Block]) -> list[Table]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from results.comparison import Matched
-from results.statistics import Sample
-from results.tables.block import ends, epoch, ipc_text
-from results.tables.facts import Facts
-from results.tables.model import Column, Item, Table, items
-from results.tables.numbers import DASH, as_text, points, probability
+from ddbench.results.comparison import Matched
+from ddbench.results.statistics import Sample
+from ddbench.results.tables.block import ends, epoch, ipc_text
+from ddbench.results.tables.captions import Facts
+from ddbench.results.tables.model import Column, Item, Table, items
+from ddbench.results.tables.text import DASH, as_text, points, probability
 
 SHOWN = {"dataset": "dataset", "arch": "arch", "ipc": "IPC", "method": "method"}
 """coordinate -> title of its column"""

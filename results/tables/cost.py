@@ -6,11 +6,11 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from results.cost import Cost, Made, cost_of
-from results.statistics import Position, Sample
-from results.tables.block import WHOLE
-from results.tables.model import Column, Table, items
-from results.tables.numbers import DASH, seconds
+from ddbench.results.cost import Cost, Made, cost_of
+from ddbench.results.statistics import Position, Sample
+from ddbench.results.tables.block import WHOLE
+from ddbench.results.tables.model import Column, Table, items
+from ddbench.results.tables.text import DASH, seconds
 
 COLUMNS = (
     Column("dataset", "l", "Dataset"),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from results.leaderboard import Board, Entry
-from results.tables.block import ends, epoch
-from results.tables.facts import Facts
-from results.tables.model import Column, Item, Table, items
-from results.tables.numbers import DASH, percent, seconds
+from ddbench.results.leaderboard import Board, Entry
+from ddbench.results.tables.block import ends, epoch
+from ddbench.results.tables.captions import Facts
+from ddbench.results.tables.model import Column, Item, Table, items
+from ddbench.results.tables.text import DASH, percent, seconds
 
 COLUMNS = (
     Column("rank"),

@@ -6,9 +6,9 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from results.tables.block import STUB, WHOLE, Block, ipc_text
-from results.tables.model import Column, Item, Table, items
-from results.tables.numbers import DASH, points
+from ddbench.results.tables.block import STUB, WHOLE, Block, ipc_text
+from ddbench.results.tables.model import Column, Item, Table, items
+from ddbench.results.tables.text import DASH, points
 
 
 def optimism_table(block: Block) -> Table:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from results.published import EVIDENCE, OTHER, PAPERS, SPLIT, Published, of_place, verdict
-from results.statistics import Estimate, Position, Sample
-from results.tables.block import STUB, WHOLE, epoch, ipc_text, marks_of
-from results.tables.facts import LABELS, Facts
-from results.tables.model import Column, Item, Table, items
-from results.tables.numbers import DASH, as_text, points
+from ddbench.results.published import EVIDENCE, OTHER, PAPERS, SPLIT, Published, of_place, verdict
+from ddbench.results.statistics import Estimate, Position, Sample
+from ddbench.results.tables.block import STUB, WHOLE, epoch, ipc_text, marks_of
+from ddbench.results.tables.captions import LABELS, Facts
+from ddbench.results.tables.model import Column, Item, Table, items
+from ddbench.results.tables.text import DASH, as_text, points
 
 DAGGER = " †"
 """stands behind a value that a third party told"""

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from results.tables.model import Item, Table, Tabular
+from ddbench.results.tables.model import Item, Table, Tabular
 
 Style = Mapping[str, Callable[[str], str]]
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from results.tables.block import STUB, UNKNOWN, WHOLE, Block, epoch, ipc_text, root
-from results.tables.model import Column, Item, Table, items
-from results.tables.numbers import DASH, percent
+from ddbench.results.tables.block import STUB, UNKNOWN, WHOLE, Block, epoch, ipc_text, root
+from ddbench.results.tables.model import Column, Item, Table, items
+from ddbench.results.tables.text import DASH, percent
 
 COLUMNS = (
     *STUB,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.invoke import invoke
-from tests.made_store import CLASSES, make_store
+from tests.support.invoke import invoke
+from tests.support.store import CLASSES, make_store
 
 HARMFUL = "<script>alert(1)</script>"
 QUOTED = '"><img src=x onerror=alert(1)>'

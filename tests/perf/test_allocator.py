@@ -8,8 +8,8 @@ import sys
 
 CODE = """
 import sys, time, torch, torch.nn.functional as F
-from benchmark.allocator import keep_freed_memory
-from evaluators.networks import convnet3_w32
+from ddbench.stages.allocator import keep_freed_memory
+from ddbench.evaluators.networks import convnet3_w32
 torch.set_num_threads(1)
 if sys.argv[1] == "keep":
     keep_freed_memory()

@@ -17,8 +17,9 @@ IMAGES, CLASSES, SIDE, TIMES = 20_000, 100, 32, 4
 BUILD = """
 import sys, time
 from pathlib import Path
-from benchmark.data.anyfolder import AnyFolder
-from benchmark.store import Store
+from ddbench.data.anyfolder import AnyFolder
+from ddbench.store.folder import Store
+from ddbench.store.opening import open_store
 
 def peak():
     # Not ru_maxrss: a child starts with the peak of the process that started it.
@@ -26,7 +27,7 @@ def peak():
     return int(line.split()[1]) / 1024
 
 warm, root, store, side = *map(Path, sys.argv[1:4]), int(sys.argv[4])
-cache = Store.open(store, create=True).cache
+cache = open_store(store, create=True).cache
 AnyFolder(root=str(warm), resolution=side).load("train", cache)  # what importing and starting threads takes
 Path("/proc/self/clear_refs").write_text("5")  # the peak is now what is held now
 before, started = peak(), time.perf_counter()

@@ -18,11 +18,11 @@ import torch.nn.functional as F
 from PIL import Image, ImageEnhance, ImageOps
 from torch.utils.data import DataLoader, Dataset
 
-from benchmark.provenance import provenance
-from benchmark.types import LabeledImages, StageContext
-from evaluators.colour import EIGENVALUES, EIGENVECTORS, IMAGENET_MEAN, IMAGENET_STD
-from evaluators.networks import ConvNet
-from evaluators.protocols import minimax_sgd_1
+from ddbench.evaluators.colour import EIGENVALUES, EIGENVECTORS, IMAGENET_MEAN, IMAGENET_STD
+from ddbench.evaluators.networks import ConvNet
+from ddbench.evaluators.protocols import minimax_sgd_1
+from ddbench.stages.provenance import provenance
+from ddbench.types import LabeledImages, StageContext
 
 THREADS = 2
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"

@@ -9,12 +9,12 @@ import pytest
 import torch
 from diffusers import DiTTransformer2DModel
 
-from benchmark.provenance import provenance
-from methods.diffusion.cgs import CGS
-from methods.diffusion.dpp import dpp_loss_and_gradient
-from methods.diffusion.guidance import LatentSets
-from methods.diffusion.model import new_transformer
-from tests.timing import seconds
+from ddbench.methods.diffusion.guidances.cgs import CGS
+from ddbench.methods.diffusion.guidances.dpp import dpp_loss_and_gradient
+from ddbench.methods.diffusion.guidances.guidance import LatentSets
+from ddbench.methods.diffusion.model import new_transformer
+from ddbench.stages.provenance import provenance
+from tests.support.timing import seconds
 
 SIZES = (10, 50, 100)
 XL_LAYERS = 28

@@ -6,15 +6,15 @@ pytest tests/perf/test_igd.py -s -o addopts=
 import pytest
 import torch
 
-from benchmark.provenance import provenance
-from benchmark.types import LabeledImages, StageContext
-from evaluators.networks import convnet3_w32
-from methods.diffusion import igd_guide
-from methods.diffusion.igd import IGD
-from methods.diffusion.igd_surrogate import NAME, TrainedSurrogate
-from methods.diffusion.scene import Scene
+from ddbench.evaluators.networks import convnet3_w32
+from ddbench.methods.diffusion.context import SamplingContext
+from ddbench.methods.diffusion.guidances import igd_guide
+from ddbench.methods.diffusion.guidances.igd import IGD
+from ddbench.methods.diffusion.guidances.igd_surrogate import NAME, TrainedSurrogate
+from ddbench.stages.provenance import provenance
+from ddbench.types import LabeledImages, StageContext
 from tests.conftest import make_model
-from tests.timing import seconds
+from tests.support.timing import seconds
 
 CLASSES = tuple("abcdefghij")
 
@@ -26,9 +26,9 @@ def guide(side, channels):
     context = StageContext(seed=0, networks={"net": convnet3_w32})
     surrogate = TrainedSurrogate(network="net", epochs=1, checkpoints=(0, 1)).run(images, None, context)
     model = make_model(CLASSES)
-    scene = Scene(CLASSES, 1, images, model.encoder, model.decoder, context, {NAME: surrogate})
+    context = SamplingContext(CLASSES, 1, images, model.encoder, model.decoder, context, {NAME: surrogate})
     x = torch.randn(10, channels, side, side, generator=random)
-    return IGD(real_images=10).begin(scene), x
+    return IGD(real_images=10).begin(context), x
 
 
 @pytest.mark.parametrize(("side", "channels"), [(8, 1), (64, 3)])

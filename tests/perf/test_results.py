@@ -6,9 +6,9 @@ import time
 import numpy as np
 import pytest
 
-from benchmark.store import Store
-from benchmark.types import Cell, Record
-from tests.invoke import invoke
+from ddbench.store.opening import open_store
+from ddbench.types import Cell, Record
+from tests.support.invoke import invoke
 
 METHODS, IPCS, ARCHS, SEEDS, EVAL_SEEDS, IMAGES = 10, 4, 5, 10, 5, 500
 
@@ -16,7 +16,7 @@ METHODS, IPCS, ARCHS, SEEDS, EVAL_SEEDS, IMAGES = 10, 4, 5, 10, 5, 500
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("results") / "s"
-    store, random = Store.open(folder, create=True), np.random.default_rng(0)
+    store, random = open_store(folder, create=True), np.random.default_rng(0)
     cells = []
     for n, (m, i, a, s, e) in enumerate(np.ndindex(METHODS, IPCS, ARCHS, SEEDS, EVAL_SEEDS)):
         cell = Cell("d", "s/test", f"net{a}", 10**i, f"method{m}", "p@1", s, e)

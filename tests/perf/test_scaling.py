@@ -11,12 +11,12 @@ import time
 
 import pytest
 
-from benchmark.provenance import provenance
+from ddbench.stages.provenance import provenance
 
 
 def study(store, executor):
     """The study's wall time in seconds, starting Python and Ray included, and its table."""
-    command = [sys.executable, "-m", "benchmark.cli.main", "run", "--json", "--executor", executor]
+    command = [sys.executable, "-m", "ddbench.cli.main", "run", "--json", "--executor", executor]
     began = time.perf_counter()
     done = subprocess.run([*command, "--store", str(store)], capture_output=True, text=True, check=True)
     return time.perf_counter() - began, json.loads(done.stdout)["table"]

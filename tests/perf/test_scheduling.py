@@ -8,15 +8,15 @@ import time
 
 import pytest
 
-from benchmark.config import load_config
-from benchmark.execute.backend import Backend
-from benchmark.execute.walk import survey, to_run, walk
-from benchmark.plan import make_plan
-from benchmark.stages import StageResult
-from benchmark.store import Store
-from benchmark.study import resolve
-from benchmark.types import Cell, Record
-from tests.faults.bench import Toy
+from ddbench.config.schema import load_config
+from ddbench.config.study import resolve
+from ddbench.execute.backend import Backend
+from ddbench.execute.schedule import survey, to_run, walk
+from ddbench.plan.build import make_plan
+from ddbench.stages.run import StageResult
+from ddbench.store.opening import open_store
+from ddbench.types import Cell, Record
+from tests.support.faults.bench import Toy
 
 
 class Nothing(Backend):
@@ -77,10 +77,10 @@ def test_planning_and_walking_a_hundred_thousand_cells(tmp_path, monkeypatch):
     plan = make_plan(study)
     planned = time.perf_counter()
     assert len(plan.cells) == 100_000
-    store = Store.open(tmp_path / "s", create=True)
+    store = open_store(tmp_path / "s", create=True)
     missing = to_run(plan, store)
     # What is measured is the bookkeeping: leases are files, and cost the disk's time for each stage.
-    monkeypatch.setattr("benchmark.leases.Leases.claim", lambda self, key: True)
+    monkeypatch.setattr("ddbench.store.leases.Leases.claim", lambda self, key: True)
     looked = time.perf_counter()
     summary = walk(plan, store, missing, Nothing(), Quiet())
     walked = time.perf_counter()
@@ -93,14 +93,14 @@ def test_planning_and_walking_a_hundred_thousand_cells(tmp_path, monkeypatch):
 
 def test_resuming_a_finished_study_of_ten_thousand_records(tmp_path):
     plan = make_plan(digits(tmp_path, 1000, 10))
-    store = Store.open(tmp_path / "s", create=True)
+    store = open_store(tmp_path / "s", create=True)
     walk(plan, store, to_run(plan, store), Nothing(store=store), Quiet())
     began = time.perf_counter()
     found = survey(plan, store, Quiet())
     looked = time.perf_counter()
     assert not found.missing
     assert len(found.done) == 10_000
-    from benchmark.cli.table import make_blocks
+    from ddbench.cli.table import make_blocks
 
     make_blocks(store, plan.cells, "last", found.done)
     print(

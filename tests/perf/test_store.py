@@ -6,9 +6,9 @@ import uuid
 
 import pytest
 
-from benchmark.leases import Leases
-from benchmark.store import Store
-from benchmark.types import Cell, Record
+from ddbench.store.leases import Leases
+from ddbench.store.opening import open_store
+from ddbench.types import Cell, Record
 
 CELLS = 10_000
 
@@ -28,7 +28,7 @@ def store(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("store")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BENCH_CACHE", str(folder / "cache"))
-        made = Store.open(str(folder / "s") if request.param == "folder" else f"file://{folder}/s", create=True)
+        made = open_store(str(folder / "s") if request.param == "folder" else f"file://{folder}/s", create=True)
         there = folder / "s" / "records"
         there.mkdir(exist_ok=True)
         for n in range(CELLS):

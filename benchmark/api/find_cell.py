@@ -1,0 +1,57 @@
+"""Finding the cell that a user means, by its coordinates or the beginning of its key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from ddbench.errors import BenchError, nearest
+
+if TYPE_CHECKING:
+    from ddbench.types import Cell
+
+SHORTEST = 4
+"""characters of a key that are enough where only one begins so"""
+MOST = 8
+"""cells that are named in a message"""
+
+
+def find_cell(text: str, cells: Mapping[Cell, str], others: Mapping[str, Cell]) -> tuple[Cell, str]:
+    """The cell and key that ``text`` names: its coordinates (as ``bench status`` writes them) or how its key begins.
+
+    ``cells`` are those that runs asked for, ``others`` the cells of earlier configurations by their key.
+    Raises BenchError, with the nearest cell or the choices, when it is none or several.
+    """
+    text = text.strip().strip("/")
+    if re.fullmatch(rf"[0-9a-f]{{{SHORTEST},}}", text):
+        by_key = {**others, **{key: cell for cell, key in cells.items()}}
+        found = [(cell, key) for key, cell in by_key.items() if key.startswith(text)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise BenchError(f"{len(found)} keys begin with {text!r}: {_list(k for _, k in found)}. Write more of it.")
+        raise BenchError(
+            f"no key begins with {text!r}. `bench show` takes a cell's coordinates too, such as {_any(cells)}"
+        )
+    exact = [(cell, key) for cell, key in cells.items() if str(cell) == text]
+    if len(exact) == 1:
+        return exact[0]
+    if exact:
+        told = _list(f"{key[:12]} ({cell.split}, {cell.protocol})" for cell, key in exact)
+        raise BenchError(f"{text} was judged in several ways: {told}. Write the beginning of the key that you mean.")
+    within = [str(cell) for cell in cells if str(cell).startswith(f"{text}/")]
+    if within:
+        raise BenchError(f"{text} is the beginning of {len(within)} cells: {_list(within)}. Write one in full.")
+    close = nearest(text, map(str, cells))
+    hint = f"Did you mean {close}?" if close else f"A cell is written like {_any(cells)}"
+    raise BenchError(f"no run on this store asked for {text!r}. {hint}")
+
+
+def _list(names: object) -> str:
+    found = list(names)  # type: ignore[call-overload]
+    return ", ".join(found[:MOST]) + (f" and {len(found) - MOST} more" if len(found) > MOST else "")
+
+
+def _any(cells: Mapping[Cell, str]) -> str:
+    return str(next(iter(cells), "digits/rsm_cgs/ipc1/seed0/convnet3-w32/eval0"))

@@ -1,0 +1,52 @@
+"""Pictures of the distilled sets of a plan, drawn once: their names hold the keys of what they show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ddbench.keys import digest
+from ddbench.plan.graph import Plan
+from ddbench.store.folder import Store
+
+
+def draw(plan: Plan, store: Store) -> Path | None:
+    """Draw what is missing under ``<store>/grids`` and return that folder; None when there is nothing to show.
+
+    For each distilled set ``<dataset>/<method>/ipc<n>-seed<s>-<key>.png`` with all of its images, and for each dataset,
+    ipc and first seed an overview ``<dataset>/overview-ipc<n>-<key>.png`` with a row for each method.
+    """
+    root = store.root / "grids"
+    sets = {
+        (cell.dataset, cell.ipc, cell.seed, cell.method): plan.stages[plan.stages[key].parents[0]].key
+        for cell, key in plan.cells.items()
+        if plan.stages[key].parents
+    }
+    sets = {where: key for where, key in sets.items() if store.there("distill", key)}
+    first_seed = {(d, i): s for d, i, s, _ in sorted(sets, key=lambda where: -where[2])}
+    overviews: dict[tuple[str, int], dict[str, str]] = {}
+    for (dataset, ipc, seed, method), key in sets.items():
+        path = root / dataset / method / f"ipc{ipc}-seed{seed}-{key[:8]}.png"
+        if not path.exists():
+            _draw_set(store, key, path)
+        if seed == first_seed[dataset, ipc]:
+            overviews.setdefault((dataset, ipc), {})[method] = key
+    for (dataset, ipc), keys in overviews.items():
+        path = root / dataset / f"overview-ipc{ipc}-{digest(keys)[:8]}.png"
+        if not path.exists():
+            _draw_overview(store, keys, path, f"{dataset}, IPC {ipc}: first image of each class")
+    return root if sets else None
+
+
+def _draw_set(store: Store, key: str, path: Path) -> None:
+    from ddbench.results.grids import set_grid
+    from ddbench.store.distilled import load_distilled
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    set_grid(load_distilled(store, key)).save(path)
+
+
+def _draw_overview(store: Store, keys: dict[str, str], path: Path, title: str) -> None:
+    from ddbench.results.grids import save_overview
+    from ddbench.store.distilled import load_distilled
+
+    save_overview(path, {method: load_distilled(store, key) for method, key in keys.items()}, title)

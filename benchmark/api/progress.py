@@ -1,0 +1,152 @@
+"""Progress on stderr: a live display on a terminal, plain lines elsewhere. Failures are told as they happen."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TextIO
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from ddbench.config.schema import STAGE_KINDS
+from ddbench.execute.watcher import Watcher
+from ddbench.plan.graph import Stage
+from ddbench.stages.run import StageResult
+
+
+@contextmanager
+def make_watcher(debug: bool, how_far: Callable[[str], float | None]) -> Iterator[Watcher]:
+    """The watcher that suits stderr; ``how_far(key)`` is the share of a stage under way that is done.
+
+    It writes to a descriptor of its own: that of stderr is a stage's log while a stage runs in this process.
+    """
+    with os.fdopen(os.dup(2), "w", buffering=1) as stderr:
+        console = Console(file=stderr, highlight=False)
+        if not console.is_terminal:
+            yield Lines(debug, stderr)
+            return
+        display = Display(console, debug, how_far)
+        with Live(get_renderable=display.render, console=console, refresh_per_second=4, transient=True):
+            yield display
+
+
+class _Clock:
+    """How far a walk is, and about how long the rest takes: the mean time of each kind of stage so far."""
+
+    def __init__(self) -> None:
+        self.total: Counter[str] = Counter()
+        self.done: Counter[str] = Counter()
+        self.timed: Counter[str] = Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+        self.under_way: dict[str, tuple[Stage, float]] = {}
+        self.began = time.monotonic()
+        self.most_at_once = 1
+
+    def begin(self, to_run: list[Stage]) -> None:
+        self.total.update(stage.kind for stage in to_run)
+
+    def start(self, stage: Stage) -> None:
+        self.under_way[stage.key] = (stage, time.monotonic())
+        self.most_at_once = max(self.most_at_once, len(self.under_way))
+
+    def finish(self, stage: Stage, result: StageResult) -> None:
+        self.under_way.pop(stage.key, None)
+        self.done[stage.kind] += 1
+        self.timed[stage.kind] += result.seconds > 0  # what another driver made, or nothing could run, tells no time
+        self.seconds[stage.kind] += result.seconds
+
+    def remaining(self) -> str:
+        """``1:20``, or ``at least 1:20`` while some kind of stage has not been timed yet."""
+        left, known = 0.0, True
+        for kind, total in self.total.items():
+            if self.timed[kind]:
+                left += (total - self.done[kind]) * self.seconds[kind] / self.timed[kind]
+            elif total:
+                known = False
+        text = _minutes(left / self.most_at_once)
+        return text if known else f"at least {text}" if left else "unknown"
+
+
+class Lines(Watcher):
+    """A line for each stage that ends."""
+
+    def __init__(self, debug: bool, stream: TextIO) -> None:
+        self.debug, self.stream = debug, stream
+        self.clock = _Clock()
+
+    def begin(self, to_run: list[Stage]) -> None:
+        self.clock.begin(to_run)
+        if to_run:
+            counts = ", ".join(f"{self.clock.total[kind]} {kind}" for kind in STAGE_KINDS if self.clock.total[kind])
+            self.say(f"{len(to_run)} stages to run: {counts}")
+
+    def started(self, stage: Stage) -> None:
+        self.clock.start(stage)
+
+    def finished(self, stage: Stage, result: StageResult) -> None:
+        self.clock.finish(stage, result)
+        how = f"{result.outcome.upper()}: {result.reason}"
+        if result.outcome == "ok":
+            how = result.reason or f"{result.seconds:.1f} s"
+        count = f"{self.clock.done.total()}/{self.clock.total.total()}"
+        self.say(f"[{count}] {stage.kind} {stage.label}: {how}; left: {self.clock.remaining()}")
+        if self.debug and result.traceback:
+            self.say(result.traceback)
+
+    def say(self, message: str) -> None:
+        print(message, file=self.stream, flush=True)
+
+
+class Display(Watcher):
+    """A live block: bars for each kind of stage and what is under way; failures scroll above it."""
+
+    def __init__(self, console: Console, debug: bool, how_far: Callable[[str], float | None]) -> None:
+        self.console = console
+        self.how_far = how_far
+        self.debug = debug
+        self.clock = _Clock()
+
+    def begin(self, to_run: list[Stage]) -> None:
+        self.clock.begin(to_run)
+
+    def started(self, stage: Stage) -> None:
+        self.clock.start(stage)
+
+    def finished(self, stage: Stage, result: StageResult) -> None:
+        self.clock.finish(stage, result)
+        if result.outcome != "ok":
+            self.say(f"{result.outcome}: {stage.kind} {stage.label}: {result.reason}")
+            if self.debug and result.traceback:
+                self.say(result.traceback)
+
+    def say(self, message: str) -> None:
+        self.console.print(Text(message, style="red"))
+
+    def render(self) -> Any:
+        from rich.progress_bar import ProgressBar
+
+        clock, shown = self.clock, Table.grid(padding=(0, 1))
+        for kind in STAGE_KINDS:
+            if clock.total[kind]:
+                done, total = clock.done[kind], clock.total[kind]
+                shown.add_row(Text(kind, style="bold"), ProgressBar(total, done, width=30), Text(f"{done}/{total}"))
+        now = time.monotonic()
+        for stage, since in list(clock.under_way.values()):
+            share = self.how_far(stage.key)
+            name = f"{stage.kind} {stage.label}" + (f" {share:.0%}" if share is not None else "")
+            shown.add_row(Text("  now", style="dim"), Text(name), Text(_minutes(now - since)))
+        elapsed = _minutes(now - clock.began)
+        shown.add_row("", Text(f"elapsed {elapsed}, left {clock.remaining()}", style="dim"), "")
+        return shown
+
+
+def _minutes(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

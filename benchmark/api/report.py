@@ -1,0 +1,210 @@
+"""Reading what a report or a figure is made of from one store or several. Nothing in them is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ddbench.errors import BenchError, CorruptArtifact
+
+if TYPE_CHECKING:
+    from ddbench.api.stores import Several
+    from ddbench.results.report.content import Gallery, Run, Search, Space
+    from ddbench.results.shift import ShiftBlock
+    from ddbench.store.folder import Store
+    from ddbench.types import Cell, LabeledImages, Record
+
+
+def runs(stores: Several) -> list[Run]:
+    """The studies that were asked for, each once, by its latest run."""
+    from ddbench.results.report.content import Run
+
+    found = {}
+    for store in stores.members:
+        for run in store.runs():
+            config = run.get("config", {})
+            about = str(config.get("description", ""))
+            found[run["name"]] = Run(run["name"], about, len(run["cells"]), tuple(config.get("tuned", ())))
+    return list(found.values())
+
+
+def galleries(stores: Several, cells: Mapping[Cell, str], records: Sequence[Record]) -> list[Gallery]:
+    """The distilled sets of ``cells`` by dataset and ipc, all of the seed that most methods have, with real images.
+
+    The features to look at them in may come from any of the ``records``.
+    """
+    from ddbench.results.report.content import Gallery
+    from ddbench.store.distilled import load_distilled
+
+    by_key = {record.key: record for record in records}
+    found: dict[tuple[str, str, int], dict[int, dict[str, Record]]] = {}
+    for cell, key in cells.items():
+        record = by_key.get(key)
+        parents = record.config["evaluate"]["parents"] if record else []
+        if record and parents and _holding(stores, "distill", parents[0]):
+            split = cell.split.rpartition("/")[0]
+            judged = found.setdefault((cell.dataset, split, cell.ipc), {}).setdefault(cell.seed, {})
+            judged.setdefault(cell.method, record)
+    made = []
+    real: dict[tuple[str, str], tuple[LabeledImages | None, tuple[str, ...]]] = {}
+    for (dataset, split, ipc), seeds in sorted(found.items()):
+        seed = max(seeds, key=lambda s: (len(seeds[s]), -s))
+        sets: dict[str, LabeledImages] = {}
+        notes: list[str] = []
+        for method, record in seeds[seed].items():
+            key = record.config["evaluate"]["parents"][0]
+            store = _holding(stores, "distill", key)
+            try:
+                assert store
+                sets[method] = load_distilled(store, key)
+            except CorruptArtifact as error:
+                notes.append(f"{method}: {error}.")
+        if not sets:
+            continue
+        first = next(iter(seeds[seed].values()))
+        if (dataset, split) not in real:
+            real[dataset, split] = _real(stores, dataset, first)
+        images, missing = real[dataset, split]
+        shape = images.shape if images else next(iter(sets.values())).shape
+        for method in [method for method, data in sets.items() if data.shape != shape]:
+            notes.append(f"{method} is left out: its images are of shape {sets.pop(method).shape}, not {shape}.")
+        space = _space(stores, _of_the_same_data(first, records)) if images else None
+        if sets:
+            made.append(Gallery(dataset, ipc, seed, sets, images, space, (*notes, *missing)))
+    return made
+
+
+def shift_blocks(stores: Several) -> tuple[list[ShiftBlock], list[str]]:
+    """What `bench shift` has measured, in the spaces that have anything, and notes on what it has not."""
+    from ddbench.cli.shift import SPACES, load_shift
+    from ddbench.results.shift import shift_blocks as blocks
+
+    found: list[ShiftBlock] = []
+    notes = []
+    for store in stores.members:
+        if not any(kind == "shift" for kind, _ in store.artifacts()):
+            continue
+        before = len(found)
+        for space in SPACES:
+            try:
+                measured = load_shift(store, space)
+            except BenchError as error:
+                notes.append(f"Distribution shift is left out: {error}")
+                continue
+            shown = [block for block in blocks(measured) if any(row.values for row in block.rows)]
+            found += [block for block in shown if block not in found]
+        if len(found) == before:
+            notes.append("Distribution shift was measured in a space of other options than the default ones: left out.")
+    return found, notes
+
+
+def searches(stores: Several) -> list[Search]:
+    """The searches of hyper-parameters that the stores hold."""
+    from ddbench.tune.record import FOLDER, find
+
+    found = []
+    for store in stores.members:
+        for path in store.fetch(FOLDER, sorted(store.kept(FOLDER))):
+            try:
+                found.append(_search(find(store.address, str(path))))
+            except BenchError as error:
+                stores.say(str(error))
+    return found
+
+
+def _search(tune: Any) -> Search:
+    from tempfile import TemporaryDirectory
+
+    from PIL import Image
+
+    from ddbench.cli.sensitivity import settings
+    from ddbench.results.report.content import Search
+    from ddbench.results.sensitivity import Parameter, draw
+    from ddbench.results.tables.text import percent
+    from ddbench.tune.record import short_names
+
+    names, chosen = short_names(tune.space), tune.chosen
+    parameters = [Parameter(key, names[key], text.startswith("log")) for key, text in tune.space.items()]
+    with TemporaryDirectory() as folder:
+        picture = Path(folder, "search.png")
+        draw(picture, "", parameters, settings(tune, tune.ranked()))
+        drawn, width = picture.read_bytes(), Image.open(picture).width // 2
+    rows = [
+        (
+            *(str(row.values[key]) for key in tune.space),
+            percent(row.top1) + (f" ± {percent(row.spread)}" if row.spread is not None else ""),
+            str(len(row.cells)),
+            " ".join(filter(None, ("chosen" if row == chosen else row.outcome, row.reason))),
+        )
+        for row in tune.ranked()
+    ]
+    about = (
+        f"{tune.search} search, {tune.scheduler} scheduler, seed {tune.seed}: {len(tune.trials)} settings, "
+        f"{tune.cells} cells of the {tune.split} part. Ranges: "
+        + "; ".join(f"{key} {text}" for key, text in tune.space.items())
+    )
+    header = (*(names[key] for key in tune.space), "top-1 (%)", "cells", "outcome")
+    return Search(f"{tune.method} on {tune.study}", about, header, tuple(rows), drawn, width)
+
+
+def _real(stores: Several, name: str, record: Record) -> tuple[LabeledImages | None, tuple[str, ...]]:
+    """The train split that a record's set was made of; None, and why, where it cannot be read here."""
+    from ddbench.stages.inputs import dataset_at
+
+    described = record.config["evaluate"]["dataset"]
+    options: Mapping[str, Any] = {}
+    for store in stores.members:
+        for run in store.runs():
+            options = run.get("config", {}).get("data", {}).get(name, options)
+    try:
+        addresses = record.run.get("addresses", {})
+        elsewhere = dataset_at(described, addresses, {})
+        fields = (*elsewhere.location, *elsewhere.naming)
+        dataset = dataset_at(described, addresses, {name: options[name] for name in fields if name in options})
+        if dataset.fingerprint("train") != described["fingerprint"]:
+            raise BenchError("its data are not those that the sets were made of")
+        key = record.config["evaluate"]["parents"][0]
+        holder = _holding(stores, "distill", key)
+        return dataset.load("train", holder.cache if holder else None), ()
+    except Exception as error:  # a plug-in that is not here, a folder that has moved: the report does without
+        problem = " ".join(str(error).split())
+        stores.say(f"the real images of {name} are left out: {problem}")
+        return None, ("Real images are not shown: the dataset cannot be read here.",)
+
+
+def _of_the_same_data(one: Record, records: Sequence[Record]) -> list[Record]:
+    """The records that rest on the dataset of ``one``, by seed."""
+    data = one.config["evaluate"]["dataset"]
+    found = [record for record in records if record.config["evaluate"]["dataset"] == data]
+    return sorted(found, key=lambda record: (record.cell.seed, record.cell, record.key))
+
+
+def _space(stores: Several, records: Sequence[Record]) -> Space | None:
+    """A trained feature extractor that a method made for the dataset, if there is one."""
+    from ddbench.config.values import build, plain
+    from ddbench.results.report.content import Space
+    from ddbench.types import StageContext
+
+    for record in records:
+        distill = record.config.get("distill", {})
+        described = [d for d in distill.get("state", []) if "embed" in record.config]
+        if len(described) != 1 or not (store := _holding(stores, "embed", distill["chain"][0])):
+            continue
+        try:
+            addresses, embedder = record.run.get("addresses", {}), plain(described[0])
+            addresses = {**store.manifest("embed", distill["chain"][0]).get("addresses", {}), **addresses}
+            networks = {n: build(plain(d), addresses) for n, d in record.config["embed"]["networks"].items()}
+            state = build(embedder, addresses).load(
+                store.read("embed", distill["chain"][0]), None, StageContext(seed=0, networks=networks)
+            )
+            name = embedder["type"].rpartition(":")[2]
+            return Space(f"the features of {name} (network {embedder.get('network', 'unknown')})", state.features)
+        except Exception as error:  # a plug-in's or a damaged one: the pixels do
+            stores.say(f"the features of {record.cell.dataset} cannot be read: {' '.join(str(error).split())}")
+    return None
+
+
+def _holding(stores: Several, kind: str, key: str) -> Store | None:
+    """The first store with an artifact."""
+    return next((store for store in stores.members if store.there(kind, key)), None)

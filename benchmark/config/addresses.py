@@ -1,0 +1,92 @@
+"""Names of classes in keys, and where the classes are imported from.
+
+A key says ``distribution:Class``: a file that moves within its distribution changes no key. The address
+``module:Class`` travels beside the key, in the stage and on the record, and finds the class again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from collections.abc import Iterator, Mapping
+from functools import reduce
+from typing import Any
+
+from ddbench.errors import BenchError
+from ddbench.plugins.registry import PACKAGE, distribution_of
+from ddbench.plugins.source import module_defining
+
+Addresses = Mapping[str, str]
+"""name in keys -> ``module:Class``"""
+
+ROOTS = (PACKAGE, *(f"{PACKAGE}.{room}" for room in ("methods", "evaluators", "results")))
+"""the harness's packages that lie in folders of their own"""
+FORMER = {"benchmark", "methods", "evaluators", "results"}
+"""top-level packages of releases before 0.2, whose records name classes by their addresses"""
+
+
+def name_of(cls: type) -> str:
+    """What a class is called in keys: its distribution (of a plug-in file, the file's name) and its own name."""
+    return f"{distribution_of(cls.__module__)}:{cls.__qualname__}"
+
+
+def addresses_of(*values: Any) -> dict[str, str]:
+    """The addresses of the dataclasses in ``values``, at any depth.
+
+    Raises BenchError when two classes have one name: a record could not tell them apart.
+    """
+    found: dict[str, str] = {}
+    for cls in _classes(values):
+        address = f"{cls.__module__}:{cls.__qualname__}"
+        other = found.setdefault(name_of(cls), address)
+        if other != address:
+            raise BenchError(
+                f"two classes are called {name_of(cls)} in keys and records: {other} and {address}. Rename one of them."
+            )
+    return found
+
+
+def named_in(described: Any) -> set[str]:
+    """The names of classes in a described value (``values.describe``), at any depth."""
+    if isinstance(described, dict):
+        own = {described["type"]} if isinstance(described.get("type"), str) else set()
+        return own.union(*map(named_in, described.values()))
+    if isinstance(described, list):
+        return set().union(*map(named_in, described))
+    return set()
+
+
+def class_of(name: str, addresses: Addresses) -> type:
+    """The class called ``name`` in keys. One that has moved since is looked for in its package.
+
+    Raises ImportError when it is not there.
+    """
+    module, _, qualname = addresses.get(name, name).partition(":")
+    package = module.partition(".")[0]
+    try:
+        return _attribute(importlib.import_module(module), qualname)
+    except (ImportError, AttributeError) as error:
+        packages = ROOTS if package in {PACKAGE, *FORMER} else (package,)
+        elsewhere = module_defining(packages, qualname)
+        if elsewhere is None or elsewhere == module:
+            raise ImportError(f"the class {name} ({module}) cannot be imported: {error}") from error
+    return _attribute(importlib.import_module(elsewhere), qualname)
+
+
+def _attribute(module: Any, qualname: str) -> type:
+    found: type = reduce(getattr, qualname.split("."), module)
+    return found
+
+
+def _classes(value: Any) -> Iterator[type]:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        yield type(value)
+        for f in dataclasses.fields(value):
+            if f.init:
+                yield from _classes(getattr(value, f.name))
+    elif isinstance(value, tuple | list):
+        for inner in value:
+            yield from _classes(inner)
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from _classes(inner)

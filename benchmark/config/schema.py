@@ -1,0 +1,245 @@
+"""A study's configuration: one YAML file, checked key by key, with command-line overrides on top."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, ValidationInfo, field_validator
+
+from ddbench.config import variants
+from ddbench.errors import BenchError, unknown
+
+StageKind = Literal["prior", "fit", "embed", "shard", "distill", "evaluate", "shift"]
+STAGE_KINDS: tuple[StageKind, ...] = get_args(StageKind)
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Grid(Section):
+    """The cells: every combination of these lists."""
+
+    datasets: tuple[str, ...] = Field(min_length=1)
+    methods: tuple[str, ...] = Field(min_length=1)
+    ipc: tuple[int, ...] = Field(min_length=1)
+    archs: tuple[str, ...] = Field(min_length=1)
+    protocol: str
+    seeds: tuple[int, ...] = Field(min_length=1)
+    """seeds of the distilled sets"""
+    eval_seeds: tuple[int, ...] = Field(min_length=1)
+    """seeds of the classifiers, crossed with ``seeds``"""
+
+    @field_validator("methods", "archs")
+    @classmethod
+    def _each_variant(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(name for text in names for name in variants.expand(text))
+
+
+class Threads(Section):
+    """CPU threads of each kind of stage. They change the last bits of a result, so they are part of its key."""
+
+    prior: int = Field(1, ge=1)
+    fit: int = Field(1, ge=1)
+    embed: int = Field(1, ge=1)
+    distill: int = Field(1, ge=1)
+    evaluate: int = Field(1, ge=1)
+
+
+class Compute(Section):
+    """How classifiers are computed (``ddbench.types.Compute``). It changes results, so it is part of their keys."""
+
+    precision: Literal["float32", "bfloat16"] = "float32"
+    channels_last: bool = False
+    compile: bool = False
+
+
+class Resources(Section):
+    """What a kind of stage takes of a machine; what is not given is its threads, a GPU if ``device`` is one, and the
+    memory that stages of this kind in the store took before."""
+
+    cpus: float | None = Field(None, gt=0)
+    gpus: float | None = Field(None, ge=0)
+    """a fraction lets several stages share one"""
+    memory_gib: float | None = Field(None, gt=0)
+
+    @field_validator("gpus")
+    @classmethod
+    def _shared_or_whole(cls, gpus: float | None) -> float | None:
+        if gpus is not None and gpus > 1 and gpus % 1:
+            raise ValueError("a stage takes a part of one GPU, or whole ones")
+        return gpus
+
+
+class Running(Section):
+    """How stages are run. Nothing of it changes a result, so it is part of no key."""
+
+    resources: dict[str, Resources] = Field(default_factory=dict)
+    """by kind of stage"""
+    timeouts: dict[str, PositiveFloat] = Field(default_factory=dict)
+    """kind of stage -> seconds after which it is ended"""
+    stall: PositiveFloat | None = None
+    """seconds without progress after which a stage that tells its progress is ended"""
+    retries: int = Field(2, ge=0)
+    """how often a stage whose worker or machine was lost is tried again"""
+
+    @field_validator("resources", "timeouts")
+    @classmethod
+    def _of_stages(cls, by_kind: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        for kind in by_kind:
+            if kind not in STAGE_KINDS:
+                raise unknown("kind of stage", kind, STAGE_KINDS, where=str(info.field_name))
+        return by_kind
+
+
+class Overrides(Section):
+    """Options that replace defaults: of datasets by name, and of methods by name or family."""
+
+    data: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    methods: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+
+class Tuned(Section):
+    """A search that values of the study come from, and what it cost."""
+
+    tune: str
+    """its id"""
+    method: str
+    values: dict[str, Any]
+    """chosen value by dotted key"""
+    trials: int
+    """settings tried"""
+    cells: int
+    """cells judged, all on the validation part"""
+
+
+class Config(Overrides, Running):
+    """A study."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    description: str = ""
+    grid: Grid
+    plugins: tuple[str, ...] = ()
+    """Python files that register methods and other parts; relative to the current folder"""
+    split: Literal["test", "validation"] = "test"
+    """the images that classifiers are judged on; choose hyper-parameters on ``validation``"""
+    device: Literal["cpu", "cuda"] = "cpu"
+    threads: Threads = Threads()
+    compute: Compute = Compute()
+    class_shards: int = Field(1, ge=1)
+    """groups of classes that are distilled as stages of their own, side by side, by methods that allow it"""
+    per_dataset: dict[str, dict[str, dict[str, Any]]] = Field(default_factory=dict)
+    """dataset -> method or family -> options, on top of ``methods``"""
+    tuned: tuple[Tuned, ...] = ()
+    """the searches behind values above: kept with the run, read by no stage"""
+
+
+def named_configs() -> dict[str, Path]:
+    """The studies that come with the harness, by name."""
+    folder = Path(str(resources.files("ddbench.configs")))
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def load_config(name_or_path: str, changes: Mapping[str, Any], assignments: Sequence[str]) -> Config:
+    """The study ``name_or_path`` with ``changes`` (dotted key -> value) and ``key=value`` ``assignments`` on top.
+
+    Raises BenchError for a missing file, bad YAML, an unknown key at any depth or a value of the wrong type.
+    """
+    path = _find(name_or_path)
+    try:
+        raw = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        problem = " ".join(str(error).split())
+        raise BenchError(f"cannot read the configuration {path}: {problem}.") from None
+    if not isinstance(raw, dict):
+        raise BenchError(f"{path} is not a configuration: it must be a YAML mapping with the keys name and grid.")
+    raw = _unshared(raw)
+    for key, value in changes.items():
+        _assign(raw, key, value, f"--set {key}")
+    for assignment in assignments:
+        key, value = read_assignment(assignment, "methods.rsm.objective.weight=0.004")
+        _assign(raw, key, value, f"--set {assignment!r}")
+    return _validated(raw, str(path))
+
+
+def read_assignment(assignment: str, example: str) -> tuple[str, Any]:
+    """The key and the YAML value of a ``--set key=value``. Raises BenchError, with ``example``, for what is none."""
+    key, equals, text = assignment.partition("=")
+    if not equals or not re.fullmatch(r"[^\s=]+", key):
+        raise BenchError(f"--set {assignment!r} is not key=value. Example: --set {example}")
+    try:
+        return key, yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise BenchError(f"--set {assignment!r}: {text!r} is not a YAML value; put quotes around it.") from None
+
+
+def changed(config: Config, values: Mapping[str, Any]) -> Config:
+    """``config`` with ``values`` (dotted key -> value) on top. Raises BenchError as ``load_config`` does."""
+    raw = config.model_dump(mode="json")
+    for key, value in values.items():
+        _assign(raw, key, value, key)
+    return _validated(raw, config.name)
+
+
+def _validated(raw: dict[str, Any], where: str) -> Config:
+    try:
+        return Config.model_validate(raw)
+    except ValidationError as error:
+        raise _explain(error, where) from None
+
+
+def _find(name_or_path: str) -> Path:
+    known = named_configs()
+    if name_or_path in known:
+        return known[name_or_path]
+    path = Path(name_or_path)
+    if path.suffix in {".yaml", ".yml"} or path.is_file():
+        if not path.is_file():
+            raise BenchError(f"there is no configuration file {path}. `bench list configs` shows the named ones.")
+        return path
+    raise unknown("config", name_or_path, known, hint="A file is given by its path, ending in .yaml.")
+
+
+def _unshared(value: Any) -> Any:
+    """A copy in which what YAML aliases share is apart, so that setting a key in one place leaves the other alone."""
+    if isinstance(value, dict):
+        return {key: _unshared(inner) for key, inner in value.items()}
+    return [_unshared(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _assign(raw: dict[str, Any], key: str, value: Any, where: str) -> None:
+    """raw[a][b][c] = value for the key ``a.b.c``. A part that is a dataset or protocol name may hold no dots."""
+    *parents, last = key.split(".")
+    node = raw
+    for depth, part in enumerate(parents):
+        child = node.setdefault(part, {})
+        if child is None:
+            child = node[part] = {}
+        if not isinstance(child, dict):
+            raise BenchError(f"{where}: {'.'.join(parents[: depth + 1])} is {child!r}, it holds no further keys.")
+        node = child
+    node[last] = value
+
+
+def _explain(error: ValidationError, where: str) -> BenchError:
+    """The first problem of a failed validation as one message."""
+    first = error.errors()[0]
+    location = [str(part) for part in first["loc"]]
+    dotted = ".".join(location)
+    if first["type"] == "extra_forbidden":
+        model: type[BaseModel] = Config
+        for part in location[:-1]:
+            inner = model.model_fields[part].annotation
+            if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+                break
+            model = inner
+        inside = f"{where}, section {'.'.join(location[:-1])}" if location[:-1] else where
+        return unknown("key", location[-1], model.model_fields, where=inside)
+    if first["type"] == "missing":
+        return BenchError(f"{where} lacks the key {dotted}.")
+    return BenchError(f"bad value {first['input']!r} for {dotted} in {where}: {first['msg']}.")

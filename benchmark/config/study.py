@@ -1,0 +1,223 @@
+"""A configuration resolved: names turned into the registered objects, with their options applied and checked."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ddbench.config import variants
+from ddbench.config.schema import Config
+from ddbench.config.values import describe, override
+from ddbench.errors import BenchError, PluginError, unknown
+from ddbench.plugins import registry
+from ddbench.plugins.broken import BrokenDataset, BrokenMethod, BrokenNetwork
+from ddbench.plugins.files import load_plugins
+from ddbench.types import Dataset, Distiller, Network, Protocol
+
+
+@dataclass(frozen=True)
+class Given:
+    """Distilled sets that were made elsewhere, to be judged as those of a method are."""
+
+    method: Distiller
+    images: tuple[str, ...]
+    """digests of the sets, in the order of the grid's seeds"""
+
+
+@dataclass(frozen=True)
+class Study:
+    """What a plan is made of."""
+
+    config: Config
+    datasets: Mapping[str, Dataset]
+    methods: Mapping[tuple[str, str], Distiller]
+    """(dataset, method) -> the method with that dataset's options"""
+    networks: Mapping[str, Network]
+    """the judging archs and those that methods ask for"""
+    protocol: Protocol
+    given: Given | None = None
+
+    def broken(self) -> tuple[str, ...]:
+        """Why what the study names cannot be imported."""
+        parts = [*self.datasets.values(), *self.methods.values(), *self.networks.values()]
+        kinds = BrokenDataset | BrokenMethod | BrokenNetwork
+        return tuple(dict.fromkeys(p.reason for p in parts if isinstance(p, kinds)))
+
+
+def resolve(config: Config, given: Given | None = None) -> Study:
+    """What ``config`` names; with ``given``, its one method is that of images made elsewhere.
+
+    Raises BenchError for any unknown name or key, and for an ipc that the smallest class cannot give.
+    """
+    grid = config.grid
+    load_plugins(config.plugins)
+    _no_repeats(config)
+    datasets = {name: _dataset(name, config) for name in grid.datasets}
+    plain = {name: given.method if given else _method(name) for name in grid.methods}
+    _check_method_keys(config, plain)
+    methods = {
+        (name, method_name): _configured(method, method_name, config, dataset)
+        for name, dataset in datasets.items()
+        for method_name, method in plain.items()
+    }
+    asked = {name for method in methods.values() for name in _networks(method)}
+    networks = {name: _network(name) for name in [*grid.archs, *sorted(asked)]}
+    protocol = _of_type("protocol", grid.protocol, Protocol)
+    for (_, name), method in methods.items():
+        _check_description(method, name)
+    for dataset in datasets.values():
+        if not given and not isinstance(dataset, BrokenDataset):
+            _check_ipc(dataset, grid.ipc)
+    return Study(config=config, datasets=datasets, methods=methods, networks=networks, protocol=protocol, given=given)
+
+
+def _networks(method: Distiller) -> set[str]:
+    """Names of the networks that a method and its preparations ask for."""
+    prepared = (name for preparation in method.preparations(0) for name in preparation.networks())
+    return {*method.networks(), *prepared}
+
+
+def _method(name: str) -> Distiller:
+    try:
+        method: Distiller = _of_type("method", name, Distiller)
+    except PluginError as error:
+        return BrokenMethod(str(error))
+    return method
+
+
+def _network(name: str) -> Network:
+    try:
+        network: Network = _of_type("arch", name, Network)
+    except PluginError as error:
+        return BrokenNetwork(str(error))
+    return network
+
+
+def _of_type(kind: registry.Kind, text: str, expected: type) -> Any:
+    """The registered object that ``text`` (NAME or NAME[KEY=VALUE,...]) names; of a method, without the changes."""
+    selected = variants.parse(text)
+    value = registry.load(kind, selected.name)
+    if isinstance(value, type) and issubclass(value, expected):
+        raise BenchError(
+            f"the {kind} {text!r} is the class {value.__name__}: register an instance, {value.__name__}()."
+        )
+    if not isinstance(value, expected):
+        raise BenchError(f"the {kind} {text!r} is a {type(value).__name__}, not a {expected.__name__}.")
+    return value if kind == "method" else override(value, selected.changes, text)
+
+
+def _dataset(name: str, config: Config) -> Dataset:
+    try:
+        dataset: type[Dataset] = registry.load("dataset", name)
+    except PluginError as error:
+        return BrokenDataset(name, str(error))
+    whose = f"the dataset {name!r} ({registry.entries('dataset')[name].origin})"
+    if not (isinstance(dataset, type) and issubclass(dataset, Dataset)):
+        raise BenchError(f"{whose} is no subclass of Dataset: register the class itself.")
+    try:
+        plain = dataset()
+    except TypeError as error:
+        raise BenchError(
+            f"{whose} cannot be made: {error}. Give its fields defaults, and write what is missing."
+        ) from None
+    if plain.name != name:
+        raise BenchError(f"{whose} calls itself {plain.name!r}: its name must be the one that it is registered under.")
+    configured = override(plain, config.data.get(name, {}), f"data.{name}")
+    _check_declared(configured, whose)
+    return configured
+
+
+def _check_declared(dataset: Dataset, whose: str) -> None:
+    """Raises BenchError when what a dataset declares of itself does not fit together."""
+    try:
+        classes, counts = dataset.classes, dataset.train_counts()
+    except BenchError:
+        raise
+    except Exception as error:
+        raise BenchError(f"{whose} cannot say what it holds: {type(error).__name__}: {error}.") from error
+    if not isinstance(classes, tuple) or len(set(classes)) != len(classes):
+        raise BenchError(f"{whose} must give its classes as a tuple of different names.")
+    if len(counts) != len(classes):
+        raise BenchError(f"{whose} has {len(classes)} classes and {len(counts)} counts of train images.")
+
+
+def _check_description(method: Distiller, name: str) -> None:
+    """Raises BenchError when a method cannot be written down, or reads fields that it does not have."""
+    try:
+        described = describe(method)
+    except TypeError as error:
+        raise BenchError(f"the method {name!r} cannot be recorded: {error}.") from None
+    for field in method.reads():
+        if field not in described:
+            raise unknown("field", field, set(described) - {"type"}, where=f"reads() of the method {name!r}")
+
+
+def _configured(method: Distiller, name: str, config: Config, dataset: Dataset) -> Distiller:
+    """``method`` with the options of its family, then its own, those for the dataset, and those in its name.
+
+    An objective or guidance among them that cannot be imported makes it broken, as does a broken dataset.
+    """
+    if isinstance(dataset, BrokenDataset):
+        return BrokenMethod(dataset.reason)
+    if isinstance(method, BrokenMethod):
+        return method
+    selected = variants.parse(name)
+    there = config.per_dataset.get(dataset.name, {})
+    try:
+        for layer, where in ((config.methods, "methods"), (there, f"per_dataset.{dataset.name}")):
+            for key in dict.fromkeys((method.family, selected.name)):
+                if key in layer:
+                    method = override(method, layer[key], f"{where}.{key}")
+        return override(method, selected.changes, name)
+    except PluginError as error:
+        return BrokenMethod(str(error))
+
+
+def _check_method_keys(config: Config, methods: Mapping[str, Distiller]) -> None:
+    """Options of a method that exists nowhere are a slip; those of one that this run leaves out are not."""
+    datasets = registry.entries("dataset")
+    for place, named in (("data", config.data), ("per_dataset", config.per_dataset)):
+        for name in named:
+            if name not in datasets:
+                raise unknown("dataset", name, datasets, where=place)
+    selected = {*registry.entries("method"), *(method.family for method in methods.values())}
+    for place, layer in (
+        ("methods", config.methods),
+        *((f"per_dataset.{d}", v) for d, v in config.per_dataset.items()),
+    ):
+        for key in layer:
+            if key not in selected and key not in (known := selected | _families()):
+                raise unknown("method or family", key, known - {""}, where=place)
+
+
+def _families() -> set[str]:
+    """The families of every registered method that can be imported."""
+    found = set()
+    for entry in registry.entries("method").values():
+        with contextlib.suppress(BenchError):
+            found.add(getattr(entry.load(), "family", ""))
+    return found
+
+
+def _no_repeats(config: Config) -> None:
+    for field in ("datasets", "methods", "ipc", "archs", "seeds", "eval_seeds"):
+        values: Iterable[Any] = getattr(config.grid, field)
+        seen: set[Any] = set()
+        for value in values:
+            if value in seen:
+                raise BenchError(f"grid.{field} names {value!r} twice.")
+            seen.add(value)
+
+
+def _check_ipc(dataset: Dataset, ipcs: Iterable[int]) -> None:
+    smallest, name = min(zip(dataset.train_counts(), dataset.classes, strict=True))
+    for ipc in ipcs:
+        if ipc < 1:
+            raise BenchError(f"ipc {ipc} is not a number of images: it must be 1 or more.")
+        if ipc > smallest:
+            raise BenchError(
+                f"ipc {ipc} is more than {dataset.name} has: its smallest class, {name!r}, has {smallest} train "
+                f"images. Use --ipc {smallest} or less."
+            )

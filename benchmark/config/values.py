@@ -1,0 +1,199 @@
+"""Frozen dataclasses as JSON and back: what a key is made of, what a record shows, what a worker is sent.
+
+A described value is ``{"type": "distribution:Class", field: value, ...}``, nested as the dataclass is; see
+``ddbench.config.addresses`` for how the class is found again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import typing
+from collections.abc import Iterable, Iterator
+from functools import reduce
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic.errors import PydanticSchemaGenerationError
+
+from ddbench.config.addresses import Addresses, class_of, name_of
+from ddbench.errors import BenchError, unknown
+from ddbench.plugins import registry
+
+
+def describe(value: Any) -> Any:
+    """``value`` as JSON: dataclasses as tagged objects, tuples as lists. Raises TypeError for anything else."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        body = {f.name: describe(getattr(value, f.name)) for f in dataclasses.fields(value) if f.init}
+        return {"type": name_of(type(value)), **body}
+    if isinstance(value, tuple | list):
+        return [describe(v) for v in value]
+    if isinstance(value, dict):
+        return {str(k): describe(v) for k, v in value.items()}
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise TypeError(
+        f"{type(value).__name__} cannot be part of a configuration: use numbers, strings, tuples, dataclasses"
+    )
+
+
+def build(described: Any, addresses: Addresses) -> Any:
+    """The value that ``describe`` described, whose classes are at ``addresses``. Raises ImportError."""
+    if isinstance(described, dict) and "type" in described:
+        cls = class_of(described["type"], addresses)
+        return cls(**{k: build(v, addresses) for k, v in described.items() if k != "type"})
+    if isinstance(described, list):
+        return tuple(build(v, addresses) for v in described)
+    return described
+
+
+def plain(described: dict[str, Any]) -> dict[str, Any]:
+    """A described value without what a plan adds for the key and the reader: digests, and the stage that it is."""
+    return {k: v for k, v in described.items() if k not in {"code", "digest", "stage"}}
+
+
+def override(value: Any, changes: dict[str, Any], where: str) -> Any:
+    """A copy of the dataclass ``value`` with ``changes`` applied, nested dictionaries reaching into nested dataclasses.
+
+    A nested dictionary with the key ``type`` replaces the nested value by the dataclass of that name (of the class, or
+    that under which it is registered), at its defaults, before the rest of the dictionary is applied; the name alone
+    does so too. A name that is no field, but that of exactly one field further in,
+    means that one (``weight`` for ``objective.weight``). ``where`` names the place in messages (``methods.rsm``).
+    Raises BenchError for an unknown field or type (with the nearest one), one that means several, a value of the wrong
+    type, or one outside the range that the field declares.
+    """
+    new: dict[str, Any] = {}
+    hints = hints_of(type(value))
+    for name, change in _in_full(value, changes, where).items():
+        current, place = getattr(value, name), f"{where}.{name}"
+        hint = hints[name]
+        kinds = _dataclasses_of(hint)
+        if isinstance(change, str) and kinds:
+            change = {"type": change}
+        if isinstance(change, dict) and kinds:
+            if "type" in change:
+                current = _part(str(change["type"]), kinds, place)
+            elif current is None:
+                raise BenchError(
+                    f"{place} is none: say which it is to be with {place}.type, one of {', '.join(kinds)}."
+                )
+            new[name] = override(current, {k: v for k, v in change.items() if k != "type"}, place)
+        else:
+            new[name] = _checked(hint, change, place)
+    try:
+        return dataclasses.replace(value, **new)
+    except BenchError:
+        raise
+    except Exception as error:  # of a __post_init__ that refuses what does not go together
+        raise BenchError(f"bad options of {where}: {error}") from None
+
+
+def hints_of(cls: type) -> dict[str, Any]:
+    """The annotations of a dataclass, resolved. Raises BenchError where a name in them cannot be found."""
+    try:
+        return typing.get_type_hints(cls, include_extras=True)
+    except NameError as error:
+        raise BenchError(
+            f"the fields of {cls.__module__}.{cls.__qualname__} cannot be read: {error}. Import the types of fields "
+            "where the module runs, not under TYPE_CHECKING."
+        ) from None
+
+
+def nested(place: Iterable[str], value: Any) -> Any:
+    """``value`` at a place in nested dictionaries, as ``override`` takes it: a, b -> ``{"a": {"b": value}}``."""
+    return reduce(lambda inner, part: {part: inner}, reversed(tuple(place)), value)
+
+
+def _in_full(value: Any, changes: dict[str, Any], where: str) -> dict[str, Any]:
+    """``changes`` with every short name of a nested field written out."""
+    own = {f.name for f in dataclasses.fields(value) if f.init}
+    chosen = {name: change for name, change in changes.items() if name in own and isinstance(change, str)}
+    if chosen and len(chosen) < len(changes):  # a part that is chosen here has names of its own
+        value = override(value, chosen, where)
+    full = {name: dict(c) if isinstance(c, dict) else c for name, c in changes.items() if name in own}
+    for name in [name for name in changes if name not in own]:
+        inside = list(_places(value, name))
+        if not inside:
+            raise unknown("key", name, own, where=where)
+        if len(inside) > 1:
+            places = ", ".join(".".join(place) for place in inside)
+            raise BenchError(f"{where}.{name} may mean {places}: write one of them in full.")
+        *parents, last = inside[0]
+        node: Any = full
+        for part in parents:
+            if isinstance(node.get(part), str):
+                node[part] = {"type": node[part]}
+            node = node.setdefault(part, {})
+        if not isinstance(node, dict) or last in node:
+            raise BenchError(f"{where}: {name} is {'.'.join(inside[0])}, which is set already. Give one of them.")
+        node[last] = changes[name]
+    return full
+
+
+def _places(value: Any, name: str, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Where in the dataclasses inside ``value`` there is a field ``name``."""
+    for f in dataclasses.fields(value):
+        inner = getattr(value, f.name)
+        if dataclasses.is_dataclass(inner):
+            if any(other.name == name for other in dataclasses.fields(inner)):
+                yield (*above, f.name, name)
+            yield from _places(inner, name, (*above, f.name))
+
+
+def _dataclasses_of(hint: Any) -> dict[str, type]:
+    """The dataclasses, by name, whose instances the annotation ``hint`` admits: those named and their subclasses."""
+    found: dict[str, type] = {}
+    waiting = list(typing.get_args(hint)) if typing.get_origin(hint) else [hint]
+    while waiting:
+        cls = waiting.pop(0)
+        if isinstance(cls, type) and dataclasses.is_dataclass(cls):
+            waiting.extend(cls.__subclasses__())
+            if not getattr(cls, "__abstractmethods__", None):
+                # Of two classes of one name the one that was there first; the other is named as it is registered.
+                found.setdefault(cls.__name__, cls)
+    return dict(sorted(found.items()))
+
+
+def _part(name: str, kinds: dict[str, type], where: str) -> Any:
+    """The part called ``name``, at its defaults: one of the classes ``kinds``, or registered as one of their bases.
+
+    No other registered part is imported, so that one that is broken fails nobody else's study.
+    """
+    if name in kinds:
+        return _at_defaults(kinds[name], where)
+    known = set(kinds)
+    for base in dict.fromkeys(base for cls in kinds.values() for base in cls.__mro__):
+        kind: registry.Kind | None = base.__dict__.get("registered_as")
+        registered = registry.entries(kind) if kind else {}
+        if entry := registered.get(name):
+            cls = entry.load()
+            if not (isinstance(cls, type) and issubclass(cls, base)):
+                what = f"{entry.reference} from {entry.origin}"
+                raise BenchError(f"the {kind} {name!r} ({what}) is no {base.__name__} class.")
+            return _at_defaults(cls, where)
+        known |= set(registered)
+    raise unknown("type", name, known, where=where)
+
+
+def _at_defaults(cls: type, where: str) -> Any:
+    try:
+        return cls()
+    except TypeError as error:
+        raise BenchError(f"{where}: {cls.__name__} has fields without defaults; give them some. ({error})") from None
+
+
+def _checked(hint: Any, change: Any, where: str) -> Any:
+    """``change`` as a value of the annotation ``hint``. Raises BenchError when it is none."""
+    numbers = [change] if not isinstance(change, list | tuple) else change
+    if any(isinstance(n, float) and not math.isfinite(n) for n in numbers):
+        raise BenchError(f"bad value {change!r} for {where}: it must be a finite number.")
+    try:
+        found = TypeAdapter(hint).validate_python(change)
+    except PydanticSchemaGenerationError:
+        raise BenchError(f"{where} cannot be set from a configuration: its type is {hint}.") from None
+    except ValidationError as error:
+        problem = error.errors()[0]["msg"]
+        raise BenchError(f"bad value {change!r} for {where}: {problem}.") from None
+    if isinstance(change, bool) and not isinstance(found, bool):
+        raise BenchError(f"bad value {change!r} for {where}: it must be a number, not true or false.")
+    return found

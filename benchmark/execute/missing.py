@@ -1,0 +1,92 @@
+"""What a plan still lacks in a store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ddbench.errors import CorruptArtifact
+from ddbench.execute.watcher import Watcher
+from ddbench.plan.graph import Plan, Stage
+from ddbench.plan.shift import ShiftPlan
+from ddbench.store.folder import Store
+from ddbench.types import Record
+
+
+@dataclass(frozen=True)
+class Survey:
+    """The stages that are missing, parents first, and the records of the cells that are done or skipped, by key."""
+
+    missing: dict[str, Stage]
+    done: dict[str, Record]
+
+
+def survey(plan: Plan, store: Store, watcher: Watcher) -> Survey:
+    """Look at every record and artifact of a plan. What is damaged is set aside and the watcher told."""
+    records = {record.key: record for record in store.records(plan.cells.values(), watcher.say)}
+    done = {key: record for key, record in records.items() if record.outcome in ("ok", "skipped")}
+    return Survey(_missing(plan, store, set(done), watcher), done)
+
+
+def to_run(plan: Plan, store: Store, watcher: Watcher | None = None) -> dict[str, Stage]:
+    """The stages without which some cell has no record, and those whose artifact is damaged, parents first.
+
+    With a ``watcher``, damaged artifacts and records are set aside and it is told so; without, the store is only
+    read, and records by their names alone.
+    """
+    if watcher:
+        return survey(plan, store, watcher).missing
+    skipped = {key for key, stage in plan.stages.items() if "skipped" in stage.task}
+    return _missing(plan, store, store.done() | skipped, None)
+
+
+def _missing(plan: Plan, store: Store, done: set[str], watcher: Watcher | None) -> dict[str, Stage]:
+    present = {
+        key: key in done if stage.kind == "evaluate" else whole(store, stage, watcher)
+        for key, stage in plan.stages.items()
+    }
+    needed = {key for key, stage in plan.stages.items() if stage.kind == "evaluate" and not present[key]}
+    needed |= {key for key in plan.stages if present[key] is None}
+    for key, stage in reversed(plan.stages.items()):
+        if key in needed:
+            needed.update(parent for parent in stage.parents if not present[parent])
+    return {key: stage for key, stage in plan.stages.items() if key in needed}
+
+
+def shift_to_run(found: ShiftPlan, store: Store, watcher: Watcher) -> dict[str, Stage]:
+    """The stages without which some set has no measures, parents first. What is damaged is set aside, and said so."""
+    stages = found.plan.stages
+    absent = {key for key, stage in stages.items() if not whole(store, stage, watcher)}
+    needed = {key for key in absent if stages[key].kind == "shift"}
+    for key, stage in reversed(stages.items()):
+        if key in needed:
+            needed.update(parent for parent in stage.parents if parent in absent)
+    return {key: stage for key, stage in stages.items() if key in needed}
+
+
+def whole(store: Store, stage: Stage, watcher: Watcher | None) -> bool | None:
+    """Whether the artifact of a stage is there; None when it was damaged and, with a ``watcher``, set aside."""
+    try:
+        return store.has(stage.kind, stage.key)
+    except CorruptArtifact as error:
+        if watcher:
+            set_aside(store, error, watcher)
+        return None
+
+
+def is_damaged(store: Store, damage: CorruptArtifact, watcher: Watcher) -> bool:
+    """Whether the artifact that a stage met as damaged still is, and not made again for another stage meanwhile.
+
+    What is damaged is set aside.
+    """
+    try:
+        store.read(damage.kind, damage.key)
+        return False
+    except CorruptArtifact:
+        if store.folder(damage.kind, damage.key).exists():
+            set_aside(store, damage, watcher)
+        return True
+
+
+def set_aside(store: Store, damage: CorruptArtifact, watcher: Watcher) -> None:
+    target = store.set_aside(damage.kind, damage.key)
+    watcher.say(f"{damage}; set aside as {target} and made again")

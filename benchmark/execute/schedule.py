@@ -1,0 +1,247 @@
+"""Walking a plan: which stage starts when, what is tried again, and what a failure means for those behind it."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from ddbench.config.schema import STAGE_KINDS
+from ddbench.errors import BenchError, CorruptArtifact
+from ddbench.execute.backend import Backend, Job
+from ddbench.execute.claims import Claims
+from ddbench.execute.interrupt import Stop
+from ddbench.execute.missing import is_damaged, survey, to_run
+from ddbench.execute.policy import Policy
+from ddbench.execute.queue import Queue
+from ddbench.execute.watcher import Watcher
+from ddbench.plan.graph import Plan, Stage
+from ddbench.stages.attempt import Attempt, where
+from ddbench.stages.run import StageResult, failed_record
+from ddbench.store.folder import Store
+
+__all__ = ["Summary", "Watcher", "survey", "to_run", "walk"]
+
+POLL = 1.0
+"""seconds between looks at what other drivers do and whether a stop was asked for"""
+
+
+@dataclass
+class Summary:
+    """What a walk did. Cells: ok (made now), cached, failed, skipped; stages of each kind: run and cached.
+
+    What another driver made meanwhile counts as cached. Cells that a stop left undone are in ``total`` alone.
+    """
+
+    cells: dict[str, int]
+    stages: dict[str, dict[str, int]]
+    failures: list[tuple[Stage, str]] = field(default_factory=list)
+    """(the stage that failed, why), not the cells behind it"""
+
+
+def walk(
+    plan: Plan,
+    store: Store,
+    missing: dict[str, Stage],
+    backend: Backend,
+    watcher: Watcher,
+    policy: Policy | None = None,
+    stop: Stop | None = None,
+) -> Summary:
+    """Run the stages ``missing`` (see ``to_run``) of a plan.
+
+    A stage that fails fails the cells that rest on it, on record, and nothing else. When ``stop`` is asked for, nothing
+    more is started and what is under way is waited for. On an exception the backend is closed.
+    """
+    claims = Claims(store)
+    try:
+        return _Walk(plan, store, missing, backend, watcher, policy or Policy(), stop or Stop(), claims).run()
+    except BaseException:
+        backend.close()
+        raise
+    finally:
+        claims.close()
+
+
+class _Walk:
+    def __init__(
+        self,
+        plan: Plan,
+        store: Store,
+        missing: dict[str, Stage],
+        backend: Backend,
+        watcher: Watcher,
+        policy: Policy,
+        stop: Stop,
+        claims: Claims,
+    ) -> None:
+        self.plan, self.store, self.backend, self.watcher = plan, store, backend, watcher
+        self.policy, self.stop, self.claims = policy, stop, claims
+        self.queue = Queue(missing.values())
+        self.planned = set(missing)
+        self.under_way: dict[str, Job] = {}
+        self.elsewhere: dict[str, Stage] = {}
+        """stages that another driver is at work on"""
+        self.asked = time.monotonic()
+        """when it was last looked whether they are done"""
+        self.earlier: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+        """lost attempts of a stage"""
+        self.mended: set[str] = set()
+        """stages whose damaged parents were made again once"""
+        self.ran: Counter[str] = Counter()
+        self.ok: set[str] = set()
+        self.failed: set[str] = set()
+        self.skipped = {key for key, stage in plan.stages.items() if "skipped" in stage.task}
+        self.failures: list[tuple[Stage, str]] = []
+
+    def run(self) -> Summary:
+        waiting = [stage for key, stage in self.plan.stages.items() if key in self.queue]
+        self.watcher.begin(waiting)
+        self.stop.tell = self._say_what_is_waited_for
+        for stage in waiting:
+            if "skipped" in stage.task:
+                self._finish(stage, StageResult("skipped", stage.task["skipped"]), {})
+            elif stage.key in self.queue:
+                self._refused(stage)
+        while self._goes_on():
+            self._start()
+            if self.under_way:
+                ended = self.backend.wait(POLL)
+                if ended is not None:
+                    self._ended(*ended)
+            elif not self.stop.asked and (self.queue or self.elsewhere):
+                time.sleep(POLL)
+            self._ask_again()
+        return self._summary()
+
+    def _goes_on(self) -> bool:
+        return bool(self.under_way) or (bool(self.queue or self.elsewhere) and not self.stop.asked)
+
+    def _start(self) -> None:
+        """Start what fits, what most stages rest on first."""
+        for kind in STAGE_KINDS:
+            while not self.stop.asked and (stage := self.queue.first(kind)) and not self._refused(stage):
+                if not self.backend.fits(stage):
+                    break
+                try:
+                    state = self.claims.look(stage, self.queue.next)
+                except (OSError, BenchError) as error:  # a full disk, perhaps: then it could not be run either
+                    self._finish(stage, StageResult("failed", f"it could not be claimed: {error}"), {})
+                    continue
+                self.queue.take(stage)
+                if state == "elsewhere":
+                    self.elsewhere[stage.key] = stage
+                elif state == "made":
+                    self._made_elsewhere(stage)
+                else:
+                    self._submit(stage)
+
+    def _submit(self, stage: Stage) -> None:
+        earlier = tuple(self.earlier[stage.key])
+        job = Job(stage, Attempt(number=len(earlier) + 1, earlier=earlier), self.policy.limit(stage))
+        self.under_way[stage.key] = job
+        self.watcher.started(stage)
+        self.backend.submit(job)
+
+    def _refused(self, stage: Stage) -> bool:
+        """Whether ``stage`` can run nowhere, and so has failed: it would wait for ever."""
+        why = self.backend.refuses(stage)
+        if why is not None:
+            self._finish(stage, StageResult("failed", why), {})
+        return why is not None
+
+    def _made_elsewhere(self, stage: Stage) -> None:
+        self.watcher.finished(stage, StageResult("ok", "made by another run on this store"))
+        self.planned.discard(stage.key)
+        self.queue.done(stage.key)
+
+    def _ask_again(self) -> None:
+        """Let the stages of other drivers wait here again: they are made, or free, or found elsewhere once more."""
+        if self.elsewhere and time.monotonic() - self.asked >= POLL:
+            self.asked = time.monotonic()
+            for stage in self.elsewhere.values():
+                self.queue.add(stage, first=True)
+            self.elsewhere.clear()
+
+    def _ended(self, stage: Stage, result: StageResult) -> None:
+        job = self.under_way.pop(stage.key)
+        if result.corrupt and stage.key not in self.mended:
+            self._mend(stage, CorruptArtifact(*result.corrupt))
+            return
+        if result.lost:
+            self.earlier[stage.key].append(self._lost(job, result))
+            if job.attempt.number <= self.policy.retries:
+                if self.stop.asked:
+                    return  # undone, as what was never started
+                tries = f"attempt {job.attempt.number} of {self.policy.retries + 1}"
+                self.watcher.say(f"{stage.kind} {stage.label}: {tries}: {result.reason}; it is tried again")
+                self.queue.add(stage, first=True)
+                return
+        tried = job.attempt.about(stage.key)
+        self._finish(stage, result, {**tried, "earlier": self.earlier[stage.key]} if result.lost else tried)
+
+    def _mend(self, stage: Stage, damage: CorruptArtifact) -> None:
+        """Let the damaged parent that ``stage`` met be made again, then ``stage``."""
+        self.mended.add(stage.key)
+        if is_damaged(self.store, damage, self.watcher) and damage.key not in self.under_way:
+            if damage.key not in self.queue:
+                self.queue.add(self.plan.stages[damage.key])
+            self.planned.add(damage.key)
+        self.queue.add(stage)
+
+    def _lost(self, job: Job, result: StageResult) -> dict[str, Any]:
+        key = job.stage.key
+        return {
+            "number": job.attempt.number,
+            "attempt": job.attempt.id,
+            "ended": datetime.now(UTC).isoformat(),
+            "where": where(self.store.root, key, job.attempt),
+            "why": result.reason,
+            "output": job.attempt.log(key),
+        }
+
+    def _finish(self, stage: Stage, result: StageResult, tried: dict[str, Any]) -> None:
+        self.watcher.finished(stage, result)
+        if result.outcome == "ok":
+            self.ran[stage.kind] += 1
+            self.ok.add(stage.key)
+            self.queue.done(stage.key)
+            self.claims.release(stage.key)
+            return
+        if result.outcome != "skipped":
+            self.failures.append((stage, result.reason))
+        for broken in self.queue.drop(stage):
+            if broken.kind == "evaluate":
+                if result.outcome != "skipped":
+                    self.failed.add(broken.key)
+                reason = result.reason if broken is stage else f"{stage.kind} stage {stage.label}: {result.reason}"
+                self._keep(failed_record(broken, result.outcome, reason, tried))
+            self.claims.release(broken.key)
+
+    def _keep(self, record: Any) -> None:
+        try:
+            self.store.write_record(record)
+        except (OSError, BenchError) as error:  # a full disk, perhaps the very reason of the failure: the others go on
+            self.watcher.say(f"the failure of {record.cell} could not be written to the store: {error}")
+
+    def _say_what_is_waited_for(self) -> None:
+        names = ", ".join(f"{job.stage.kind} {job.stage.label}" for job in self.under_way.values())
+        self.watcher.say(
+            f"stopping: nothing more is started, {len(self.under_way)} under way are waited for ({names or 'none'}). "
+            "Once more stops at once; what is finished is kept, and the same command goes on from there."
+        )
+
+    def _summary(self) -> Summary:
+        cells: Counter[str] = Counter()
+        for key in self.plan.cells.values():
+            undone = "undone" if key in self.planned else "cached"
+            ended = "failed" if key in self.failed else "ok" if key in self.ok else undone
+            cells["skipped" if key in self.skipped else ended] += 1
+        counts, asked = self.plan.counts(), Counter(self.plan.stages[key].kind for key in self.planned)
+        return Summary(
+            cells={"total": len(self.plan.cells), **{k: cells[k] for k in ("ok", "failed", "cached", "skipped")}},
+            stages={kind: {"run": self.ran[kind], "cached": counts[kind] - asked[kind]} for kind in STAGE_KINDS},
+            failures=self.failures,
+        )

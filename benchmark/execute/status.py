@@ -1,0 +1,159 @@
+"""How far a run is, seen from its store alone: while it goes on, from another machine, or long after."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from ddbench.config.schema import Config
+from ddbench.config.study import resolve
+from ddbench.errors import BenchError
+from ddbench.execute.history import History
+from ddbench.execute.schedule import to_run
+from ddbench.plan.build import make_plan
+from ddbench.plan.graph import Plan, Stage
+from ddbench.plan.shards import part_of
+from ddbench.store.folder import Store
+from ddbench.types import Cell
+
+State = Literal["done", "failed", "running", "waiting"]
+STATES: tuple[State, ...] = get_args(State)
+
+Holder = Callable[[str], str | None]
+"""``holder(key)``: who works on a stage, None when nobody does"""
+
+
+@dataclass(frozen=True)
+class CellStatus:
+    """How one cell stands. A failed one has a reason and, where there is one, a log file."""
+
+    cell: Cell
+    key: str
+    state: State
+    outcome: str = ""
+    reason: str = ""
+    log: str = ""
+    share: float | None = None
+    """of the evaluation that is done, where a running one says so"""
+
+    def to_json(self) -> dict[str, Any]:
+        return {**vars(self), "cell": vars(self.cell)}
+
+
+@dataclass(frozen=True)
+class UnderWay:
+    """A stage that somebody works on."""
+
+    kind: str
+    label: str
+    key: str
+    holder: str
+    share: float | None
+
+
+@dataclass(frozen=True)
+class Remaining:
+    """The work left. ``seconds`` is about that of the stages whose sort has been measured, were they to run one after
+    another; ``unknown`` counts the others."""
+
+    stages: int
+    seconds: float
+    unknown: int
+
+
+@dataclass(frozen=True)
+class Status:
+    """``planned`` is False where the stages of a run cannot be told any more, because code or data have changed since;
+    then there is no ``remaining`` and what is under way shows for the cells alone."""
+
+    cells: tuple[CellStatus, ...]
+    under_way: tuple[UnderWay, ...]
+    remaining: Remaining | None
+    planned: bool
+
+    @property
+    def counts(self) -> dict[State, int]:
+        counted = Counter(found.state for found in self.cells)
+        return {state: counted[state] for state in STATES}
+
+    @property
+    def left(self) -> float | None:
+        """Seconds until the end at the present number of stages side by side (one, when none is under way); None when
+        nothing of what remains has been measured. A lower bound when ``remaining.unknown`` is not zero."""
+        if self.remaining is None or (self.remaining.unknown and not self.remaining.seconds):
+            return None
+        return self.remaining.seconds / max(1, len(self.under_way))
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "counts": self.counts,
+            "left_seconds": self.left,
+            "remaining": vars(self.remaining) if self.remaining else None,
+            "under_way": [vars(stage) for stage in self.under_way],
+            "cells": [found.to_json() for found in self.cells],
+        }
+
+
+def plan_of(runs: Iterable[dict[str, Any]]) -> tuple[Plan, bool]:
+    """The cells of runs, each with its latest key, and the stages that they rest on as far as they can be planned
+    again; whether that is all of them."""
+    stages: dict[str, Stage] = {}
+    cells: dict[Cell, str] = {}
+    for run in runs:
+        asked = {Cell(**cell): key for cell, key in run["cells"]}
+        cells |= asked
+        if any(key not in stages for key in asked.values()):
+            stages |= _stages(run["config"], asked)
+    return Plan(stages, cells), all(key in stages for key in cells.values())
+
+
+def look(plan: Plan, planned: bool, store: Store, holder: Holder, history: History) -> Status:
+    """How the cells of a plan stand in a store. Nothing is written."""
+    store.look_again()
+    done = store.done()
+    missing = [key for key in plan.cells.values() if key not in done]
+    attempts = {record.key: record for record in store.records(missing)} if missing else {}
+    waiting = to_run(plan, store) if planned else {}
+    keys = [*waiting] if planned else missing
+    held = {key: who for key in keys if (who := holder(key))}
+    shares = {key: store.how_far(key) for key in held}
+    found = []
+    for cell, key in plan.cells.items():
+        record = attempts.get(key)
+        if key in done:
+            found.append(CellStatus(cell, key, "done"))
+        elif key in held:
+            found.append(CellStatus(cell, key, "running", share=shares[key]))
+        elif record is not None:
+            log = record.run.get("output")
+            where = str(store.root / log) if isinstance(log, str) else ""
+            found.append(CellStatus(cell, key, "failed", record.outcome, record.reason, where))
+        else:
+            found.append(CellStatus(cell, key, "waiting"))
+    under_way = [
+        UnderWay(stage.kind, stage.label, key, held[key], shares[key]) for key, stage in waiting.items() if key in held
+    ]
+    return Status(tuple(found), tuple(under_way), _remaining(waiting, shares, history) if planned else None, planned)
+
+
+def _remaining(waiting: dict[str, Stage], shares: dict[str, float | None], history: History) -> Remaining:
+    seconds, unknown = 0.0, 0
+    for key, stage in waiting.items():
+        if cost := history.cost(stage):
+            seconds += cost.seconds * (1 - (shares.get(key) or 0.0))
+        else:
+            unknown += 1
+    return Remaining(len(waiting), seconds, unknown)
+
+
+def _stages(config: dict[str, Any], cells: dict[Cell, str]) -> dict[str, Stage]:
+    """The stages of a run, planned again; none when its cells would have other keys now."""
+    try:
+        plan = make_plan(resolve(Config.model_validate(config)))
+    except (BenchError, ValueError):  # a plug-in or a dataset is not there any more
+        return {}
+    if any(plan.cells.get(cell) != key for cell, key in cells.items()):
+        return {}
+    return part_of(plan, cells).stages

@@ -1,0 +1,206 @@
+"""From a study to the stages that its cells need, each once: a pure function of the configuration.
+
+Stages form a graph: prior -> fit -> distill -> evaluate. The key of a stage is the digest of what it reads, so two
+methods that ask for the same fine-tuning share it without knowing of each other.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from itertools import product
+from typing import Any
+
+from ddbench.config.addresses import addresses_of, named_in
+from ddbench.config.schema import STAGE_KINDS, StageKind
+from ddbench.config.study import Study
+from ddbench.config.values import describe
+from ddbench.errors import BenchError
+from ddbench.keys import digest
+from ddbench.plan.code import STAGE_FORMAT, code_digest
+from ddbench.plan.graph import Plan, Stage
+from ddbench.types import Cell, Dataset, Distiller
+
+
+def make_plan(study: Study) -> Plan:
+    """The plan of a study. Cells vary fastest in their seeds, slowest in their dataset."""
+    builder = _Builder(study)
+    grid, config = study.config.grid, study.config
+    for dataset, method, ipc, seed, arch, eval_seed in product(
+        grid.datasets, grid.methods, grid.ipc, grid.seeds, grid.archs, grid.eval_seeds
+    ):
+        whole = study.methods[dataset, method].whole
+        cell = Cell(
+            dataset=dataset,
+            split=f"{study.datasets[dataset].split_name}/{config.split}",
+            arch=arch,
+            ipc=0 if whole else ipc,
+            method=method,
+            protocol=grid.protocol,
+            seed=0 if whole else seed,
+            eval_seed=eval_seed,
+        )
+        if cell not in builder.cells:
+            builder.cells[cell] = builder.evaluate(cell)
+    order = {kind: i for i, kind in enumerate(STAGE_KINDS)}
+    stages = dict(sorted(builder.stages.items(), key=lambda item: order[item[1].kind]))
+    return Plan(stages=stages, cells=builder.cells)
+
+
+class _Builder:
+    def __init__(self, study: Study) -> None:
+        self.study = study
+        self.stages: dict[str, Stage] = {}
+        self.cells: dict[Cell, str] = {}
+        self.addresses: dict[str, str] = {}
+        self.described = {name: self._dataset(dataset) for name, dataset in study.datasets.items()}
+        self.distilled: dict[tuple[str, str, int, int], str] = {}
+        self.variants: dict[tuple[str, str], str] = {}
+        self.judged: dict[tuple[str, str, str], str] = {}
+        self.networks = {name: self._part(network) for name, network in study.networks.items()}
+        self.protocol = {**self._part(study.protocol), "digest": digest(describe(study.protocol))}
+
+    def evaluate(self, cell: Cell) -> str:
+        method, config = self.study.methods[cell.dataset, cell.method], self.study.config
+        given = config.resources.get("distill")
+        lacks = method.needs().unmet(
+            self.study.datasets[cell.dataset].shape, cell.ipc or 1, config.device, given.memory_gib if given else None
+        )
+        if lacks:
+            described = self.described[cell.dataset]
+            task: dict[str, Any] = {"cell": dataclasses.asdict(cell), "dataset": described, "skipped": lacks}
+            return self._add("evaluate", parents=(), label=str(cell), **task)
+        dataset = self.study.datasets[cell.dataset]
+        distilled = () if method.whole else (self._distill(cell.dataset, cell.method, cell.ipc, cell.seed),)
+        return self._add(
+            "evaluate",
+            parents=distilled,
+            label=str(cell),
+            cell=dict(vars(cell)),
+            variant=self._variant_judged(cell.dataset, cell.method, cell.arch),
+            dataset=self.described[cell.dataset],
+            judged={"split": config.split, "fingerprint": dataset.fingerprint(config.split)},
+            protocol=self.protocol,
+            network=self.networks[cell.arch],
+            compute=self.study.config.compute.model_dump(),
+        )
+
+    def _variant_judged(self, dataset: str, name: str, arch: str) -> str:
+        coordinates = (dataset, name, arch)
+        if coordinates not in self.judged:
+            self.judged[coordinates] = digest([self._variant(dataset, name), self.protocol, self.networks[arch]])
+        return self.judged[coordinates]
+
+    def _variant(self, dataset: str, name: str) -> str:
+        """A digest of what a method reads on a dataset whatever the seed: only cells of one variant may be averaged."""
+        if (dataset, name) not in self.variants:
+            method, config = self.study.methods[dataset, name], self.study.config
+            reads = [
+                self.described[dataset],
+                self._part(method, method.reads()),
+                [self._part(preparation) for preparation in method.preparations(0)],
+                config.device,
+                config.threads.model_dump(),
+                config.compute.model_dump(),
+            ]
+            self.variants[dataset, name] = digest(reads)
+        return self.variants[dataset, name]
+
+    def _part(self, value: Any, fields: Iterable[str] | None = None) -> dict[str, Any]:
+        """A part of the study described, or some of its fields, with the digest of its code.
+
+        Its classes are known by their names from here on. Raises BenchError when two of a study have one name.
+        """
+        for name, address in addresses_of(value).items():
+            if self.addresses.setdefault(name, address) != address:
+                addresses_of_both = f"{self.addresses[name]} and {address}"
+                raise BenchError(f"two classes are called {name} in keys and records: {addresses_of_both}. Rename one.")
+        described = describe(value)
+        if fields is not None:
+            described = {field: described[field] for field in ("type", *fields)}
+        return {**described, "code": code_digest(described, self.addresses)}
+
+    def _distill(self, dataset: str, name: str, ipc: int, seed: int) -> str:
+        coordinates = (dataset, name, ipc, seed)
+        if coordinates not in self.distilled:
+            method = self.study.methods[dataset, name]
+            chain = self._prepare(dataset, name, method, seed)
+            where = f"{dataset}/{name}/ipc{ipc}/seed{seed}"
+            work = {
+                "dataset": self.described[dataset],
+                "method": self._part(method, method.reads()),
+                "state": list(chain.values()),
+                "chain": list(chain),
+                "networks": {network: self.networks[network] for network in method.networks()},
+                "ipc": ipc,
+                "seed": seed,
+            }
+            if self.study.given:
+                work["images"] = self.study.given.images[self.study.config.grid.seeds.index(seed)]
+            memory = method.needs().memory_gib
+            shards = tuple(
+                self._add(
+                    "shard",
+                    parents=tuple(chain),
+                    label=f"{where}/{classes[0]}..",
+                    memory_gib=memory,
+                    classes=list(classes),
+                    **work,
+                )
+                for classes in self._shards(dataset, method)
+            )
+            parents, here = (shards, 0.0) if shards else (tuple(chain), memory)
+            self.distilled[coordinates] = self._add("distill", parents=parents, label=where, memory_gib=here, **work)
+        return self.distilled[coordinates]
+
+    def _shards(self, dataset: str, method: Distiller) -> list[tuple[str, ...]]:
+        """The groups of classes that are distilled apart; none when all are distilled in one stage."""
+        classes, n = self.study.datasets[dataset].classes, self.study.config.class_shards
+        if n == 1 or not method.separable:
+            return []
+        size = -(-len(classes) // n)
+        return [classes[i : i + size] for i in range(0, len(classes), size)]
+
+    def _prepare(self, dataset: str, name: str, method: Distiller, seed: int) -> dict[str, dict[str, Any]]:
+        """The preparations of a method, key -> described, in the order in which each starts from the one before."""
+        chain: dict[str, dict[str, Any]] = {}
+        for preparation in method.preparations(seed):
+            described = {**self._part(preparation), "stage": preparation.stage}
+            before = {} if preparation.apart else chain
+            key = self._add(
+                preparation.stage,
+                parents=tuple(before),
+                label=f"{dataset}/{name}/{preparation.stage}" if chain else f"{dataset}/{preparation.stage}",
+                dataset=self.described[dataset],
+                preparation=described,
+                before=list(before.values()),
+                networks={network: self.networks[network] for network in preparation.networks()},
+            )
+            chain[key] = described
+        return chain
+
+    def _add(
+        self, kind: StageKind, *, parents: tuple[str, ...], label: str, memory_gib: float = 0.0, **reads: Any
+    ) -> str:
+        config = self.study.config
+        task = {
+            "stage": kind,
+            "format": STAGE_FORMAT,
+            "parents": list(parents),
+            "threads": getattr(config.threads, "distill" if kind == "shard" else kind),
+            "device": config.device,
+            **reads,
+        }
+        key = digest(task)
+        dataset = self.study.datasets[reads["dataset"]["name"]]
+        location = {field: getattr(dataset, field) for field in (*dataset.location, *dataset.naming)}
+        addresses = {name: self.addresses[name] for name in sorted(named_in(task))}
+        stage = Stage(kind, key, task, parents, label, addresses, location, config.plugins, memory_gib)
+        self.stages.setdefault(key, stage)
+        return key
+
+    def _dataset(self, dataset: Dataset) -> dict[str, Any]:
+        """The train images: what is distilled depends on nothing else of a dataset."""
+        left_out = {"type", *dataset.location, *dataset.naming}
+        fields = [field for field in describe(dataset) if field not in left_out]
+        return {**self._part(dataset, fields), "name": dataset.name, "fingerprint": dataset.fingerprint("train")}

@@ -1,0 +1,169 @@
+"""The digest of the code behind a value: edit a method and its stages, and only its stages, run again.
+
+The code of a value is the modules of its dataclasses and every module that these import, also inside functions: those
+of the same distribution, the rooms of the harness that results come from (``ROOMS``; somebody's method may be built on
+one of its methods), and files that lie anywhere but among installed packages. Docstrings, comments, layout and the
+places of followed modules do not count, so that a moved file changes no key. Installed packages are told of by their
+versions, and the rest of the harness by ``STAGE_FORMAT``.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.util
+import sysconfig
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ddbench.config.addresses import Addresses, named_in
+from ddbench.errors import BenchError
+from ddbench.plugins.registry import PACKAGE
+from ddbench.plugins.source import spec_of
+
+STAGE_FORMAT = 2
+"""raised when the harness itself changes what a stage computes"""
+
+ROOMS = ("methods", "evaluators", "data", "seeding")
+"""packages and modules of the harness whose code belongs to the values that use it"""
+INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+COMPILED = (".so", ".pyd")
+
+
+def code_digest(described: Any, addresses: Addresses) -> str:
+    """Digest of the code behind a described value (``values.describe``): 16 hex digits.
+
+    Raises BenchError when one of its classes has no source: an edit of it would go unnoticed.
+    """
+    closure: dict[str, str] = {}
+    for name in sorted(named_in(described)):
+        module = addresses[name].partition(":")[0]
+        if module == "__main__" or _code(module) is None:
+            raise BenchError(
+                f"the class {addresses[name]} has no source file, so that a change of it could not be seen. Put it "
+                "into a file NAME.py and name that with --plugin NAME.py (in Python, plugins=['NAME.py'])."
+            )
+        _close(module, closure)
+    return hashlib.sha256("\n".join(sorted(set(closure.values()))).encode()).hexdigest()[:16]
+
+
+def _close(module: str, closure: dict[str, str]) -> None:
+    """Add ``module`` and all that it imports and that is followed to ``closure`` (name -> digest)."""
+    code = _code(module)
+    if module in closure or code is None:
+        return
+    closure[module] = code[0]
+    for name in code[1]:
+        if _followed(name, module):
+            _close(name, closure)
+
+
+def _followed(name: str, importer: str) -> bool:
+    """Whether the import ``name`` of the module ``importer`` is part of the importer's code."""
+    top, _, rest = name.partition(".")
+    if top == PACKAGE:
+        return rest.partition(".")[0] in ROOMS
+    return top == importer.partition(".")[0] or _loose(top)
+
+
+@cache
+def _loose(package: str) -> bool:
+    """Whether a top-level package or module is a file of the user's, not installed."""
+    spec = spec_of(package)
+    if spec is None:
+        return False
+    places = [spec.origin] if spec.origin and spec.has_location else list(spec.submodule_search_locations or ())
+    return any(not str(place).startswith(INSTALLED) for place in places)
+
+
+@cache
+def _code(module: str) -> tuple[str, tuple[str, ...]] | None:
+    """(digest of the code, names that may be imported modules); None where there is no such module.
+
+    Raises BenchError for a module without source.
+    """
+    spec = spec_of(module)
+    if spec is None:
+        return None
+    if not spec.origin:  # a folder without __init__.py
+        return "", ()
+    if spec.origin.endswith(COMPILED):
+        return hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest(), ()
+    if not spec.origin.endswith(".py"):
+        raise BenchError(
+            f"the module {module} ({spec.origin}) has no source file, so that a change of it cannot be seen."
+        )
+    tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    package = module if spec.submodule_search_locations is not None else module.rpartition(".")[0]
+    names = tuple(name for node in ast.walk(tree) for name in _imported(node, package))
+    _Plain(module, package).visit(tree)
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), names
+
+
+class _Plain(ast.NodeTransformer):
+    """Takes texts out of a tree, and writes each run of imports as what it binds, in order of the alphabet.
+
+    Of followed modules and of the harness the place is left out: what lies there is in the digest, or is the
+    harness's own. Of others it is kept, since nothing else tells ``from torch import relu`` from ``gelu``.
+    """
+
+    def __init__(self, module: str, package: str) -> None:
+        self.module, self.package = module, package
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        for field in ("body", "orelse", "finalbody"):
+            if isinstance(statements := getattr(node, field, None), list):
+                setattr(node, field, list(self._statements(node, statements)))
+        return super().generic_visit(node)
+
+    def _statements(self, parent: ast.AST, statements: list[ast.stmt]) -> Iterator[ast.stmt]:
+        bound: list[str] = []
+        for statement in statements:
+            if isinstance(statement, ast.Import | ast.ImportFrom):
+                bound += self._bound(statement)
+                continue
+            if bound:
+                yield ast.Expr(ast.Constant(repr(sorted(set(bound)))))
+                bound = []
+            if not (_has_docstrings(parent) and _is_text(statement)):
+                yield statement
+        if bound:
+            yield ast.Expr(ast.Constant(repr(sorted(set(bound)))))
+
+    def _bound(self, node: ast.Import | ast.ImportFrom) -> Iterator[str]:
+        base = _base(node, self.package) if isinstance(node, ast.ImportFrom) else ""
+        for alias in node.names:
+            top = (base or alias.name).partition(".")[0]
+            own = top == PACKAGE or _followed(base or alias.name, self.module)
+            place = "" if own else base or alias.name
+            name = alias.name if base or not own else alias.name.rpartition(".")[2]
+            yield f"{place} {name} {alias.asname or ''}"
+
+
+def _has_docstrings(node: ast.AST) -> bool:
+    return isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )
+
+
+def _imported(node: ast.AST, package: str) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom) and (base := _base(node, package)):
+        yield base
+        yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def _base(node: ast.ImportFrom, package: str) -> str:
+    """The module that names are imported from, in full."""
+    if not node.level:
+        return node.module or ""
+    return importlib.util.resolve_name("." * node.level + (node.module or ""), package)

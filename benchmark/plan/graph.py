@@ -1,0 +1,61 @@
+"""The graph of a study's work: stages, each with the key of what it reads, and the cells that they judge."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from ddbench.config.schema import STAGE_KINDS, StageKind
+from ddbench.types import Cell
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One piece of work. ``task`` is all that it reads, as JSON; ``key`` is its digest."""
+
+    kind: StageKind
+    key: str
+    task: dict[str, Any]
+    parents: tuple[str, ...]
+    """keys of the stages whose artifacts it reads"""
+    label: str
+    """for people: the first cell or configuration that asked for it"""
+    addresses: dict[str, str] = field(default_factory=dict)
+    """where the classes that the task names are imported from (``config.addresses``): no part of the key"""
+    location: dict[str, Any] = field(default_factory=dict)
+    """where the dataset is and what it is called: options of it that are no part of the key"""
+    plugins: tuple[str, ...] = ()
+    """files that register what the task names, for a worker to run first"""
+    memory_gib: float = 0.0
+    """of the device, that its method declares; 0 is unknown"""
+
+    @property
+    def threads(self) -> int:
+        return int(self.task["threads"])
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Stages by key, parents before children, and the key of the evaluate stage of every cell."""
+
+    stages: dict[str, Stage]
+    cells: dict[Cell, str]
+
+    def counts(self) -> dict[str, int]:
+        """Number of stages of each kind."""
+        counted = Counter(stage.kind for stage in self.stages.values())
+        return {kind: counted.get(kind, 0) for kind in STAGE_KINDS}
+
+    def ancestors(self, key: str) -> Iterator[Stage]:
+        """The stages that the stage at ``key`` rests on, each once, parents before children, itself last."""
+        seen: dict[str, Stage] = {}
+
+        def visit(k: str) -> None:
+            for parent in self.stages[k].parents:
+                visit(parent)
+            seen.setdefault(k, self.stages[k])
+
+        visit(key)
+        return iter(seen.values())

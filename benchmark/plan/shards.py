@@ -1,0 +1,61 @@
+"""Parts of a plan: some of its cells with the stages that they rest on, and a fair share of them for one of many."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from ddbench.errors import BenchError
+from ddbench.plan.graph import Plan
+from ddbench.types import Cell
+
+
+def part_of(plan: Plan, cells: Iterable[Cell]) -> Plan:
+    """The plan of ``cells`` alone, in the order of ``plan``."""
+    kept = set(cells)
+    waiting = [key for cell, key in plan.cells.items() if cell in kept]
+    needed: set[str] = set()
+    while waiting:
+        key = waiting.pop()
+        if key not in needed:
+            needed.add(key)
+            waiting.extend(plan.stages[key].parents)
+    return Plan(
+        stages={key: stage for key, stage in plan.stages.items() if key in needed},
+        cells={cell: key for cell, key in plan.cells.items() if cell in kept},
+    )
+
+
+def shard_of(plan: Plan, shard: str) -> Plan:
+    """The part ``i/n`` of a plan, i from 1: the parts of one n have every cell once. Raises BenchError for other text.
+
+    A distilled set and all cells that judge it stay together. Sets that rest on the same preparations are neighbours
+    and cut into n runs, so that a prior or fine-tune is made on as few machines as can be; sets that rest on none go
+    where the fewest cells are. The parts differ in their cells by about one set. What a part is depends on the plan
+    alone, not on any store or machine.
+    """
+    found = re.fullmatch(r"(\d+)/(\d+)", shard)
+    if not found or not 1 <= int(found[1]) <= int(found[2]):
+        raise BenchError(f"--shard {shard!r} is not a part i/n with 1 <= i <= n. Example: --shard 1/4, 2/4, 3/4, 4/4")
+    number, parts = int(found[1]) - 1, int(found[2])
+    sets: dict[str, list[Cell]] = {}
+    for cell, key in plan.cells.items():
+        distilled = next(iter(plan.stages[key].parents), key)  # a cell that judges no set stands for itself
+        sets.setdefault(distilled, []).append(cell)
+    chains = {distilled: _chain(plan, distilled) for distilled in sets}
+    bound = sorted((d for d in sets if chains[d]), key=lambda d: chains[d])  # stable: the plan's order within a chain
+    total = sum(len(sets[d]) for d in bound)
+    shares: list[list[Cell]] = [[] for _ in range(parts)]
+    before = 0
+    for distilled in bound:
+        middle = before + len(sets[distilled]) / 2
+        shares[int(middle * parts / total)].extend(sets[distilled])
+        before += len(sets[distilled])
+    for distilled in (d for d in sets if not chains[d]):
+        min(shares, key=len).extend(sets[distilled])
+    return part_of(plan, shares[number])
+
+
+def _chain(plan: Plan, distilled: str) -> tuple[str, ...]:
+    """Keys of the preparations that a distilled set rests on, first to last."""
+    return tuple(plan.stages[distilled].task.get("chain", ()))

@@ -1,0 +1,199 @@
+"""Planning the shift stages: one for each distilled set that the runs on a store asked for, and for real draws.
+
+A shift stage reads a distilled set, the train split, the state of the preparation that is the feature space, and the
+prior whose latent space it looks at. It is keyed by exactly these, as every stage is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from pydantic import ValidationError
+
+from ddbench.config.addresses import Addresses, addresses_of, named_in
+from ddbench.config.schema import STAGE_KINDS, Config
+from ddbench.config.study import Given, resolve
+from ddbench.config.values import describe
+from ddbench.errors import BenchError, CorruptArtifact
+from ddbench.keys import digest
+from ddbench.plan.build import make_plan
+from ddbench.plan.code import code_digest
+from ddbench.plan.graph import Plan, Stage
+from ddbench.plan.lineage import lineage
+from ddbench.store.folder import Store
+from ddbench.types import Distiller, LabeledImages, Preparation, StageContext
+
+REAL = "(real draw)"
+"""the row of random train images measured against all others; no method can be called so"""
+
+
+@dataclass(frozen=True, order=True)
+class Wanted:
+    """The coordinates of a distilled set, or of a real draw (``method`` is REAL)."""
+
+    dataset: str
+    split: str
+    """name of the split without the part that is judged: a distilled set has nothing to do with that part"""
+    ipc: int
+    method: str
+    seed: int
+
+    def __str__(self) -> str:
+        return f"{self.dataset}/{self.method}/ipc{self.ipc}/seed{self.seed}"
+
+
+@dataclass
+class ShiftPlan:
+    """The stages, the key of the shift stage of every set, and why there is none for the others."""
+
+    plan: Plan
+    keys: dict[Wanted, str] = field(default_factory=dict)
+    absent: dict[Wanted, str] = field(default_factory=dict)
+    variants: dict[Wanted, dict[str, str]] = field(default_factory=dict)
+    """by arch and protocol, the variant that a set was judged as: sets of several are not to be averaged"""
+
+
+@dataclass(frozen=True)
+class InSpace(Distiller):
+    """Stands where a method does, so that a feature space is planned, keyed and shared as any preparation."""
+
+    space: Preparation | None
+
+    def preparations(self, seed: int) -> tuple[Preparation, ...]:
+        return (self.space,) if self.space else ()
+
+    def networks(self) -> tuple[str, ...]:
+        return self.space.networks() if self.space else ()
+
+    def distill(self, real: LabeledImages, state: Any, ipc: int, ctx: StageContext) -> LabeledImages:
+        raise NotImplementedError("it has only preparations")
+
+
+def plan_shift(store: Store, space: Preparation | None, measure: Any) -> ShiftPlan:
+    """The shift stages of all sets that runs on ``store`` asked for, each in its latest configuration.
+
+    space: a preparation whose state has ``features(images)``, uint8 (N, C, H, W) -> float (N, D); None for pixels.
+    measure: a dataclass with ``draw`` and ``measure`` as those of ``evaluators.shift.measure.Shift``.
+    """
+    found = ShiftPlan(Plan(stages={}, cells={}))
+    asked = _asked(store)
+    records = {record.key: record for record in store.records(key for keys, _ in asked.values() for key in keys)}
+    spaces: dict[tuple[str, str], _Planned | str] = {}
+    made: list[tuple[Wanted, _Planned, str, dict[str, Any]]] = []
+    for wanted, (keys, config) in asked.items():
+        judged = [records[key] for key in keys if key in records]
+        parents: list[str] = next((record.config["evaluate"]["parents"] for record in judged), [])
+        if not parents or not store.there("distill", parents[0]):
+            found.absent[wanted] = "not made or not judged yet; the `bench run` that asked for it makes it"
+            continue
+        found.variants[wanted] = {
+            f"{record.cell.arch} {record.cell.protocol}": record.config["evaluate"]["variant"] for record in judged
+        }
+        place = (wanted.dataset, digest(config))
+        if place not in spaces:
+            spaces[place] = _plan_space(wanted.dataset, config, space)
+        planned = spaces[place]
+        if isinstance(planned, str):
+            found.absent[wanted] = planned
+            continue
+        try:
+            manifests = lineage(store, parents[0])
+        except CorruptArtifact as error:
+            found.absent[wanted] = f"{error}; the `bench run` that asked for it makes it again"
+            continue
+        if manifests["distill"]["task"]["dataset"] != planned.asks["dataset"]:
+            found.absent[wanted] = "made from another version of the dataset; the `bench run` that asked makes it again"
+            continue
+        made.append((wanted, planned, parents[0], manifests))
+    priors = {wanted.dataset: manifests["prior"] for wanted, _, _, manifests in made if "prior" in manifests}
+    addresses = addresses_of(measure)
+    measured = {**describe(measure), "code": code_digest(describe(measure), addresses)}
+    for wanted, planned, key, manifests in made:
+        prior = manifests.get("prior", priors.get(wanted.dataset))
+        found.keys[wanted] = _add(found.plan, planned, f"{wanted}", prior, measured, addresses, distilled=key)
+        drawn = replace(wanted, method=REAL)
+        if drawn not in found.keys and 2 * wanted.ipc <= planned.smallest_class:
+            latest = priors.get(wanted.dataset)
+            draw = {"ipc": wanted.ipc, "seed": wanted.seed}
+            found.keys[drawn] = _add(found.plan, planned, f"{drawn}", latest, measured, addresses, draw=draw)
+    order = {kind: i for i, kind in enumerate(STAGE_KINDS)}
+    stages = dict(sorted(found.plan.stages.items(), key=lambda item: order[item[1].kind]))
+    return replace(found, plan=Plan(stages=stages, cells={}))
+
+
+@dataclass(frozen=True)
+class _Planned:
+    """A feature space on a dataset: the stages that make it, and one that stands on them."""
+
+    stages: tuple[Stage, ...]
+    asks: dict[str, Any]
+    """what the stage on top reads: dataset, state, chain, networks"""
+    on_top: Stage
+    smallest_class: int
+
+
+def _plan_space(dataset: str, config: dict[str, Any], space: Preparation | None) -> _Planned | str:
+    """The space planned on a dataset as the configuration of a run names it, or why that cannot be."""
+    try:
+        study = Config.model_validate(config)
+        one = {"datasets": (dataset,), "methods": ("space",), "ipc": (1,), "seeds": (0,), "eval_seeds": (0,)}
+        grid = study.grid.model_copy(update={**one, "archs": study.grid.archs[:1]})
+        resolved = resolve(study.model_copy(update={"grid": grid}), Given(InSpace(space), ("",)))
+        plan = make_plan(resolved)
+    except (BenchError, ValidationError) as error:
+        return " ".join(str(error).split())
+    *before, on_top = (stage for stage in plan.stages.values() if stage.kind != "evaluate")
+    threads = study.threads.evaluate
+    asks = {**{name: on_top.task[name] for name in ("dataset", "state", "chain", "networks", "device")}}
+    return _Planned(
+        stages=tuple(before),
+        asks={**asks, "format": on_top.task["format"], "threads": threads},
+        on_top=on_top,
+        smallest_class=min(resolved.datasets[dataset].train_counts()),
+    )
+
+
+def _add(
+    plan: Plan,
+    planned: _Planned,
+    label: str,
+    prior: dict[str, Any] | None,
+    measured: dict[str, Any],
+    addresses: Addresses,
+    **what: Any,
+) -> str:
+    """Put a shift stage and those of its space into ``plan``. ``what``: the key of a distilled set, or a draw."""
+    own = [what["distilled"]] if "distilled" in what else []
+    task = {"stage": "shift", **planned.asks, "measure": measured, **what}
+    parents = [*own, *planned.asks["chain"]]
+    if prior:
+        parents.append(prior["key"])
+        described = prior["task"]["preparation"]
+        networks = {**planned.asks["networks"], **prior["task"]["networks"]}
+        task |= {"prior": described, "prior_key": prior["key"], "networks": networks}
+    task["parents"] = parents
+    known = {**addresses, **(prior["addresses"] if prior else {}), **planned.on_top.addresses}
+    key = digest(task)
+    for stage in planned.stages:
+        plan.stages.setdefault(stage.key, stage)
+    here = {name: known[name] for name in sorted(named_in(task))}
+    shift = replace(
+        planned.on_top, kind="shift", key=key, task=task, parents=tuple(parents), label=label, addresses=here
+    )
+    plan.stages.setdefault(key, shift)
+    return key
+
+
+def _asked(store: Store) -> dict[Wanted, tuple[list[str], dict[str, Any]]]:
+    """The distilled sets that runs asked for: the keys of the cells that judge them, and the run's configuration."""
+    sets: dict[Wanted, tuple[list[str], dict[str, Any]]] = {}
+    for run in store.runs():
+        latest: dict[Wanted, tuple[list[str], dict[str, Any]]] = {}
+        for cell, key in run["cells"]:
+            if cell["ipc"]:  # 0 is the whole train split: nothing was distilled
+                split = cell["split"].rpartition("/")[0]
+                wanted = Wanted(cell["dataset"], split, cell["ipc"], cell["method"], cell["seed"])
+                latest.setdefault(wanted, ([], run["config"]))[0].append(key)
+        sets |= latest
+    return sets

@@ -1,0 +1,71 @@
+"""Files of work in progress: ``--plugin my_method.py`` runs the file; ``register`` in it names what it adds."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import traceback
+from collections.abc import Iterable
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+
+from ddbench.errors import BenchError
+from ddbench.plugins import registry
+
+
+def load_plugins(paths: Iterable[str]) -> None:
+    """Import each file once, as the top-level module of its name, in this process.
+
+    Its values name that module, so that keys do not depend on where the file lies. Raises BenchError for a file that is
+    missing, fails, or is called as a module that exists.
+    """
+    for path in paths:
+        _load(Path(path))
+
+
+def absolute(paths: Iterable[str]) -> list[str]:
+    """The files as paths that hold in every process. Raises BenchError for one that is not there."""
+    found = []
+    for text in paths:
+        path = Path(text).expanduser().absolute()
+        if not path.is_file():
+            raise BenchError(f"there is no plug-in file {path}. --plugin takes the path of a Python file.")
+        found.append(str(path))
+    return found
+
+
+def _load(path: Path) -> None:
+    name = path.stem
+    if path.suffix != ".py" or not name.isidentifier():
+        raise BenchError(f"the plug-in {path} must be a file NAME.py, NAME being a name that Python can import.")
+    if name in sys.modules and _is(sys.modules[name].__spec__, path):
+        return
+    known = sys.modules[name].__spec__ if name in sys.modules else importlib.util.find_spec(name)
+    if name in sys.modules or (known is not None and not _is(known, path)):
+        raise BenchError(f"the plug-in {path} is called as the module {name}, which exists already. Rename the file.")
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    registry.forget(str(path))
+    try:
+        spec.loader.exec_module(module)
+    except BaseException as error:
+        del sys.modules[name]
+        registry.forget(str(path))
+        if isinstance(error, BenchError) or not isinstance(error, Exception | SystemExit):
+            raise
+        raise BenchError(
+            f"the plug-in {path} cannot be imported: {type(error).__name__}: {error}{_place(error, path)}."
+        ) from None
+
+
+def _place(error: BaseException, path: Path) -> str:
+    """The last line of the plug-in that led to ``error``; a SyntaxError says its place itself."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    return f" ({path.name}, line {lines[-1]})" if lines else ""
+
+
+def _is(spec: ModuleSpec | None, path: Path) -> bool:
+    """Whether a module is the file ``path``: a test beside it makes it importable by its name, too."""
+    return spec is not None and spec.origin is not None and Path(spec.origin).resolve() == path.resolve()

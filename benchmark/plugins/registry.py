@@ -1,0 +1,209 @@
+"""What can be named: methods, datasets, archs (networks), protocols, objectives and guidances.
+
+Installed packages register them as Python entry points, a file in progress with the decorator ``register`` (see
+``plugins``). The built-in parts use the same door as anybody else's. Listing entry points reads metadata and source
+text and imports nothing.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import entry_points
+from typing import Any, Literal, TypeVar, get_args
+
+from ddbench.errors import BenchError, PluginError, unknown
+from ddbench.plugins.source import parse
+
+T = TypeVar("T")
+
+Kind = Literal["method", "dataset", "arch", "protocol", "objective", "guidance"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+"""entry-point group of a kind: ``bench.<kind>s``"""
+
+CLASSES: tuple[Kind, ...] = ("dataset", "objective", "guidance")
+"""kinds of which the class is registered; of the others it is an instance"""
+
+NAME = r"[A-Za-z0-9][A-Za-z0-9_.@+-]*"
+"""what can be named on a command line: no commas, brackets or slashes"""
+
+DISTRIBUTION = "dataset-distillation-bench"
+"""the harness's own, whose parts are tested to be importable"""
+PACKAGE = "ddbench"
+"""what the harness is imported as"""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A registered name. ``reference`` is ``module:attribute``, ``origin`` the distribution or file it is from."""
+
+    kind: Kind
+    name: str
+    reference: str
+    origin: str
+    value: Any = None
+    """the object itself, where the decorator registered it"""
+
+    def load(self) -> Any:
+        """The registered object. Raises PluginError, naming the origin, when it cannot be imported."""
+        if self.value is not None:
+            return self.value
+        module, _, attribute = self.reference.partition(":")
+        try:
+            value: Any = importlib.import_module(module)
+            for part in attribute.split("."):
+                value = getattr(value, part)
+        except (Exception, SystemExit) as error:
+            raise PluginError(
+                f"the {self.kind} {self.name!r} registered by {self.origin} as {self.reference} cannot be imported: "
+                f"{type(error).__name__}: {error}."
+            ) from error
+        return value
+
+    def summary(self) -> str:
+        """The first line of what its source says of it, read without importing; why it is broken if it is."""
+        if self.value is not None:
+            described = self.value if inspect.isclass(self.value) else type(self.value)
+            return (described.__doc__ or "").strip().partition("\n")[0]
+        module, _, attribute = self.reference.partition(":")
+        try:
+            source = parse(module)
+        except (SyntaxError, OSError, ValueError) as error:
+            return f"BROKEN: {type(error).__name__}: {error}"
+        if source is None:
+            return f"BROKEN: there is no module {module}"
+        for node, following in zip(source.body, [*source.body[1:], None], strict=True):
+            if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == attribute:
+                return (ast.get_docstring(node) or "").partition("\n")[0]
+            targets = (
+                node.targets
+                if isinstance(node, ast.Assign)
+                else [node.target]
+                if isinstance(node, ast.AnnAssign)
+                else []
+            )
+            if any(isinstance(t, ast.Name) and t.id == attribute for t in targets):
+                if isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant):
+                    return str(following.value.value).partition("\n")[0]
+                return ""
+        return "" if "." in attribute else f"BROKEN: {module} defines no {attribute}"
+
+
+_decorated: dict[tuple[Kind, str], Entry] = {}
+
+
+def register(kind: Kind, name: str) -> Callable[[T], T]:
+    """A decorator that registers a class under ``name``; called with an instance, it registers that.
+
+    Of a class of methods, archs or protocols the instance with default fields is registered. Raises BenchError for an
+    unknown kind, a name that no command could name, a class whose fields are none for want of ``@dataclass``, and when
+    something else has the name, showing both origins.
+    """
+    if kind not in KINDS:
+        raise unknown("kind", kind, KINDS, where=f"register({kind!r}, {name!r})")
+    if not re.fullmatch(NAME, name):
+        example = f"a letter or digit first. Example: my_{kind}"
+        raise BenchError(f"{name!r} cannot name a {kind}: use letters, digits and _ . @ + -, {example}")
+    origin = sys._getframe(1).f_code.co_filename
+
+    def add(value: T) -> T:
+        cls = value if inspect.isclass(value) else type(value)
+        fields = [name for name, hint in inspect.get_annotations(cls).items() if "ClassVar" not in str(hint)]
+        if fields and "__dataclass_fields__" not in cls.__dict__:
+            raise BenchError(
+                f"{cls.__name__}, registered as the {kind} {name!r} in {origin}, has the field {fields[0]} but is no "
+                "dataclass: nobody could set or record it. Put @dataclass(frozen=True) between @register and the class."
+            )
+        thing = value() if inspect.isclass(value) and kind not in CLASSES else value
+        entry = Entry(kind, name, f"{cls.__module__}:{cls.__qualname__}", origin, thing)
+        before = _decorated.get((kind, name))
+        if before:
+            raise _clash(before, entry)
+        _decorated[kind, name] = entry
+        entries.cache_clear()
+        return value
+
+    return add
+
+
+def forget(origin: str) -> None:
+    """Take back what the file ``origin`` registered, before it is run again or because it failed."""
+    for key in [key for key, entry in _decorated.items() if entry.origin == origin]:
+        del _decorated[key]
+    entries.cache_clear()
+
+
+def trouble(entry: Entry) -> str:
+    """Why a part that somebody else registered cannot be imported, by importing it; nothing when it can."""
+    if entry.origin.partition(" ")[0] == DISTRIBUTION:
+        return ""
+    try:
+        entry.load()
+    except PluginError as error:
+        return f"{type(error.__cause__).__name__}: {error.__cause__}"
+    return ""
+
+
+def _clash(one: Entry, other: Entry) -> BenchError:
+    return BenchError(
+        f"two {one.kind}s are called {one.name!r}: {one.reference} from {one.origin} and {other.reference} from "
+        f"{other.origin}. Rename or uninstall one of them."
+    )
+
+
+@lru_cache
+def entries(kind: Kind) -> dict[str, Entry]:
+    """Every registered name of a kind, sorted. Raises BenchError, showing both origins, for a name claimed twice."""
+    found: dict[str, Entry] = {name: entry for (of, name), entry in _decorated.items() if of == kind}
+    for point in entry_points(group=f"bench.{kind}s"):
+        origin = f"{point.dist.name} {point.dist.version}" if point.dist else "unknown"
+        entry = Entry(kind, point.name, point.value, origin)
+        other = found.setdefault(point.name, entry)
+        if other != entry:
+            raise _clash(other, entry)
+    return dict(sorted(found.items()))
+
+
+def distribution_of(module: str) -> str:
+    """The distribution that registers parts of the top-level package of ``module``.
+
+    Of the harness its import name; of what no distribution registers, a plug-in file for example, the name of the
+    top-level package or module.
+    """
+    top = module.partition(".")[0]
+    return top if top == PACKAGE else _distributions().get(top, top)
+
+
+@lru_cache
+def _distributions() -> dict[str, str]:
+    """Top-level package -> name of the distribution that registers parts of it."""
+    points = (point for kind in KINDS for point in entry_points(group=f"bench.{kind}s"))
+    return {point.value.partition(":")[0].partition(".")[0]: point.dist.name for point in points if point.dist}
+
+
+def load(kind: Kind, name: str) -> Any:
+    """The object registered as ``name``; for ``timm:resnet18``, what is registered as ``timm`` makes of ``resnet18``.
+
+    Raises BenchError for an unknown name, with the nearest one.
+    """
+    known = entries(kind)
+    if name in known:
+        return known[name].load()
+    collection, colon, member = name.partition(":")
+    if colon and collection in known and callable(make := known[collection].load()):
+        try:
+            return make(member)
+        except ValueError as error:
+            raise BenchError(f"{kind} {name!r}: {error}") from None
+    hint = f"`bench list {kind}s` describes them."
+    parts: tuple[Kind, ...] = ("objective", "guidance")
+    for part in parts if kind == "method" else ():
+        if name in entries(part):
+            hint = f"{name} is a {part}: a method with it is 'dit[{part}={name}]'."
+    raise unknown(kind, name, known, hint=hint)

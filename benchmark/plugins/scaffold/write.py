@@ -1,0 +1,84 @@
+"""Filling the templates: a plug-in file, its test and its page."""
+
+from __future__ import annotations
+
+import importlib.util
+import keyword
+import re
+import shlex
+from importlib import resources
+from pathlib import Path
+from string import Template
+from typing import Literal, get_args
+
+from ddbench.errors import BenchError
+from ddbench.plugins import registry
+
+Kind = Literal["method", "objective", "guidance", "dataset", "network"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+METHODS: dict[Kind, str] = {
+    "method": "$name",
+    "objective": "dit[objective=$name]",
+    "guidance": "dit[guidance=$name]",
+    "dataset": "random",
+    "network": "herding[network=$name]",
+}
+"""a method that uses the plug-in"""
+
+COMPARE: dict[Kind, str] = {
+    "method": "--methods random,$name",
+    "objective": "--methods 'dit,dit[objective=$name]'",
+    "guidance": "--methods 'dit,dit[guidance=$name]'",
+    "dataset": "--methods random --datasets $name",
+    "network": "--methods random --archs $name",
+}
+"""options of the study that shows what the plug-in does"""
+
+
+def write_plugin(kind: Kind, name: str, folder: Path) -> list[Path]:
+    """The files of a new plug-in in ``folder``. Raises BenchError for a bad name and for files that are there."""
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
+        raise BenchError(f"{name!r} cannot name a {kind}: use small letters, digits and underscores, a letter first.")
+    registered = registry.entries("arch" if kind == "network" else kind)
+    if name in registered:
+        raise BenchError(f"there is a {kind} {name!r} already, from {registered[name].origin}. Choose another name.")
+    if importlib.util.find_spec(name) is not None and not (folder / f"{name}.py").exists():
+        raise BenchError(f"there is a Python module {name!r} already, which {name}.py would hide. Choose another name.")
+    check, command = usage(kind, name)
+    words = {
+        "name": name,
+        "cls": "".join(part.capitalize() for part in name.split("_")),
+        "kind": kind,
+        "method": _used_by(kind, name),
+        "command": command,
+        "check": check,
+    }
+    templates = {f"{name}.py": f"{kind}.txt", f"test_{name}.py": f"test_{_tested(kind)}.txt", f"{name}.md": "page.txt"}
+    there = [folder / file for file in templates if (folder / file).exists()]
+    if there:
+        raise BenchError(f"{there[0]} exists already. Choose another name, or another folder with --out.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for file, template in templates.items():
+            text = (resources.files("ddbench.plugins.scaffold") / template).read_text(encoding="utf-8")
+            (folder / file).write_text(Template(text).substitute(words), encoding="utf-8")
+    except OSError as error:
+        raise BenchError(f"cannot write into {folder}: {error.strerror}. Name another folder with --out.") from None
+    return [folder / file for file in templates]
+
+
+def usage(kind: Kind, name: str) -> tuple[str, str]:
+    """The command that checks the plug-in, and one that compares it."""
+    where = f" --set 'grid.datasets=[{name}]'" if kind == "dataset" else ""
+    check = f"bench check --plugin {name}.py{where} {shlex.quote(_used_by(kind, name))}"
+    return check, f"bench run --plugin {name}.py {Template(COMPARE[kind]).substitute(name=name)} --ipc 1"
+
+
+def _used_by(kind: Kind, name: str) -> str:
+    return Template(METHODS[kind]).substitute(name=name)
+
+
+def _tested(kind: Kind) -> str:
+    """A dataset or network is tested for itself, the others as the method that they make."""
+    return kind if kind in {"dataset", "network"} else "method"

@@ -1,0 +1,71 @@
+"""Distilled sets in the store: written, read, checked, and put together from shards."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from ddbench.errors import InvalidOutput
+from ddbench.images import DistilledSet, LabeledImages, Shape
+from ddbench.store.folder import Store
+
+IMAGES_FILE = "images.safetensors"
+
+
+def load_distilled(store: Store, key: str, kind: str = "distill") -> LabeledImages:
+    """The distilled set at ``key``, or the ``shard`` of one. Raises CorruptArtifact."""
+    from safetensors import safe_open
+
+    with safe_open(store.read(kind, key) / IMAGES_FILE, framework="pt") as file:
+        classes = tuple(json.loads(file.metadata()["classes"]))
+        soft = file.get_tensor("soft") if "soft" in file.keys() else None  # noqa: SIM118 (safe_open is no mapping)
+        return LabeledImages(file.get_tensor("images"), file.get_tensor("labels"), classes, soft)
+
+
+def save_distilled(made: LabeledImages, folder: Path) -> None:
+    """Write a distilled set as ``load_distilled`` reads it."""
+    from safetensors.torch import save_file
+
+    tensors = {"images": made.images.contiguous(), "labels": made.labels.contiguous()}
+    if made.soft is not None:
+        tensors["soft"] = made.soft.contiguous()
+    save_file(tensors, folder / IMAGES_FILE, metadata={"classes": json.dumps(made.classes)})
+
+
+def check_distilled(made: LabeledImages, classes: tuple[str, ...], shape: Shape, ipc: int) -> None:
+    """Raises InvalidOutput when what a method returned is not a distilled set of those classes and that shape."""
+    if not isinstance(made, LabeledImages):
+        raise InvalidOutput(f"the method returned a {type(made).__name__}, not LabeledImages")
+    if made.classes != classes:
+        raise InvalidOutput("the method returned other classes, or another order of them, than the dataset's")
+    if made.shape != shape:
+        raise InvalidOutput(f"the method returned images of shape {made.shape}, the dataset's are {shape}")
+    DistilledSet(made, ipc)
+
+
+def only_classes(real: LabeledImages, classes: list[str]) -> LabeledImages:
+    """The images of some classes, labelled along them."""
+    import torch
+
+    position = torch.tensor([classes.index(name) if name in classes else -1 for name in real.classes])
+    labels = position[real.labels]
+    kept = (labels >= 0).nonzero()[:, 0]
+    return LabeledImages(images=real.images[kept], labels=labels[kept], classes=tuple(classes))
+
+
+def merge_shards(store: Store, shards: tuple[str, ...], classes: tuple[str, ...]) -> LabeledImages:
+    """The shards of a distilled set as one, ordered by class."""
+    import torch
+
+    parts = [load_distilled(store, key, "shard") for key in shards]
+    places = [torch.tensor([classes.index(name) for name in part.classes]) for part in parts]
+    labels = torch.cat([place[part.labels] for place, part in zip(places, parts, strict=True)])
+    images, soft = torch.cat([part.images for part in parts]), None
+    rows = [
+        torch.zeros(len(part), len(classes)).index_copy(1, place, part.soft)
+        for place, part in zip(places, parts, strict=True)
+        if part.soft is not None
+    ]
+    if len(rows) == len(parts):
+        soft = torch.cat(rows)
+    return LabeledImages(images, labels, classes, soft)

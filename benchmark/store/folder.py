@@ -1,0 +1,282 @@
+"""The results store: content-addressed artifacts, immutable records, and nothing shared that changes.
+
+    store.json                          the format of the store
+    artifacts/<kind>/<key>/             what a stage made, with manifest.json (sizes, digests, cost)
+    records/<key>.<outcome>.<attempt>.json   one attempt at a cell
+    runs/<time>-<id>.json               the cells that one ``bench run`` asked for
+    cache/<name>/                       decoded datasets and the like: can be deleted, is made again
+    scratch/<key>/                      where a stage in progress resumes from
+    progress/<key>                      how far it is
+    set-aside/                          whatever was found damaged
+
+Everything is written to a temporary name in its folder, flushed and renamed, so a reader sees all of it or nothing.
+A store at a URL (``s3://bucket/path``) is the same to its users; see ``ddbench.store.bucket``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from ddbench.errors import BenchError, CorruptArtifact
+from ddbench.store.artifacts import MANIFEST as MANIFEST
+from ddbench.store.artifacts import check_bytes, check_sizes, read_manifest
+from ddbench.store.durable import TEMPORARY, room_in, sha256, sweep, temporary_name, to_disk
+from ddbench.store.durable import write_atomically as write_atomically
+from ddbench.store.objects import Objects
+from ddbench.store.workspace import Workspace
+from ddbench.types import Record
+
+FORMAT = 1
+MARKER = "store.json"
+
+
+class Store(Workspace):
+    """A store in a folder. Many processes may use one at a time."""
+
+    @property
+    def address(self) -> str:
+        """What ``store_at`` opens this store by, in any process on any machine that reaches it."""
+        return str(self.root)
+
+    @staticmethod
+    def opened(root: Path, *, create: bool) -> Store:
+        """``open_store`` for a folder."""
+        marker = root / MARKER
+        if not marker.exists():
+            if root.is_dir() and any(root.iterdir()) and not (root / "artifacts").is_dir():
+                raise BenchError(f"{root} is a folder of something else, not a store. Name another with --store DIR.")
+            if not create:
+                raise BenchError(f"there is no store at {root}. `bench run` makes one; --store DIR names another.")
+        store = Store(root)
+        if create:
+            try:
+                for folder in ("artifacts", "records", "runs", "set-aside"):
+                    (root / folder).mkdir(parents=True, exist_ok=True)
+                write_atomically(root / "runs" / ".writable", b"")
+                if not marker.exists():
+                    write_atomically(marker, json.dumps({"format": FORMAT}).encode())
+            except OSError as error:
+                raise BenchError(
+                    f"cannot write to the store {root}: {error.strerror}. Name a writable folder with --store DIR."
+                ) from None
+        try:
+            found = marker.read_bytes()
+        except OSError:
+            found = b""
+        check_format(found, str(root))
+        store._sweep_temporaries()
+        return store
+
+    @property
+    def objects(self) -> Objects:
+        """The store as named objects, for what all who use it must see at once."""
+        return Objects.in_folder(self.root)
+
+    # Artifacts
+
+    def folder(self, kind: str, key: str) -> Path:
+        """Where an artifact lies on this machine, if it does; ``read`` brings it there."""
+        return self.root / "artifacts" / kind / key
+
+    def there(self, kind: str, key: str) -> bool:
+        """Whether there is such an artifact, whole or not."""
+        return self.folder(kind, key).exists()
+
+    def artifacts(self) -> list[tuple[str, str]]:
+        """(kind, key) of every artifact, ordered. Reads names only."""
+        kinds = _visible(self.root / "artifacts")
+        return [(kind, key) for kind in kinds for key in _visible(self.root / "artifacts" / kind)]
+
+    def look_again(self) -> None:
+        """Forget what was seen of a store elsewhere: the next question is answered by what is there then."""
+
+    def has(self, kind: str, key: str) -> bool:
+        """Whether the artifact is there, with every file of its manifest in its size; the digests are for ``read``.
+
+        Raises CorruptArtifact when it is there but not whole.
+        """
+        folder = self.folder(kind, key)
+        if not folder.exists():
+            return False
+        check_sizes(kind, key, folder)
+        return True
+
+    def manifest(self, kind: str, key: str) -> dict[str, Any]:
+        """The manifest of an artifact. Raises CorruptArtifact."""
+        return read_manifest(kind, key, self.folder(kind, key))
+
+    def read(self, kind: str, key: str) -> Path:
+        """The folder of an artifact, every byte checked against its manifest. Raises CorruptArtifact."""
+        folder = self.folder(kind, key)
+        if not folder.exists():
+            raise CorruptArtifact(kind, key, "it is missing")
+        check_bytes(kind, key, folder)
+        return folder
+
+    def write(self, kind: str, key: str, fill: Callable[[Path], None], about: dict[str, Any]) -> None:
+        """Let ``fill`` write files into an empty folder and make them the artifact ``key``, all at once.
+
+        ``about`` is kept in the manifest. When another process was first, its artifact stays and this one goes.
+        """
+        final = self.folder(kind, key)
+        temporary = final.parent / temporary_name(key)
+        try:
+            with room_in(self.root):
+                temporary.mkdir(parents=True)
+                fill(temporary)
+                files = {
+                    str(path.relative_to(temporary)): {"size": path.stat().st_size, "sha256": sha256(path)}
+                    for path in sorted(temporary.rglob("*"))
+                    if path.is_file()
+                }
+                (temporary / MANIFEST).write_text(json.dumps({"key": key, "files": files, **about}, indent=1))
+                for path in temporary.rglob("*"):
+                    to_disk(path)
+                to_disk(temporary)
+                if self._publish(kind, key, temporary):
+                    try:
+                        temporary.rename(final)
+                    except OSError:
+                        if not final.exists():
+                            raise
+                    to_disk(final.parent)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+    def _publish(self, kind: str, key: str, made: Path) -> bool:
+        """Called with a finished artifact before it gets its name here; whether it is to get it."""
+        return True
+
+    def set_aside(self, kind: str, key: str) -> Path:
+        """Move a damaged artifact out of the way; where it now lies."""
+        target = self.root / "set-aside" / f"{kind}-{key}-{uuid.uuid4().hex[:8]}"
+        with contextlib.suppress(FileNotFoundError):  # another driver was first
+            self.folder(kind, key).rename(target)
+        return target
+
+    # Records and other small files, each written once under a name that no other has
+
+    def keep(self, folder: str, name: str, content: bytes) -> None:
+        """Add the file ``name`` to a ``folder`` of the store: records, runs, or one of the caller's own."""
+        path = self.root / folder / name
+        path.parent.mkdir(exist_ok=True)
+        write_atomically(path, content)
+
+    def kept(self, folder: str) -> list[str]:
+        """Names of the files that were kept in ``folder``, in order."""
+        return _visible(self.root / folder)
+
+    def fetch(self, folder: str, names: Iterable[str]) -> list[Path]:
+        """Where files that were kept in ``folder`` lie on this machine, brought there if they must be."""
+        return [self.root / folder / name for name in names]
+
+    def _renewed(self, folder: str, name: str) -> bool:
+        """Whether the copy here of a file that was kept was replaced, because it was not what is kept elsewhere."""
+        return False
+
+    def write_record(self, record: Record) -> None:
+        """Add one attempt at a cell. Never replaces another."""
+        name = f"{record.key}.{record.outcome}.{uuid.uuid4().hex[:12]}.json"
+        self.keep("records", name, json.dumps(record.to_json()).encode())
+
+    def done(self) -> set[str]:
+        """Keys of the cells with an attempt that succeeded. Reads names only."""
+        return {key for key, outcome, _ in map(_parts, self.kept("records")) if outcome == "ok"}
+
+    def records(self, keys: Iterable[str] | None = None, say: Callable[[str], None] = lambda _: None) -> list[Record]:
+        """The record that counts for each cell: the first success by name, or else the latest attempt. Ordered by key.
+
+        A record that should count and cannot be read is set aside and said so; those it stands before are not read.
+        """
+        wanted = None if keys is None else set(keys)
+        attempts: dict[str, list[str]] = {}
+        for name in self.kept("records"):
+            key, _, _ = _parts(name)
+            if wanted is None or key in wanted:
+                attempts.setdefault(key, []).append(name)
+        good = {key: [name for name in names if _parts(name)[1] == "ok"] for key, names in attempts.items()}
+        self.fetch("records", (name for key, names in attempts.items() for name in good[key][:1] or names))
+        chosen = []
+        for key in sorted(attempts):
+            record = next((found for name in good[key] if (found := self.record(name, say))), None)
+            others = (self.record(name, say) for name in attempts[key] if name not in good[key]) if not record else ()
+            for other in others:
+                if other and (record is None or _later(other, record)):
+                    record = other
+            if record:
+                chosen.append(record)
+        return chosen
+
+    def record(self, name: str, say: Callable[[str], None] = lambda _: None) -> Record | None:
+        """The record in the file ``name``; None when it is damaged, which sets it aside and is said."""
+        (path,) = self.fetch("records", [name])
+        try:
+            record = Record.from_json(json.loads(path.read_bytes()))
+            if record.key != _parts(name)[0]:
+                raise ValueError("its key is not that of its name")
+            return record
+        except FileNotFoundError:
+            return None  # another driver found it damaged and was first to set it aside
+        except (ValueError, KeyError, TypeError) as error:
+            if self._renewed("records", name):
+                return self.record(name, say)
+            target = self.root / "set-aside" / name
+            where = f"set aside as {target}"
+            try:
+                path.rename(target)
+            except OSError as problem:
+                where = f"left where it is ({problem.strerror})"
+            say(f"the record {name} is damaged ({type(error).__name__}: {error}); {where}")
+            return None
+
+    def write_run(self, run: dict[str, Any]) -> None:
+        self.keep("runs", f"{time.time_ns():020d}-{uuid.uuid4().hex[:8]}.json", json.dumps(run).encode())
+
+    def runs(self) -> list[dict[str, Any]]:
+        """What each ``bench run`` on this store asked for, oldest first."""
+        return [json.loads(path.read_bytes()) for path in self.fetch("runs", self.kept("runs"))]
+
+    def _sweep_temporaries(self) -> None:
+        """Remove what processes of this host left half-written when they were killed."""
+        for where in ("artifacts/*", "cache", "records", "runs"):
+            sweep(self.root.glob(f"{where}/*{TEMPORARY}"))
+
+
+def check_format(marker: bytes, store: str) -> None:
+    """Raises BenchError when ``marker``, the content of a store's store.json, is not of a store that can be read."""
+    try:
+        found = json.loads(marker)["format"]
+    except (ValueError, KeyError, TypeError):
+        raise BenchError(
+            f"{store}/{MARKER} is damaged. If {store} is a store, write {json.dumps({'format': FORMAT})} into it; "
+            "otherwise name another with --store."
+        ) from None
+    if found != FORMAT:
+        raise BenchError(f"the store {store} has format {found}, this release reads {FORMAT}. Use another --store.")
+
+
+def _visible(folder: Path) -> list[str]:
+    """Names in a folder in order, without hidden and temporary ones; none when there is no such folder."""
+    try:
+        return sorted(name for name in os.listdir(folder) if not name.startswith("."))
+    except FileNotFoundError:
+        return []
+
+
+def _parts(name: str) -> tuple[str, str, str]:
+    """(key, outcome, attempt) of the name of a record; the outcome is empty where it is none."""
+    key, _, rest = name.partition(".")
+    outcome, _, attempt = rest.removesuffix(".json").partition(".")
+    return key, outcome if attempt and name.endswith(".json") else "", attempt
+
+
+def _later(a: Record, b: Record) -> bool:
+    return str(a.run.get("started", "")) > str(b.run.get("started", ""))

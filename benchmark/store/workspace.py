@@ -1,0 +1,67 @@
+"""What a store keeps on this machine alone, because it can be made again: caches, scratch folders, progress."""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from ddbench.store.durable import room_in, temporary_name
+
+
+class Workspace:
+    """The part of a store in its folder on this machine that is no result."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        """folder of everything that this machine has of the store"""
+
+    def cache(self, name: str, fill: Callable[[Path], None]) -> Path:
+        """The cached folder ``name``; ``fill`` writes it when it is not there. One process fills, others wait."""
+        final = self.root / "cache" / name
+        final.parent.mkdir(parents=True, exist_ok=True)
+        with (final.parent / f".{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not final.exists():
+                temporary = final.parent / temporary_name(name)
+                temporary.mkdir()
+                try:
+                    with room_in(self.root):
+                        fill(temporary)
+                    temporary.rename(final)
+                finally:
+                    shutil.rmtree(temporary, ignore_errors=True)
+        return final
+
+    def scratch(self, key: str) -> Path:
+        """A folder of the stage ``key``'s own, kept until its artifact is written."""
+        folder = self.root / "scratch" / key
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def clear_scratch(self, key: str) -> None:
+        shutil.rmtree(self.root / "scratch" / key, ignore_errors=True)
+        (self.root / "progress" / key).unlink(missing_ok=True)
+
+    def progress(self, key: str) -> Callable[[int, int], None]:
+        """A function that notes how far the stage ``key`` is, at most once a second."""
+        path, last = self.root / "progress" / key, 0.0
+
+        def note(done: int, total: int) -> None:
+            nonlocal last
+            if time.monotonic() - last > 1:
+                last = time.monotonic()
+                path.parent.mkdir(exist_ok=True)
+                path.write_text(f"{done} {total}")
+
+        return note
+
+    def how_far(self, key: str) -> float | None:
+        """The share of the stage ``key`` that is done, if it said so."""
+        try:
+            done, total = (self.root / "progress" / key).read_text().split()
+            return int(done) / int(total)
+        except (OSError, ValueError, ZeroDivisionError):
+            return None

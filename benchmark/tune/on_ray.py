@@ -1,0 +1,131 @@
+"""Trials of a search on Ray Tune: side by side, with schedulers that end a poor one early.
+
+Tune schedules and nothing else: which settings are tried was decided before, and what a trial makes lies in the store,
+where the same search finds it again. Stages run inside their trial, since a task within a trial's processors could
+never start.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ddbench.errors import BenchError
+from ddbench.execute.demand import Room
+from ddbench.execute.on_ray import OBJECT_STORE
+from ddbench.execute.policy import Policy
+from ddbench.tune.space import Scheduler
+from ddbench.tune.trial import Ending, Told, Trial, run_round
+
+METRIC = "top1"
+REDUCTION = 3
+"""of the trials that reach a rung of asha or hyperband, one in so many goes on"""
+
+
+class OnTune:
+    """Runs trials as ``ddbench.tune.trial.Runner`` says."""
+
+    def __init__(self, scheduler: Scheduler, takes: Room, policy: Policy) -> None:
+        """``takes`` is what one trial takes of a machine, ``policy`` how its stages are run."""
+        self._scheduler, self._takes, self._policy = scheduler, takes, policy
+
+    def __call__(self, trials: Sequence[Trial], store: str, told: Told) -> list[Ending]:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")  # Ctrl-C ends the command; the store has what is done
+        os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
+        os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # without it verbose=0 still prints
+        os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")  # data folders may be named from where the command runs
+        import ray
+
+        quiet = {"include_dashboard": False, "log_to_driver": False, "logging_level": logging.ERROR}
+        ray.init(address="local", object_store_memory=OBJECT_STORE, **quiet)
+        try:
+            with tempfile.TemporaryDirectory(prefix="tune-") as folder:
+                return self._run(trials, store, told, Path(folder))
+        finally:
+            ray.shutdown()
+
+    def _run(self, trials: Sequence[Trial], store: str, told: Told, folder: Path) -> list[Ending]:
+        import ray
+        from ray import tune
+
+        class Report(tune.Callback):
+            def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: Any, **info: Any) -> None:
+                told(result["trial"], result["training_iteration"], result[METRIC])
+
+        there = ray.cluster_resources()
+        takes = {"cpu": min(self._takes.cpus, there["CPU"]), "gpu": self._takes.gpus}
+        if takes["gpu"] > there.get("GPU", 0):
+            raise BenchError(f"a trial takes {takes['gpu']:g} GPUs and there are {there.get('GPU', 0):g} here.")
+        trainable = tune.with_parameters(_trainable(), trials=list(trials), store=store, policy=self._policy)
+        tuner = tune.Tuner(
+            tune.with_resources(trainable, takes),
+            param_space={"trial": tune.grid_search([trial.index for trial in trials])},
+            tune_config=tune.TuneConfig(
+                metric=METRIC,
+                mode="max",
+                scheduler=_scheduler(self._scheduler, len(trials[0].rounds)),
+                reuse_actors=True,
+            ),
+            run_config=tune.RunConfig(storage_path=str(folder), name="search", verbose=0, callbacks=[Report()]),
+        )
+        results = tuner.fit()  # in the order of the grid; a trial that died before its first result has no more to say
+        found = [(results[i].metrics or {}, results[i].error) for i in range(len(results))]
+        return [
+            Ending(
+                rounds=int(metrics.get("training_iteration", 0)),
+                failure=_reason(error) if error else "",
+                seconds=float(metrics.get("time_total_s", 0.0)),
+            )
+            for metrics, error in found
+        ]
+
+
+def _trainable() -> type:
+    """The class whose ``step`` is a round. Made here, so that reading this module needs no Ray."""
+    from ray import tune
+
+    class Judge(tune.Trainable):
+        def setup(self, config: dict[str, Any], trials: list[Trial], store: str, policy: Policy) -> None:
+            self.trials, self.store, self.policy = {trial.index: trial for trial in trials}, store, policy
+            self.reset_config(config)
+
+        def reset_config(self, new_config: dict[str, Any]) -> bool:
+            self.judged = self.trials[new_config["trial"]]
+            return True
+
+        def step(self) -> dict[str, Any]:
+            found = run_round(self.judged, self.iteration, self.store, self.policy)
+            last = self.iteration + 1 == len(self.judged.rounds)
+            return {METRIC: found, "trial": self.judged.index, "done": last}
+
+        def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:
+            return {}  # rounds are counted by Tune, and what they made is in the store
+
+        def load_checkpoint(self, checkpoint: Any) -> None: ...
+
+    return Judge
+
+
+def _scheduler(name: Scheduler, rounds: int) -> Any:
+    from ray.tune import schedulers
+
+    if name == "asha":
+        return schedulers.ASHAScheduler(max_t=rounds, grace_period=1, reduction_factor=REDUCTION)
+    if name == "median":
+        return schedulers.MedianStoppingRule(time_attr="training_iteration", grace_period=1, min_samples_required=2)
+    if name == "hyperband":
+        return schedulers.HyperBandScheduler(max_t=rounds, reduction_factor=REDUCTION)
+    return schedulers.FIFOScheduler()
+
+
+def _reason(error: BaseException) -> str:
+    """The last line of what Ray says of a lost trial: its own error stands there, below the tracebacks."""
+    cause = getattr(error, "cause", None) or error
+    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
+    return lines[-1].partition("TrialFailed: ")[2] or lines[-1]

@@ -1,0 +1,1 @@
+"""What fine-tuning adds to the denoising loss: RSM, Minimax, or nothing."""

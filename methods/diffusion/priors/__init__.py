@@ -1,0 +1,1 @@
+"""Where the diffusion model comes from: trained from scratch, or loaded from a diffusers pipeline."""

@@ -1,0 +1,68 @@
+"""The prior, the diffusion model that every method of the family starts from, and the space in which it works.
+
+That space is pixels for small images, the latents of a variational autoencoder for large ones; ``codec`` does the work.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from ddbench.types import Preparation
+
+if TYPE_CHECKING:
+    from ddbench.methods.diffusion.codec import Codec
+
+
+@dataclass(frozen=True)
+class Prior(Preparation):
+    """Makes a ``DiffusionModel``: by training it (``ScratchPrior``) or by loading it (``PretrainedDiT``)."""
+
+    knowledge: ClassVar[str] = ""
+    """what a model of this kind knows from outside the train split"""
+    stage: ClassVar[Literal["prior"]] = "prior"
+
+
+@dataclass(frozen=True)
+class Autoencoder(ABC):
+    """Which autoencoder, if any."""
+
+    @abstractmethod
+    def open(self, device: str) -> Codec:
+        """Load it onto ``device``."""
+
+
+@dataclass(frozen=True)
+class PixelSpace(Autoencoder):
+    """None: the "latent" is the image itself, scaled from 0..255 to [-1, 1]."""
+
+    def open(self, device: str) -> Codec:
+        from ddbench.methods.diffusion.codec import PixelCodec
+
+        return PixelCodec()
+
+
+@dataclass(frozen=True)
+class KLAutoencoder(Autoencoder):
+    """diffusers' AutoencoderKL: ``stabilityai/sd-vae-ft-ema``, ``stabilityai/sd-vae-ft-mse``, or a local folder."""
+
+    source: str = "stabilityai/sd-vae-ft-ema"
+    """hub id, or folder with config.json and weights in safetensors"""
+
+    def open(self, device: str) -> Codec:
+        from ddbench.methods.diffusion.codec import open_kl
+
+        return open_kl(self.source, device)
+
+
+@dataclass(frozen=True)
+class TinyAutoencoder(Autoencoder):
+    """diffusers' AutoencoderTiny, deterministic and fast: ``madebyollin/taesd``, or a local folder."""
+
+    source: str = "madebyollin/taesd"
+
+    def open(self, device: str) -> Codec:
+        from ddbench.methods.diffusion.codec import open_tiny
+
+        return open_tiny(self.source, device)

@@ -1,0 +1,1 @@
+"""What sampling starts from when it does not start at pure noise."""

@@ -1,0 +1,21 @@
+"""Images that somebody made elsewhere, standing in a study as a method."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ddbench.errors import InvalidOutput
+from ddbench.types import Distiller, LabeledImages, StageContext
+
+
+@dataclass(frozen=True)
+class ExternalImages(Distiller):
+    """The images came from a folder; ``bench evaluate`` has put them into the store."""
+
+    resized: bool = False
+    """whether they were resized to the size of the dataset's images, as the dataset resizes its own"""
+
+    def distill(self, real: LabeledImages, state: Any, ipc: int, ctx: StageContext) -> LabeledImages:
+        """Raises InvalidOutput: the harness asks only when what it was given is lost."""
+        raise InvalidOutput("these images were given and are lost: run `bench evaluate` on their folder again")

@@ -1,0 +1,82 @@
+"""What a report is made of: everything is read before the first line is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ddbench.results.cost import Made
+from ddbench.results.shift import ShiftBlock
+from ddbench.results.statistics import Select
+from ddbench.results.tables import Facts
+from ddbench.types import Cell, LabeledImages, Record
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class Run:
+    """A study that a run asked for."""
+
+    name: str
+    description: str
+    cells: int
+    tuned: tuple[Mapping[str, Any], ...] = ()
+    """the searches behind its values, with what they cost"""
+
+
+@dataclass(frozen=True)
+class Space:
+    """Where images are looked at: ``features`` maps uint8 (N, C, H, W) to float (N, D)."""
+
+    name: str
+    features: Callable[[torch.Tensor], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """The distilled sets of one dataset, ipc and seed by method, and real images to hold beside them."""
+
+    dataset: str
+    ipc: int
+    seed: int
+    sets: Mapping[str, LabeledImages]
+    real: LabeledImages | None = None
+    """the train split; None where it cannot be read here"""
+    space: Space | None = None
+    """None for the pixels"""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Search:
+    """A search of hyper-parameters: its trials best first, and a picture of them."""
+
+    title: str
+    about: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    picture: bytes
+    """PNG"""
+    width: int
+    """of the picture on the page, in CSS pixels"""
+
+
+@dataclass(frozen=True)
+class Material:
+    """A study as its stores hold it. ``records``: the one that counts for each key."""
+
+    wanted: Mapping[Cell, str]
+    records: Sequence[Record]
+    runs: Sequence[Run]
+    galleries: Sequence[Gallery] = ()
+    shift: Sequence[ShiftBlock] = ()
+    searches: Sequence[Search] = field(default_factory=tuple)
+    notes: Sequence[str] = ()
+    """what could not be read, for the reader"""
+    select: Select = "last"
+    facts: Facts = field(default_factory=Facts)
+    made: Mapping[str, Made] = field(default_factory=dict)
+    """what is known of distilled sets, by key"""

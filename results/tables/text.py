@@ -1,0 +1,58 @@
+"""Numbers as text: fractions become percentages here and nowhere before."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ddbench.results.statistics import Estimate
+
+Spread = Literal["sd", "ci"]
+"""what ± is: the sample standard deviation, or half of the 95 % interval"""
+
+DASH = "–"
+MINUS = "−"
+
+
+def percent(fraction: float | None, digits: int = 1) -> str:
+    """``83.5``; a dash for None."""
+    return DASH if fraction is None else f"{round(100 * fraction, digits) + 0.0:.{digits}f}"
+
+
+def points(fraction: float | None, digits: int = 1) -> str:
+    """A difference of fractions in percentage points, with its sign: ``+1.2``, ``−0.3``, ``0.0``."""
+    if fraction is None:
+        return DASH
+    value = round(100 * fraction, digits)
+    sign = "+" if value > 0 else MINUS if value < 0 else ""
+    return f"{sign}{abs(value):.{digits}f}"
+
+
+def half_width(estimate: Estimate) -> float | None:
+    """Half of the 95 % interval before it is cut off at 0 and 1."""
+    from ddbench.results.statistics.intervals import t_quantile
+
+    if estimate.sd is None:
+        return None
+    return t_quantile(estimate.draws - 1) * estimate.sd / estimate.draws**0.5
+
+
+def as_text(estimate: Estimate | None, spread: Spread = "sd") -> str:
+    """``83.5 ± 1.7``; the reason in brackets where there is no mean, a dash where nothing was asked for."""
+    if estimate is None:
+        return DASH
+    if estimate.mean is None:
+        return f"({estimate.note})"
+    width = estimate.sd if spread == "sd" else half_width(estimate)
+    return percent(estimate.mean) + ("" if width is None else f" ± {percent(width)}")
+
+
+def probability(p: float | None) -> str:
+    """``0.034``, ``< 0.001``; a dash for None."""
+    return DASH if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def seconds(value: float | None) -> str:
+    """Seconds to three digits, a dash where they are unknown."""
+    if value is None:
+        return DASH
+    return "< 0.001" if value < 0.001 else f"{value:.0f}" if value >= 100 else f"{value:.3g}"

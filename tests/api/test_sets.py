@@ -1,0 +1,56 @@
+"""What is known of distilled sets from their store: images and memory, without reading the images."""
+
+import json
+
+import pytest
+import torch
+
+from ddbench.api.sets import made_of
+from ddbench.results.cost import Made
+from ddbench.store.distilled import save_distilled
+from ddbench.types import LabeledImages
+from tests.support.invoke import invoke
+from tests.support.records import cell, hexkey, record, stored
+
+
+@pytest.fixture
+def store(tmp_path):
+    """A store with a set of six images that rests on a prior and a fine-tuning, and a record that judged it."""
+    run = {"seconds": {"prior": 50.0, "fit": 9.0, "distill": 3.0, "evaluate": 1.0}}
+    made = stored(tmp_path / "s", [record(cell(), 0.5, key=hexkey(1), parents=["set"], run=run)])
+    images = torch.zeros(6, 1, 4, 4, dtype=torch.uint8)
+    data = LabeledImages(images=images, labels=torch.arange(3).repeat(2), classes=("a", "b", "c"))
+
+    def keep(kind, key, memory, **task):
+        about = {"task": task, "run": {"seconds": 1.0, "peak_memory_mib": memory, "peak_gpu_mib": memory // 10}}
+        made.write(kind, key, lambda folder: save_distilled(data, folder), about)
+
+    keep("prior", "p", 9000)
+    keep("fit", "f", 700)
+    keep("distill", "set", 400, chain=["p", "f"], state=[])
+    return made
+
+
+def test_images_and_the_highest_peak_of_what_was_made_for_the_method(store):
+    assert made_of([store], store.records()) == {"set": Made(images=6, memory_mib=700, gpu_mib=70)}
+
+
+def test_cost_table_and_leaderboard_show_them(store):
+    (row,) = json.loads(invoke("table", "--store", store.root, "--layout", "cost", "--format", "json").stdout)
+    assert (row["per_image_s"], row["own_per_image_s"], row["memory_mib"], row["gpu_mib"]) == (0.5, 2.0, 700, 70)
+    (entry,) = json.loads(invoke("leaderboard", store.root, "--format", "json").stdout)
+    assert (entry["seconds_per_image"], entry["front"]) == (2.0, True)
+
+
+def test_a_set_that_is_damaged_or_gone_is_unknown(store, tmp_path):
+    folder = store.folder("distill", "set")
+    (folder / "images.safetensors").write_bytes(b"no")
+    (folder / "manifest.json").write_text("{}")
+    assert made_of([store], store.records()) == {"set": Made()}
+    other = stored(tmp_path / "t", [record(cell(), 0.5, key=hexkey(1), parents=["set"])])
+    assert made_of([other], other.records()) == {}
+
+
+def test_the_first_store_that_has_a_set_tells(store, tmp_path):
+    other = stored(tmp_path / "t", [record(cell(), 0.5, key=hexkey(1), parents=["set"])])
+    assert made_of([other, store], other.records())["set"].images == 6

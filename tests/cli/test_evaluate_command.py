@@ -1,0 +1,113 @@
+"""``bench evaluate``: images made by anyone stand in the same table as those of methods."""
+
+import json
+
+import pytest
+from PIL import Image, ImageOps
+
+from ddbench.data.imagenet_subsets import NETTE as NAMES
+from ddbench.store.opening import open_store
+from tests.data.test_data import make_tree
+from tests.data.test_external import hugging_face, write
+from tests.support.invoke import invoke
+
+PROTOCOL = "cpu-small@1[epochs_by_ipc=[[1000, 2]],evaluations=2]"
+"""quick: what is tested is the way of the images, not their worth"""
+
+
+def evaluate(folder, store, *more):
+    return invoke(
+        "evaluate", folder, "--store", store, "--executor", "inline", "--protocol", PROTOCOL, "--eval-seeds", "0", *more
+    )
+
+
+def run(store, *more):
+    arguments = ["--ipc", "2", "--seeds", "0", "--eval-seeds", "0", "--protocol", PROTOCOL, "--executor", "inline"]
+    return invoke("run", "--methods", "random", *arguments, "--store", store, *more)
+
+
+def test_folders_of_plain_pillow_and_of_datasets_land_in_the_table_of_a_method(tmp_path):
+    store = tmp_path / "store"
+    assert run(store).returncode == 0
+    pillow = write(tmp_path / "pillow")
+    hugging_face([str(d) for d in range(10)]).save_to_disk(str(tmp_path / "hf"))
+    assert evaluate(pillow, store).returncode == 0
+    assert evaluate(tmp_path / "hf", store, "--method", "from datasets").returncode == 0
+    table = invoke("table", "--store", store, "--format", "json")
+    found = {row["method"]: row for row in json.loads(table.stdout)}
+    assert set(found) == {"random", "pillow", "from datasets"}
+    assert (
+        len({(row["dataset"], row["split"], row["arch"], row["ipc"], row["protocol"]) for row in found.values()}) == 1
+    )
+    # The two folders hold the same images, in another order of classes and with other class ids.
+    assert found["pillow"]["top1_mean"] == found["from datasets"]["top1_mean"]
+    assert len(invoke("table", "--store", store).stdout.split("|---|")) == 2
+
+
+def test_an_exported_set_scores_as_the_method_that_made_it(tmp_path):
+    store = tmp_path / "store"
+    assert run(store).returncode == 0
+    assert invoke("export", "--store", store, "--out", tmp_path / "out").returncode == 0
+    done = evaluate(tmp_path / "out/digits/random/ipc2-seed0", store, "--method", "again")
+    assert done.returncode == 0, done.stderr
+    records = {record.cell.method: record for record in open_store(store, create=False).records()}
+    assert records["again"].curve == records["random"].curve
+    assert records["again"].correct == records["random"].correct
+
+
+def test_class_folders_in_another_order_score_the_same(tmp_path):
+    root, store = make_tree(tmp_path / "data"), tmp_path / "store"
+    options = {"root": root, "resolution": 16, "variant": "any"}
+    where = ["--config", "imagenette-small", *(f"--set=data.imagenette.{key}={v}" for key, v in options.items())]
+    by_wnid = write(tmp_path / "by-wnid", names=list(NAMES), side=16)
+    # By the alphabet these names come in another order than the wnids.
+    by_name = write(tmp_path / "by-name", names=list(NAMES.values()), side=16)
+    for folder in (by_wnid, by_name):
+        done = evaluate(folder, store, *where, "--archs", "convnet3-w32")
+        assert done.returncode == 0, done.stderr
+    first, second = open_store(store, create=False).records()
+    assert {first.cell.method, second.cell.method} == {"by-wnid", "by-name"}
+    assert first.curve == second.curve
+
+
+def test_several_folders_are_several_sets_of_one_method(tmp_path):
+    first = write(tmp_path / "mine")
+    second = write(tmp_path / "other")
+    for file in second.rglob("*.png"):
+        ImageOps.invert(Image.open(file)).save(file)
+    done = evaluate(first, tmp_path / "store", second, "--json")
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads(done.stdout)["table"]
+    assert (row["method"], row["ipc"], row["distilled_sets"]) == ("mine", 2, 2)
+    assert row["top1_sd"] is not None
+
+
+def test_the_second_time_nothing_is_trained(tmp_path):
+    folder = write(tmp_path / "mine")
+    assert evaluate(folder, tmp_path / "store").returncode == 0
+    again = json.loads(evaluate(folder, tmp_path / "store", "--json").stdout)
+    assert again["cells"]["cached"] == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (["--method", "random"], "'random' is a registered method"),
+        (["--dataset", "digit"], "digits"),
+        (["--protocol", "cpu-small-soft@1"], "this one has none"),
+        (["--protocol", "cpu-smal@1"], "cpu-small@1"),
+    ],
+)
+def test_slips_cost_one_line_and_exit_code_2(tmp_path, change, message):
+    done = evaluate(write(tmp_path / "mine"), tmp_path / "store", *change)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "store").exists()
+
+
+def test_sets_of_two_ipcs_are_not_averaged(tmp_path):
+    one, two = write(tmp_path / "one", ipc=1), write(tmp_path / "two", ipc=2)
+    done = evaluate(one, tmp_path / "store", two)
+    assert done.returncode == 2
+    assert "has IPC 1" in done.stderr and "has IPC 2" in done.stderr

@@ -1,0 +1,70 @@
+"""``bench info``: options with their types, defaults and meaning, read from the code that uses them."""
+
+import json
+
+import pytest
+
+from ddbench.plugins import registry
+from tests.support.invoke import invoke
+from tests.support.store import make_store
+
+
+def about(name, kind):
+    (found,) = [one for one in json.loads(invoke("info", name, "--json").stdout) if one["kind"] == kind]
+    return found
+
+
+def test_an_option_has_type_default_and_text():
+    options = {option["name"]: option for option in about("rsm", "method")["options"]}
+    weight = options["objective.weight"]
+    assert (weight["type"], weight["value"]) == ("float >= 0", "0.004")
+    assert "0.002 to 0.006 in the paper" in weight["text"]
+    assert options["sampler.kind"]["type"] == "ddpm | ddim"
+
+
+def test_a_name_of_two_kinds_shows_both():
+    assert [one["kind"] for one in json.loads(invoke("info", "rsm", "--json").stdout)] == ["method", "objective"]
+
+
+def test_stages_are_told():
+    assert about("rsm_cgs", "method")["stages"] == ["prior", "fit", "distill"]
+
+
+@pytest.mark.parametrize("kind", ["method", "dataset", "protocol", "objective", "guidance"])
+def test_everything_registered_can_be_described(kind):
+    for name in registry.entries(kind):
+        found = about(name, kind)
+        assert found["text"], name
+        assert found["origin"].startswith("dataset-distillation-bench")
+
+
+def test_the_formulas_of_the_parts_are_shown():
+    found = about("rsm_cgs", "method")["parts"]
+    assert "weight * |x0_hat|_1" in found["objective: RSM"]
+    assert "log det(K + epsilon I)" in found["guidance: CGS"]
+
+
+def test_a_row_with_options_is_described_as_it_would_be_run():
+    found = about("rsm[weight=0.25]", "method")
+    assert {option["name"]: option["value"] for option in found["options"]}["objective.weight"] == "0.25"
+    assert "guidance: MGD3" in about("dit[guidance=mgd3]", "method")["parts"]
+
+
+def test_the_cost_is_what_sets_took_in_the_store(tmp_path):
+    make_store(tmp_path / "store", methods=("random",), ipc=(2,))
+    (found,) = json.loads(invoke("info", "random", "--json", "--store", tmp_path / "store").stdout)
+    assert found["cost"] == [{"dataset": "digits", "ipc": 2, "seconds": {"fit": 4.0, "distill": 8.0}}]
+    shown = invoke("info", "random", "--store", tmp_path / "store").stdout
+    assert "cost in the store, digits at IPC 2: fit 4 s, distill 8 s" in shown
+
+
+def test_the_page_is_readable_and_names_are_no_markup():
+    done = invoke("info", "cgs")
+    assert done.returncode == 0
+    assert "eta_dpp" in done.stdout
+
+
+def test_a_slip_is_named_with_the_nearest():
+    done = invoke("info", "minimaks")
+    assert done.returncode == 2
+    assert "Did you mean 'minimax'" in done.stderr

@@ -1,0 +1,73 @@
+"""Tables on terminals of any width keep every number whole."""
+
+import io
+import re
+
+import pytest
+
+from ddbench.cli.terminal import print_terminal
+from ddbench.results.tables import Column, Table, blocks
+from ddbench.results.tables.model import items
+from tests.support.records import cell, record, sampled
+
+METHODS = ("random", "herding", "kcenter", "dm", "dit", "dit_ft", "minimax", "rsm", "cgs", "rsm_cgs", "mgd3", "igd")
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def shown(tables, width, monkeypatch, out=None):
+    monkeypatch.setenv("COLUMNS", str(width))
+    out = out or Terminal()
+    print_terminal(tables, out)
+    return re.sub(r"\x1b\[[0-9;]*m", "", out.getvalue())  # colours
+
+
+@pytest.fixture
+def block():
+    records = [record(cell(m, seed=s), 0.5 + 0.01 * i) for i, m in enumerate(METHODS) for s in range(3)]
+    (made,) = blocks({place: one.estimate for place, one in sampled(records).items()}, "last")
+    return made
+
+
+def wide(datasets=("digits", "digits")):
+    columns = (Column("dataset", "l"), Column("method", "l"), Column("seconds for each image"), Column("memory (MiB)"))
+    rows = [items(name, f"method {i}", "12.345 ± 0.678", "1024") for i, name in enumerate(datasets)]
+    return Table(columns, tuple(rows), "What it took.", stub=2)
+
+
+def test_methods_are_columns_where_they_fit(block, monkeypatch):
+    text = shown([block], 250, monkeypatch)
+    (header,) = [line for line in text.splitlines() if "herding" in line]
+    assert all(name in header for name in METHODS)
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_methods_become_rows_where_they_do_not(block, width, monkeypatch):
+    lines = shown([block], width, monkeypatch).splitlines()
+    for i, name in enumerate(METHODS):
+        (row,) = [line for line in lines if f"│ {name} " in line]
+        assert f"{50 + i}.0 ± 0.0" in row
+    assert max(map(len, lines)) <= width
+
+
+def test_a_narrow_terminal_says_once_what_all_rows_share(monkeypatch):
+    text = shown([wide()], 48, monkeypatch)
+    assert text.startswith("dataset digits\n")
+    assert text.count("digits") == 1
+    assert text.count("12.345 ± 0.678") == 2
+    assert "What it took." in text
+
+
+def test_what_differs_stays_in_the_table(monkeypatch):
+    text = shown([wide(("digits", "cifar10"))], 60, monkeypatch)
+    assert "dataset digits" not in text
+    assert text.count("12.345 ± 0.678") == 2
+
+
+def test_a_pipe_has_lines_as_long_as_they_need(block, monkeypatch):
+    text = shown([block], 40, monkeypatch, io.StringIO())
+    (header,) = [line for line in text.splitlines() if "herding" in line]
+    assert all(name in header for name in METHODS)

@@ -1,0 +1,235 @@
+"""Distilled sets that somebody else made, read from folders."""
+
+import json
+
+import pytest
+import torch
+from PIL import Image
+
+from ddbench.data.digits import Digits
+from ddbench.data.external.read import read_external
+from ddbench.data.imagenet_subsets import NETTE, WOOF, ImageNette
+from ddbench.errors import BenchError
+
+
+def pixels(label, i, side=8):
+    return torch.full((side, side), 20 * label + i, dtype=torch.uint8)
+
+
+def write(folder, ipc=2, names=None, side=8):
+    """What a stranger's script might do: class folders of PNG files by plain Pillow."""
+    for label, name in enumerate(names or [str(d) for d in range(10)]):
+        (folder / name).mkdir(parents=True)
+        for i in range(ipc):
+            Image.fromarray(pixels(label, i, side).numpy()).save(folder / name / f"img_{i}.png")
+    return folder
+
+
+def test_class_folders_are_read_in_the_order_of_the_classes(tmp_path):
+    found = read_external(write(tmp_path / "mine"), Digits(), resize=False)
+    assert found.labels.tolist() == [d for d in range(10) for _ in range(2)]
+    expected = torch.stack([pixels(d, i) for d in range(10) for i in range(2)])[:, None]
+    assert torch.equal(found.images, expected)
+    assert found.soft is None
+
+
+def test_a_folder_that_holds_only_train_is_read_there(tmp_path):
+    write(tmp_path / "mine" / "train")
+    assert len(read_external(tmp_path / "mine", Digits(), resize=False)) == 20
+
+
+def test_class_names_are_known_beside_wnids_in_any_spelling(tmp_path):
+    written = [name.upper().replace(" ", "_") for name in NETTE.values()]
+    dataset = ImageNette(resolution=8)
+    found = read_external(write(tmp_path / "a", names=written), dataset, resize=False)
+    same = read_external(write(tmp_path / "b", names=list(NETTE)), dataset, resize=False)
+    assert torch.equal(found.images, same.images)
+    assert torch.equal(found.labels, same.labels)
+    assert found.shape == (3, 8, 8)
+
+
+def test_the_names_of_imagenet_classes_are_torchvisions():
+    from torchvision.models import ResNet18_Weights
+
+    known = ResNet18_Weights.IMAGENET1K_V1.meta["categories"]
+    ids = {**dict(zip(NETTE, (0, 217, 482, 491, 497, 566, 569, 571, 574, 701), strict=True))}
+    ids |= dict(zip(WOOF, (155, 159, 162, 167, 182, 193, 207, 229, 258, 273), strict=True))
+    assert {wnid: known[i] for wnid, i in ids.items()} == {**NETTE, **WOOF}
+
+
+def test_sizes_differ_only_with_leave(tmp_path):
+    folder = write(tmp_path / "mine", side=16)
+    with pytest.raises(BenchError, match=r"16 x 16 pixels, .* 8 x 8 here. Add --resize"):
+        read_external(folder, Digits(), resize=False)
+    found = read_external(folder, Digits(), resize=True)
+    assert torch.equal(found.images[3], pixels(1, 1)[None])  # a constant image stays what it is
+
+
+def test_soft_labels_of_a_metadata_file_are_read_by_class_name(tmp_path):
+    folder = write(tmp_path / "mine", ipc=1)
+    lines = [{"file_name": f"{d}/img_0.png", "soft_label": {str(d): 0.75, str((d + 1) % 10): 0.25}} for d in range(10)]
+    (folder / "metadata.jsonl").write_text("\n".join(map(json.dumps, reversed(lines))))
+    found = read_external(folder, Digits(), resize=False)
+    assert torch.equal(found.soft, 0.75 * torch.eye(10) + 0.25 * torch.eye(10).roll(1, 1))
+
+
+def test_a_metadata_file_labels_images_outside_class_folders(tmp_path):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for d in range(10):
+        Image.fromarray(pixels(d, 0).numpy()).save(folder / f"z{9 - d}.png")
+    lines = [json.dumps({"file_name": f"z{9 - d}.png", "label": str(d)}) for d in range(10)]
+    (folder / "metadata.jsonl").write_text("\n".join(lines))
+    found = read_external(folder, Digits(), resize=False)
+    assert found.images[:, 0, 0, 0].tolist() == [20 * d for d in range(10)]
+
+
+def hugging_face(names, soft=False):
+    """A dataset as its users make it, classes mixed, so that only names can tell them; the order within one is kept,
+    as classifiers see images in that order."""
+    from datasets import ClassLabel, Dataset, Features, Sequence, Value
+    from datasets import Image as ImageFeature
+
+    random = torch.Generator().manual_seed(0)
+    order = [2 * k + i for i in range(2) for k in torch.randperm(10, generator=random).tolist()]
+    label_names = names[::-1]
+    columns = {
+        "image": [Image.fromarray(pixels(k // 2, k % 2).numpy()) for k in order],
+        "label": [label_names.index(names[k // 2]) for k in order],
+    }
+    features = {"image": ImageFeature(), "label": ClassLabel(names=label_names)}
+    if soft:
+        features["soft_label"] = Sequence(Value("float32"))
+        columns["soft_label"] = [[float(i == label) for i in range(10)] for label in columns["label"]]
+    return Dataset.from_dict(columns, features=Features(features))
+
+
+@pytest.fixture(scope="module")
+def digits_set():
+    return hugging_face([str(d) for d in range(10)], soft=True)
+
+
+def check(found):
+    assert found.labels.tolist() == [d for d in range(10) for _ in range(2)]
+    assert (found.images[:, 0, 0, 0].long() // 20).tolist() == found.labels.tolist()
+
+
+@pytest.mark.parametrize("form", ["save_to_disk", "dict", "parquet"])
+def test_datasets_written_by_hugging_face_are_read_by_class_name(tmp_path, digits_set, form):
+    from datasets import DatasetDict
+
+    folder = tmp_path / "hf"
+    if form == "save_to_disk":
+        digits_set.save_to_disk(str(folder))
+    elif form == "dict":
+        DatasetDict({"train": digits_set}).save_to_disk(str(folder))
+    else:
+        folder.mkdir()
+        digits_set.to_parquet(str(folder / "train-00000-of-00001.parquet"))
+    found = read_external(folder, Digits(), resize=False)
+    check(found)
+    assert torch.equal(found.soft.argmax(1), found.labels)
+
+
+def test_text_labels_of_a_plain_parquet_file_are_class_names(tmp_path):
+    import io
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    def png(d, i):
+        file = io.BytesIO()
+        Image.fromarray(pixels(d, i).numpy()).save(file, "png")
+        return file.getvalue()
+
+    table = pa.table(
+        {
+            "image": [png(d, i) for d in range(10) for i in range(2)],
+            "label": [str(d) for d in range(10) for _ in range(2)],
+        }
+    )
+    (tmp_path / "p").mkdir()
+    pq.write_table(table, tmp_path / "p" / "set.parquet")
+    check(read_external(tmp_path / "p", Digits(), resize=False))
+    (tmp_path / "n").mkdir()
+    numbered = table.set_column(1, "label", pa.array([d for d in range(10) for _ in range(2)]))
+    pq.write_table(numbered, tmp_path / "n" / "set.parquet")
+    with pytest.raises(BenchError, match="a number without class names"):
+        read_external(tmp_path / "n", Digits(), resize=False)
+
+
+def break_class(folder):
+    (folder / "3").rename(folder / "three")
+
+
+def drop_class(folder):
+    for file in (folder / "7").iterdir():
+        file.unlink()
+
+
+def drop_image(folder):
+    (folder / "5" / "img_1.png").unlink()
+
+
+def spoil_image(folder):
+    (folder / "4" / "img_0.png").write_bytes(b"not an image")
+
+
+def unlabelled(folder):
+    (folder / "5" / "img_1.png").rename(folder / "loose.png")
+
+
+def logits(folder):
+    lines = [json.dumps({"file_name": f"{d}/img_{i}.png", "soft_label": {"1": 7}}) for d in range(10) for i in range(2)]
+    (folder / "metadata.jsonl").write_text("\n".join(lines))
+
+
+def half_soft(folder):
+    (folder / "metadata.jsonl").write_text(json.dumps({"file_name": "0/img_0.png", "soft_label": {"0": 1}}))
+
+
+def no_json(folder):
+    (folder / "metadata.jsonl").write_text("file_name,label\n")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (break_class, r"unknown class 'three'"),
+        (drop_class, r"has no images of 1 of the 10 classes of digits: 7"),
+        (drop_image, r"class 5 has 1 images, others have 2"),
+        (spoil_image, r"img_0.png cannot be read as an image"),
+        (unlabelled, r"images outside class folders \(loose.png\)"),
+        (logits, r"no distribution: it sums to 7"),
+        (half_soft, r"has no soft label, other images"),
+        (no_json, r"metadata.jsonl, line 1: not an object"),
+    ],
+)
+def test_what_is_wrong_with_a_folder_is_said_once_and_clearly(tmp_path, spoil, message):
+    folder = write(tmp_path / "mine")
+    spoil(folder)
+    with pytest.raises(BenchError, match=message):
+        read_external(folder, Digits(), resize=False)
+
+
+def test_class_folders_named_by_number_are_no_classes(tmp_path):
+    folder = write(tmp_path / "mine")
+    with pytest.raises(BenchError, match="known by its name, never by a number"):
+        read_external(folder, ImageNette(resolution=8), resize=False)
+
+
+def test_a_missing_or_empty_folder_is_said(tmp_path):
+    with pytest.raises(BenchError, match="there is no folder"):
+        read_external(tmp_path / "nowhere", Digits(), resize=False)
+    with pytest.raises(BenchError, match="holds no images"):
+        read_external(tmp_path, Digits(), resize=False)
+
+
+def test_a_table_cannot_name_files_outside_its_folder(tmp_path, digits_set):
+    folder = tmp_path / "hf"
+    digits_set.save_to_disk(str(folder))
+    state = json.loads((folder / "state.json").read_text())
+    state["_data_files"] = [{"filename": "../../secret.arrow"}]
+    (folder / "state.json").write_text(json.dumps(state))
+    with pytest.raises(BenchError, match="outside the folder"):
+        read_external(folder, Digits(), resize=False)

@@ -1,0 +1,151 @@
+"""Registered protocols, pinned: one edited without a new version would change numbers behind one name."""
+
+import dataclasses
+
+import pytest
+
+from ddbench.config.addresses import addresses_of
+from ddbench.config.values import build, describe
+from ddbench.evaluators import protocols
+from ddbench.keys import digest
+from ddbench.plugins import registry
+
+CPU_SMALL_1 = {
+    "epochs_by_ipc": ((1, 200), (5, 120), (10, 80), (50, 40), (100, 30), (1000, 20)),
+    "optimiser": "adamw",
+    "lr": 2e-3,
+    "momentum": 0.0,
+    "weight_decay": 1e-2,
+    "decay_all": True,
+    "batch": 64,
+    "batch_by_ipc": (),
+    "schedule": "cosine",
+    "min_side": 16,
+    "side": 0,
+    "test_resize": 0,
+    "normalisation": "own",
+    "shift": 0.0625,
+    "augmentation": None,
+    "cutmix": False,
+    "many_classes": None,
+    "evaluations": 10,
+    "evaluate_every": 0,
+    "evaluate_after": 0.0,
+}
+
+MINIMAX_SGD_1 = {
+    "epochs_by_ipc": ((1, 3000), (10, 2000), (50, 1500), (200, 1000), (500, 500), (501, 300)),
+    "optimiser": "sgd",
+    "lr": 0.01,
+    "momentum": 0.9,
+    "weight_decay": 5e-4,
+    "decay_all": True,
+    "batch": 64,
+    "batch_by_ipc": (),
+    "schedule": "steps",
+    "min_side": 16,
+    "side": 224,
+    "test_resize": 0,
+    "normalisation": "imagenet",
+    "shift": 0.0,
+    "augmentation": {
+        "shuffle": 1,
+        "crop": (0.5, 1.0),
+        "ratio": (3 / 4, 4 / 3),
+        "flip": 0.5,
+        "brightness": 0.4,
+        "contrast": 0.4,
+        "saturation": 0.4,
+        "lighting": 0.1,
+    },
+    "cutmix": True,
+    "many_classes": {"above": 100, "lr": 0.1, "weight_decay": 1e-4, "least_batch": 128},
+    "evaluations": 100,
+    "evaluate_every": 0,
+    "evaluate_after": 0.0,
+}
+
+IGD_ADAMW_1 = MINIMAX_SGD_1 | {
+    "optimiser": "adamw",
+    "lr": 1e-3,
+    "momentum": 0.0,
+    "weight_decay": 1e-2,
+    "many_classes": {"above": 100, "lr": 1e-3, "weight_decay": 1e-2, "least_batch": 128},
+}
+
+RDED_1K_1 = MINIMAX_SGD_1 | {
+    "epochs_by_ipc": ((1, 300),),
+    "optimiser": "adamw",
+    "lr": 1e-3,
+    "momentum": 0.0,
+    "weight_decay": 1e-2,
+    "decay_all": False,
+    "batch": 100,
+    "batch_by_ipc": ((10, 100), (50, 200)),
+    "schedule": "upper_cosine",
+    "test_resize": 256,
+    "augmentation": {
+        "shuffle": 2,
+        "crop": (0.5, 1.0),
+        "ratio": (3 / 4, 4 / 3),
+        "flip": 0.5,
+        "brightness": 0.0,
+        "contrast": 0.0,
+        "saturation": 0.0,
+        "lighting": 0.0,
+    },
+    "many_classes": None,
+    "evaluations": 10,
+    "evaluate_every": 10,
+    "evaluate_after": 0.8,
+    "teacher": "resnet18-f37072fd.pth",
+    "teacher_sha256": "f37072fd",
+    "teacher_arch": "torchvision:resnet18",
+    "temperature": 20.0,
+}
+
+VERSIONS = {
+    "cpu-small@1": (protocols.cpu_small_1, CPU_SMALL_1, "d4fa48fde82ee4f9c94115bc45a5976c"),
+    "cpu-small-soft@1": (protocols.cpu_small_soft_1, CPU_SMALL_1, "0b23509bb89ae73c8a605634ce4681ab"),
+    "minimax-sgd@1": (protocols.minimax_sgd_1, MINIMAX_SGD_1, "48edfa13b2fcce08321041c6bb4b87f4"),
+    "igd-adamw@1": (protocols.igd_adamw_1, IGD_ADAMW_1, "4faeafc094a141be3559649b8d668503"),
+    "igd-adamw-soft@1": (protocols.igd_adamw_soft_1, IGD_ADAMW_1, "0d95a8619ddcc755f92797f66fcdae5c"),
+    "rded-1k@1": (protocols.rded_1k_1, RDED_1K_1, "2ddd0841181e8dbd94ed663494ebcce8"),
+}
+"""name: the value, its fields, the digest of its type and fields"""
+
+
+@pytest.mark.parametrize("name", VERSIONS)
+def test_a_version_of_a_protocol_is_what_it_was(name):
+    protocol, fields, pinned = VERSIONS[name]
+    assert dataclasses.asdict(protocol) == fields
+    assert digest(describe(protocol)) == pinned, f"{name} changed: give it a new version, and pin that"
+    assert build(describe(protocol), addresses_of(protocol)) == protocol
+
+
+def own():
+    """The registered protocols that this repository defines."""
+    return [n for n, e in registry.entries("protocol").items() if e.reference.startswith("ddbench.evaluators.")]
+
+
+@pytest.mark.parametrize("name", own())
+def test_every_registered_protocol_is_pinned(name):
+    assert name in VERSIONS, f"pin the fields and digest of {name}"
+    assert registry.load("protocol", name) == VERSIONS[name][0]
+
+
+def another(value):
+    """A value of the same kind that differs."""
+    if dataclasses.is_dataclass(value):
+        return dataclasses.replace(value, **{(f := dataclasses.fields(value)[0]).name: another(getattr(value, f.name))})
+    if value is None or isinstance(value, tuple):
+        return ((7, 7),)
+    return not value if isinstance(value, bool) else f"{value}x" if isinstance(value, str) else value + 1
+
+
+@pytest.mark.parametrize("name", VERSIONS)
+def test_editing_any_field_changes_the_digest(name):
+    protocol, fields, pinned = VERSIONS[name]
+    found = {digest(describe(dataclasses.replace(protocol, **{f: another(getattr(protocol, f))}))) for f in fields}
+    assert pinned not in found
+    assert len(found) == len(fields)

@@ -1,0 +1,74 @@
+"""Inline and Ray make the same artifacts and records, byte for byte."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from ddbench.keys import digest
+from ddbench.store.opening import open_store
+
+
+def run(study, store, executor, *arguments):
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "ddbench.cli.main",
+            "run",
+            "--config",
+            str(study),
+            "--store",
+            str(store),
+            "--executor",
+            executor,
+            "--json",
+            *arguments,
+        ],
+        capture_output=True,
+        text=True,
+        timeout=280,
+        env={**os.environ, "RAY_AUTH_MODE": "disabled"},
+    )
+    return done.returncode, json.loads(done.stdout), done.stderr
+
+
+def contents(root):
+    """Digests of every artifact's files, and of what each record's configuration and seeds determine."""
+    store = open_store(root, create=False)
+    artifacts = {
+        path.parent.name: digest(json.loads(path.read_text())["files"])
+        for path in root.glob("artifacts/*/*/manifest.json")
+    }
+    records = {record.key: digest(record.content()) for record in store.records()}
+    return artifacts, records
+
+
+@pytest.mark.timeout(600)
+def test_inline_and_ray_give_identical_artifacts_records_and_tables(tiny_study, tmp_path):
+    inline = run(tiny_study, tmp_path / "inline", "inline")
+    ray = run(tiny_study, tmp_path / "ray", "ray")
+    assert inline[0] == ray[0] == 0, ray[2]
+    assert contents(tmp_path / "inline") == contents(tmp_path / "ray")
+    assert inline[1]["table"] == ray[1]["table"]
+    assert inline[1]["stages"] == ray[1]["stages"]
+
+    # A failure has the same fate under both, and a changed study starts from the artifacts that are there.
+    failing = ["--methods", "random,dm", "--set", "methods.dm.augmentations=rotat"]
+    code, document, errors = run(tiny_study, tmp_path / "ray", "ray", *failing)
+    assert code == 1
+    assert document["cells"] == {"total": 4, "ok": 0, "failed": 2, "cached": 2, "skipped": 0}
+    assert "unknown augmentation 'rotat'" in document["failures"][0]["reason"]
+    assert "Traceback" not in errors
+
+
+def test_the_default_executor_is_ray_only_where_it_pays(monkeypatch):
+    from ddbench.api import run as module
+
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    assert module.pays(8)
+    assert not module.pays(2)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
+    assert not module.pays(100)

@@ -1,0 +1,66 @@
+"""``bench new``: what it writes works and passes its own test as it is."""
+
+import contextlib
+import shlex
+import subprocess
+import sys
+from typing import get_args
+
+import pytest
+
+from ddbench.plugins.scaffold.write import Kind
+from tests.plugins.test_plugins import plugin  # noqa: F401  (a fixture: forgets what plug-ins registered
+from tests.support.invoke import invoke
+
+QUICK = ["--ipc", "1", "--seeds", "0", "--eval-seeds", "0", "--protocol", "cpu-small@1[epochs_by_ipc=[[1000, 1]]]"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("new")
+    for kind in get_args(Kind):
+        done = invoke("new", kind, f"my_{kind}", "--out", folder)
+        assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_every_generated_test_passes(folder):
+    done = subprocess.run([sys.executable, "-m", "pytest", "-q", str(folder)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    assert "9 passed" in done.stdout
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_the_check_that_its_page_names_passes_as_generated(folder, kind, plugin):  # noqa: F811
+    (command,) = [line for line in (folder / f"my_{kind}.md").read_text().splitlines() if "bench check" in line]
+    assert f"my_{kind}" in command.partition("--plugin")[2].partition(".py")[2]
+    with contextlib.chdir(folder):
+        done = invoke(*shlex.split(command)[1:])
+    assert done.returncode == 0, done.stdout + done.stderr
+    sys.modules.pop(f"my_{kind}")
+
+
+@pytest.mark.parametrize(("kind", "option"), [("dataset", "--datasets"), ("network", "--archs")])
+def test_a_generated_dataset_and_network_run_in_a_study(folder, kind, option, tmp_path, plugin):  # noqa: F811
+    path = folder / f"my_{kind}.py"
+    arguments = ["--methods", "random", option, f"my_{kind}", *QUICK, "--executor", "inline"]
+    done = invoke("run", "--plugin", path, *arguments, "--store", tmp_path / "store")
+    assert done.returncode == 0, done.stderr
+    assert f"my_{kind}" in done.stdout
+    sys.modules.pop(path.stem)
+
+
+@pytest.mark.parametrize("name", ["My-Method", "class", "1st", "a b"])
+def test_a_name_that_python_cannot_import_is_refused(tmp_path, name):
+    done = invoke("new", "method", name, "--out", tmp_path)
+    assert done.returncode == 2
+    assert "small letters, digits and underscores" in done.stderr
+
+
+def test_nothing_is_overwritten(tmp_path):
+    assert invoke("new", "method", "mine", "--out", tmp_path).returncode == 0
+    (tmp_path / "mine.py").write_text("precious")
+    done = invoke("new", "method", "mine", "--out", tmp_path)
+    assert done.returncode == 2
+    assert "exists already" in done.stderr
+    assert (tmp_path / "mine.py").read_text() == "precious"

@@ -1,0 +1,79 @@
+"""``bench tune`` on Ray Tune, from the command line to the picture."""
+
+import json
+
+import pytest
+
+from ddbench.store.opening import open_store
+from tests.support.invoke import invoke, own_process
+from tests.support.trials import one_by_one
+
+LR = "methods.dm.lr"
+# A trial takes all processors there are, so that the order of trials is fixed.
+ONE_AT_A_TIME = ["--set", "resources.evaluate={cpus: 1000}"]
+
+
+@pytest.fixture(autouse=True)
+def no_token(monkeypatch):
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+
+
+def tune(study, store, *arguments):
+    return invoke("tune", "dm", "--config", study, "--store", store, *arguments)
+
+
+@pytest.mark.timeout(600)
+def test_asha_stops_a_bad_trial_early_and_it_is_on_record(tiny_study, tmp_path):
+    asked = ["--param", f"{LR}=grid(1e6, 0.5)", "--seeds", "0-2", "--scheduler", "asha", *ONE_AT_A_TIME]
+    done = own_process("tune", "dm", "--config", tiny_study, "--store", tmp_path / "s", *asked, "--json")
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    own, bad, _ = document["trials"]
+    assert (own["outcome"], own["rounds"]) == ("ok", 3)
+    assert (bad["outcome"], bad["rounds"]) == ("stopped", 1)
+    assert bad["reason"] == "stopped by the scheduler after 1 of 3 rounds"
+    assert document["chosen"]["trial"] != 1
+    assert "trial 1 of 0-2, round 1 of 3" in done.stderr
+    store = open_store(tmp_path / "s", create=False)
+    assert not store.runs(), "a search is no part of the table"
+    assert len(store.records()) == sum(trial["rounds"] for trial in document["trials"])
+
+
+def test_a_search_in_which_every_trial_fails_is_told_kept_and_exit_code_one(tiny_study, tmp_path, monkeypatch):
+    monkeypatch.setattr("ddbench.tune.on_ray.OnTune", lambda *_: one_by_one)
+    keys = ["--set", "methods.dm.augmentations=rotat", "--param", f"{LR}=grid(0.5)", "--seeds", "0"]
+    done = tune(tiny_study, tmp_path / "s", *keys)
+    assert done.returncode == 1
+    assert "| failed: distill digits/dm/ipc1/seed0: ValueError: unknown augmentation 'rotat'" in done.stdout
+    assert "every trial failed" in done.stderr
+    assert len(list((tmp_path / "s" / "tunes").glob("*.json"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "Missing option '--param'"),
+        (["--param", "methods.dm.lrr=grid(1)"], "Did you mean 'lr'?"),
+        (["--param", f"{LR}=gird(1)"], "Did you mean 'grid'?"),
+        (["--param", f"{LR}=grid(1)", "--param", f"{LR}=grid(2)"], "is given twice"),
+        (["--param", f"{LR}=grid(1, 2)", "--set", "split=test"], "never on test"),
+    ],
+)
+def test_bad_input_is_one_message_and_writes_nothing(tiny_study, tmp_path, arguments, message):
+    done = tune(tiny_study, tmp_path / "s", *arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert done.stdout == ""
+    assert not (tmp_path / "s").exists()
+
+
+def test_it_ends_with_the_commands_that_take_the_choice(tiny_study, tmp_path, monkeypatch):
+    monkeypatch.setattr("ddbench.tune.on_ray.OnTune", lambda *_: one_by_one)
+    done = tune(tiny_study, tmp_path / "s", "--param", f"{LR}=grid(1e6)", "--seeds", "0", "--set", "class_shards=1")
+    assert done.returncode == 0, done.stderr
+    command = f"bench run --config {tiny_study} --methods dm --set class_shards=1"
+    assert done.stdout.splitlines()[-1] == f"{command} --set {LR}=1.0"
+    found = next((tmp_path / "s" / "tunes").glob("*.json")).stem
+    assert f"{command} --tuned {found}" in done.stderr
+    assert "| 0 | 1.0 | " in done.stdout.splitlines()[2]
+    assert "(the study's own values)" in done.stdout
