@@ -153,6 +153,8 @@ class Notebook(Watcher):
         from IPython.display import HTML, DisplayHandle
 
         text = "\n".join(filter(None, [*self.said, self._last()]))
+        if not text:
+            return
         output = HTML(f"<pre>{html.escape(text)}</pre>")
         if self.handle is None:
             self.handle = DisplayHandle()
