@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 import time
 from collections.abc import Callable
@@ -20,10 +19,11 @@ class Workspace:
 
     def cache(self, name: str, fill: Callable[[Path], None]) -> Path:
         """The cached folder ``name``; ``fill`` writes it when it is not there. One process fills, others wait."""
+        from filelock import FileLock
+
         final = self.root / "cache" / name
         final.parent.mkdir(parents=True, exist_ok=True)
-        with (final.parent / f".{name}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with FileLock(final.parent / f".{name}.lock"):
             if not final.exists():
                 temporary = final.parent / temporary_name(name)
                 temporary.mkdir()
