@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ddbench.execute.schedule import Summary
     from ddbench.plan.graph import Plan
     from ddbench.store.folder import Store
+    from ddbench.types import Watcher
 
 RAY_PAYS_FROM = 8
 """stages; starting Ray and a torch in each worker takes about ten seconds"""
@@ -33,18 +34,21 @@ def execute(
     stdout: Any,
     prepare: Callable[[Store], None] = lambda _: None,
     ray_address: str | None = None,
+    watchers: Sequence[Watcher] = (),
 ) -> int:
     """Run what is missing of ``plan`` in the store ``folder`` and print its table; the exit code.
 
-    ``prepare`` puts what the plan takes as given into the store. Raises KeyboardInterrupt after a stop was asked for.
+    ``prepare`` puts what the plan takes as given into the store; ``watchers`` are told of the run. Raises
+    KeyboardInterrupt after a stop was asked for.
     """
-    from ddbench.api.progress import make_watcher
+    from ddbench.api.progress import make_display
     from ddbench.cli.show import print_tables
     from ddbench.cli.table import make_blocks
     from ddbench.execute.demand import Demand, recorded_peaks
     from ddbench.execute.interrupt import stop_on_signals
     from ddbench.execute.policy import Policy
     from ddbench.execute.schedule import survey, walk
+    from ddbench.execute.watched import Watched, run_start
     from ddbench.results.tables import rows
     from ddbench.store.opening import open_store
 
@@ -58,14 +62,15 @@ def execute(
         }
     )
     prepare(store)
-    with make_watcher(debug, store.how_far) as watcher:
-        found = survey(plan, store, watcher)
+    with make_display(debug, store.how_far) as display:
+        observer = Watched(display, watchers, run_start(configuration, plan, store), debug)
+        found = survey(plan, store, observer)
         missing = found.missing
         demand = Demand(configuration.resources, recorded_peaks(store, {stage.kind for stage in missing.values()}))
         backend = make_backend(executor, store, len(missing), demand, ray_address)
         try:
             with stop_on_signals() as stop:
-                summary = walk(plan, store, missing, backend, watcher, Policy.of(configuration), stop)
+                summary = walk(plan, store, missing, backend, observer, Policy.of(configuration), stop)
         finally:
             backend.close()
     if stop.asked:

@@ -8,7 +8,7 @@ from contextlib import redirect_stdout
 
 import click
 
-KINDS = ("methods", "datasets", "archs", "protocols", "objectives", "guidances", "configs")
+KINDS = ("methods", "datasets", "archs", "protocols", "objectives", "guidances", "watchers", "configs")
 
 
 @click.command("list")

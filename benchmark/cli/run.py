@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ddbench.api.run import execute
+from ddbench.cli.options import names
 from ddbench.cli.streams import stdout_kept
-from ddbench.cli.study_options import configuration, grid_options
+from ddbench.cli.study_options import configuration, grid_options, watcher_option
 from ddbench.cli.table import store_option
 from ddbench.errors import BenchError
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     help="Join a running Ray cluster, `auto` for the one of this machine. The store must be where all machines see it.",
 )
 @click.option("--shard", metavar="I/N", help="Run this part of N only, on a machine or store of its own.")
+@watcher_option
 @click.option("--dry-run", is_flag=True, help="Print the cells and the stages they need; run nothing.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
@@ -42,6 +44,7 @@ def run(
     executor: str,
     ray_address: str | None,
     shard: str | None,
+    watchers: tuple[str, ...],
     dry_run: bool,
     as_json: bool,
     debug: bool,
@@ -49,6 +52,7 @@ def run(
 ) -> int:
     """Run a study and print its table. The same command again runs only what is missing."""
     from ddbench.config.study import resolve
+    from ddbench.config.watchers import resolve_watchers
     from ddbench.plan.build import make_plan
     from ddbench.plan.shards import shard_of
 
@@ -56,6 +60,7 @@ def run(
         raise BenchError("--executor inline runs in this process: leave out --ray-address, or use --executor ray.")
     config = configuration(store, **grid)
     study = resolve(config)
+    told = resolve_watchers(names(watchers) or ())
     for reason in study.broken():
         click.echo(f"bench: {reason} Its cells will fail.", err=True)
     plan = make_plan(study)
@@ -65,7 +70,7 @@ def run(
         _print_plan(plan, store, as_json)
         return 0
     with stdout_kept() as stdout:
-        return execute(config, plan, store, executor, as_json, debug, stdout, ray_address=ray_address)
+        return execute(config, plan, store, executor, as_json, debug, stdout, ray_address=ray_address, watchers=told)
 
 
 def _print_plan(plan: Plan, folder: Path | str, as_json: bool) -> None:

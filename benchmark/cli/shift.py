@@ -42,7 +42,7 @@ def shift(store: Path, space: str, assignments: tuple[str, ...], form: str, exec
 
     What is measured once is kept. Exit code 1 when some of the sets have not been made or could not be measured.
     """
-    from ddbench.api.progress import make_watcher
+    from ddbench.api.progress import make_display
     from ddbench.api.run import make_backend
     from ddbench.cli.streams import stdout_kept
     from ddbench.execute.missing import shift_to_run
@@ -55,12 +55,12 @@ def shift(store: Path, space: str, assignments: tuple[str, ...], form: str, exec
     with stdout_kept() as stdout:
         found = _plan(opened, preparation)
         failed: dict[str, str] = {}
-        with make_watcher(debug, opened.how_far) as watcher:
-            to_run = shift_to_run(found, opened, watcher)
+        with make_display(debug, opened.how_far) as display:
+            to_run = shift_to_run(found, opened, display)
             if to_run:
                 backend = make_backend(executor, opened, len(to_run))
                 try:
-                    summary = walk(found.plan, opened, to_run, backend, watcher)
+                    summary = walk(found.plan, opened, to_run, backend, display)
                 finally:
                     backend.close()
                 failed = {stage.key: f"{stage.kind} {stage.label}: {reason}" for stage, reason in summary.failures}

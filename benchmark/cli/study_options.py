@@ -32,6 +32,15 @@ _GRID = (
     click.option("--tuned", multiple=True, metavar="TUNE", help="Take the values that a `bench tune` chose: id, file."),
 )
 
+watcher_option = click.option(
+    "--watcher",
+    "watchers",
+    multiple=True,
+    metavar="NAME",
+    help="Tell the watcher NAME or NAME[OPTION=VALUE] of all that happens (`bench list watchers`); repeatable.",
+)
+"""names for ``resolve_watchers(names(watchers) or ())``, once the plug-ins of the study are loaded"""
+
 
 def grid_options(*, methods: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """The options that ``configuration`` reads, for a click command; without ``--methods`` where a verb names them."""
