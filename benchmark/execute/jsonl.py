@@ -14,9 +14,9 @@ from ddbench.types import Record, RunEnd, RunStart, StageEnd, Watcher
 
 @dataclass(frozen=True)
 class JsonLines(Watcher):
-    """Appends a line of JSON to a file for each event: ``{"event": "stage", "time": ..., "stage": {...}}``.
+    """Appends a line of JSON to a file for each event of a run.
 
-    ``event`` is begin, stage, record or end; what is told lies under run, stage, record and summary. A line is in the
+    ``event`` is begin, stage, record or end; what is told lies under run, stage, record or summary. A line is in the
     file, for a ``tail -f``, before the next stage starts. A record is as the store keeps it (``Record.from_json``).
     """
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from ddbench.execute.summary import Summary
 from ddbench.plan.graph import Stage
 from ddbench.stages.run import StageResult
@@ -13,8 +11,10 @@ from ddbench.types import Record
 class Observer:
     """Is told what happens, as it happens; by default does nothing."""
 
-    wants_records: ClassVar[bool] = False
-    """whether ``record`` does anything: good records are read back from the store for it"""
+    @property
+    def wants_records(self) -> bool:
+        """Whether ``record`` does anything with good records, which are read back from the store for it."""
+        return False
 
     def begin(self, to_run: list[Stage]) -> None:
         """Before the first of the stages ``to_run`` starts."""

@@ -38,7 +38,7 @@ class Watched(Observer):
         self.failures: list[StageEnd] = []
 
     @property
-    def wants_records(self) -> bool:  # type: ignore[override]
+    def wants_records(self) -> bool:
         return bool(self.watchers) or self.display.wants_records
 
     def begin(self, to_run: list[Stage]) -> None:

@@ -52,8 +52,8 @@ if TYPE_CHECKING:
 class StageResult:
     """How one stage went. ``corrupt`` is (kind, key, reason) of a parent that must be made again first.
 
-    ``lost`` says that the place where it ran went away: no fault of the stage as far as anyone can tell. ``record`` is the
-    name of the record that it wrote to the store, if it wrote one.
+    ``lost`` says that the place where it ran went away: no fault of the stage as far as anyone can tell. ``record`` is
+    the name of the record that it wrote to the store, if it wrote one.
     """
 
     outcome: Outcome
