@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +14,8 @@ from tests.plugins.test_plugins import plugin  # noqa: F401  (a fixture
 from tests.support.invoke import invoke
 
 PAGE = Path(__file__).parents[2] / "docs" / "watchers.md"
+COMMANDS = dict(re.findall(r"```sh\nbench (run --plugin (\w+)\.py .*)\n```", PAGE.read_text()))
+COMMANDS = {file: command for command, file in COMMANDS.items()}
 EXAMPLES = dict(re.findall(r"```python\n# (\w+)\.py\n(.*?)```", PAGE.read_text(), re.DOTALL))
 RUN = ["--methods", "random", "--ipc", "1", "--seeds", "0-1", "--eval-seeds", "0", "--executor", "inline"]
 RUN += ["--protocol", "cpu-small@1[epochs_by_ipc=[[1000, 2]]]"]
@@ -20,12 +23,13 @@ RUN += ["--protocol", "cpu-small@1[epochs_by_ipc=[[1000, 2]]]"]
 
 @pytest.fixture
 def watched(tmp_path, plugin, monkeypatch):  # noqa: F811
-    """Runs two cells with the page's watcher and a stand-in for the library: its exit code and the store's records."""
+    """Runs the page's command, of two cells, with a stand-in for the library: its exit code and the store's records."""
 
-    def run(file, name, module, *more):
+    def run(file, library, module, *more):
         path = plugin(file, EXAMPLES[file])
-        monkeypatch.setitem(sys.modules, name, module)
-        done = invoke("run", "--plugin", path, "--watcher", name, *RUN, *more, "--store", tmp_path / "store")
+        monkeypatch.setitem(sys.modules, library, module)
+        command = shlex.split(COMMANDS[file].replace(f"{file}.py", str(path)))
+        done = invoke(*command, *RUN, *more, "--store", tmp_path / "store")
         assert "failed at" not in done.stderr
         return done.returncode, open_store(tmp_path / "store", create=False).records()
 
@@ -62,7 +66,7 @@ def test_weights_and_biases_gets_a_row_for_each_record(watched):
     module, calls = wandb()
     code, records = watched("to_wandb", "wandb", module)
     assert code == 0
-    assert calls[0][:3] == ("init", "dataset-distillation", "digits")
+    assert calls[0][:3] == ("init", "my-project", "digits")
     assert calls[0][3]["grid"]["methods"] == ["random"]
     rows = [call[1] for call in calls if call[0] == "log"]
     want = [{**vars(record.cell), "outcome": "ok", "top1": record.last} for record in records]
