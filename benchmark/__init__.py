@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ddbench.types import Protocol as Protocol
     from ddbench.types import Record as Record
     from ddbench.types import StageContext as StageContext
+    from ddbench.types import Watcher as Watcher
 
 _HOMES = {
     "api.door": ("check", "evaluate", "run"),
@@ -48,6 +49,7 @@ _HOMES = {
         "Protocol",
         "Record",
         "StageContext",
+        "Watcher",
     ),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
@@ -70,6 +72,7 @@ __all__ = [  # noqa: RUF022 (in the order of use)
     "Protocol",
     "Record",
     "StageContext",
+    "Watcher",
 ]
 
 

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("benchmark", "methods", "evaluators", "results", "configs")
 
-GROUND = {"errors", "hyperparameters", "images", "keys", "seeding", "types"}
+GROUND = {"errors", "hyperparameters", "images", "keys", "records", "seeding", "types", "watchers"}
 FLOORS = (
     GROUND,
     {"plugins", "store"},
@@ -145,7 +145,7 @@ def test_a_circle_that_is_put_in_is_found(line):
 @pytest.mark.parametrize(
     ("name", "line"),
     [
-        ("ddbench.plan.shift", "from ddbench.execute.watcher import Observer"),
+        ("ddbench.plan.shift", "from ddbench.execute.observer import Observer"),
         ("ddbench.methods.dm", "from ddbench.store.folder import Store"),
         ("ddbench.results.cost", "from ddbench.methods.dm import DM"),
         ("ddbench.types", "from ddbench.config.values import build"),

@@ -76,7 +76,7 @@ def guide(tmp_path_factory):
             path.unlink()
     tiny_pipeline().save_pretrained(places["PIPELINE"])
     with contextlib.chdir(folder):
-        for kind, name in (("method", "my_method"), ("objective", "my_term")):
+        for kind, name in (("method", "my_method"), ("objective", "my_term"), ("watcher", "my_watcher")):
             prepare("new", kind, name)
         prepare("run", *ENDS["run"])
         nette = words("bench run --config imagenette-small --set data.imagenette.root=IMAGES", places)
@@ -107,7 +107,7 @@ def prepare(*arguments):
 @pytest.fixture(autouse=True)
 def alone():
     """Each command is one of its own, and knows nothing of the plug-ins of another."""
-    with forgotten(["my_method", "my_term"]):
+    with forgotten(["my_method", "my_term", "my_watcher"]):
         yield
 
 

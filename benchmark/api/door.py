@@ -15,6 +15,7 @@ from ddbench.api.study import plan_of_study
 from ddbench.api.study import study as make_study
 from ddbench.config.study import Study
 from ddbench.plan.graph import Plan
+from ddbench.types import Watcher
 
 
 def run(
@@ -24,16 +25,18 @@ def run(
     executor: Executor = "auto",
     ray_address: str | None = None,
     shard: str | None = None,
+    watchers: Sequence[Watcher | str] = (),
 ) -> Results:
     """Run what a study lacks in ``store`` and return the results of its cells; the same call again runs what is
     missing.
 
     study: what ``ddbench.study`` made, or its name or file; executor: ``inline``, ``ray`` or ``auto``; ray_address: of
-    a running cluster; shard: the part ``i/n`` alone. Progress is shown on a terminal or in a notebook. A failed cell
-    raises nothing: it is a row with its reason, listed in ``results.failures``. Raises BenchError for bad input, before
-    anything is run, and KeyboardInterrupt after a stop was asked for.
+    a running cluster; shard: the part ``i/n`` alone; watchers: who is told of the run, by name or as instances. Progress
+    is shown on a terminal or in a notebook. A failed cell raises nothing: it is a row with its reason, listed in
+    ``results.failures``. Raises BenchError for bad input, before anything is run, and KeyboardInterrupt after a stop
+    was asked for.
     """
-    how = Execution(executor, ray_address)
+    how = Execution(executor, ray_address, watchers)
     resolved = study if isinstance(study, Study) else make_study(study)
     plan = plan_of_study(resolved, shard)
     return _results(run_plan(resolved.config, plan, store, how), plan)
@@ -53,6 +56,7 @@ def evaluate(
     resize: bool = False,
     executor: Executor = "auto",
     ray_address: str | None = None,
+    watchers: Sequence[Watcher | str] = (),
 ) -> Results:
     """Judge distilled images that were made by any code; several ``folders`` are several sets of one ``method``.
 
@@ -65,7 +69,7 @@ def evaluate(
         "grid.protocol": protocol,
         "grid.eval_seeds": eval_seeds and list(eval_seeds),
     }
-    how = Execution(executor, ray_address)
+    how = Execution(executor, ray_address, watchers)
     judging = plan_judging(
         [Path(folder) for folder in folders],
         config=config,

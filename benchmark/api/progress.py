@@ -19,14 +19,14 @@ from rich.table import Table
 from rich.text import Text
 
 from ddbench.config.schema import STAGE_KINDS
-from ddbench.execute.watcher import Watcher
+from ddbench.execute.observer import Observer
 from ddbench.plan.graph import Stage
 from ddbench.stages.run import StageResult
 
 
 @contextmanager
-def make_watcher(debug: bool, how_far: Callable[[str], float | None]) -> Iterator[Watcher]:
-    """The watcher that suits the place; ``how_far(key)`` is the share of a stage under way that is done.
+def make_display(debug: bool, how_far: Callable[[str], float | None]) -> Iterator[Observer]:
+    """The display that suits the place; ``how_far(key)`` is the share of a stage under way that is done.
 
     It writes to a descriptor of its own: that of stderr is a stage's log while a stage runs in this process.
     """
@@ -80,7 +80,7 @@ class _Clock:
         return text if known else f"at least {text}" if left else "unknown"
 
 
-class Lines(Watcher):
+class Lines(Observer):
     """A line for each stage that ends."""
 
     def __init__(self, debug: bool, stream: TextIO) -> None:
@@ -117,7 +117,7 @@ def shows_html() -> bool:
     return type(shell).__name__ == "ZMQInteractiveShell"
 
 
-class Notebook(Watcher):
+class Notebook(Observer):
     """One output of the cell, replaced as stages end; failures are lines of it and stay.
 
     A notebook's own streams cannot be written to while a stage runs in this process: they are that stage's log then.
@@ -163,7 +163,7 @@ class Notebook(Watcher):
             self.handle.update(output)
 
 
-class Display(Watcher):
+class Display(Observer):
     """A live block: bars for each kind of stage and what is under way; failures scroll above it."""
 
     def __init__(self, console: Console, debug: bool, how_far: Callable[[str], float | None]) -> None:

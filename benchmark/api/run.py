@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from ddbench.api.progress import make_watcher
+from ddbench.api.progress import make_display
 from ddbench.api.stores import Say, say_on_stderr
 from ddbench.config.schema import Config
+from ddbench.config.watchers import resolve_watchers
 from ddbench.errors import BenchError, unknown
 from ddbench.execute.backend import Backend
 from ddbench.execute.demand import Demand, recorded_peaks
 from ddbench.execute.interrupt import stop_on_signals
 from ddbench.execute.missing import survey
+from ddbench.execute.observer import Observer
 from ddbench.execute.policy import Policy
 from ddbench.execute.schedule import Summary, walk
-from ddbench.execute.watcher import Watcher
+from ddbench.execute.watched import Watched, run_start
 from ddbench.plan.graph import Plan, Stage
 from ddbench.store.folder import Store
 from ddbench.store.opening import open_store
-from ddbench.types import Record
+from ddbench.types import Record, Watcher
 
 RAY_PAYS_FROM = 8
 """stages; starting Ray and a torch in each worker takes about ten seconds"""
@@ -39,6 +41,8 @@ class Execution:
     """inline: one stage at a time in this process; ray: side by side on all cores; auto: ray where it pays"""
     ray_address: str | None = None
     """of a running Ray cluster, ``auto`` for that of this machine; None is a private one"""
+    watchers: Sequence[Watcher | str] = ()
+    """who is told of the run besides the display; a name, ``NAME[OPTION=VALUE]``, is that of a registered watcher"""
     tracebacks: bool = False
     """whether a failed stage is told with its traceback"""
 
@@ -47,6 +51,17 @@ class Execution:
             raise unknown("executor", self.executor, EXECUTORS)
         if self.ray_address and self.executor == "inline":
             raise BenchError("--executor inline runs in this process: leave out --ray-address, or use --executor ray.")
+
+    def told(self) -> tuple[Watcher, ...]:
+        """The watchers, names resolved; to be asked for when plug-ins are loaded. Raises BenchError."""
+        named = iter(resolve_watchers([watcher for watcher in self.watchers if isinstance(watcher, str)]))
+        found = tuple(next(named) if isinstance(watcher, str) else watcher for watcher in self.watchers)
+        for watcher in found:
+            if not isinstance(watcher, Watcher):
+                raise BenchError(
+                    f"{watcher!r} is no watcher: name a registered one, or give an instance of a Watcher class."
+                )
+        return found
 
 
 @dataclass(frozen=True)
@@ -73,6 +88,7 @@ def run_plan(
 
     ``prepare`` puts what the plan takes as given into the store. Raises KeyboardInterrupt after a stop was asked for.
     """
+    watchers = how.told()
     check_device(config.device)
     store = open_store(where, create=True)
     store.write_run(
@@ -83,14 +99,15 @@ def run_plan(
         }
     )
     prepare(store)
-    with make_watcher(how.tracebacks, store.how_far) as watcher:
-        found = survey(plan, store, watcher)
-        summary = run_stages(plan, found.missing, store, config, how, watcher)
+    with make_display(how.tracebacks, store.how_far) as display:
+        observer = Watched(display, watchers, run_start(config, plan, store), how.tracebacks)
+        found = survey(plan, store, observer)
+        summary = run_stages(plan, found.missing, store, config, how, observer)
     return Finished(summary, store, found.done, _draw(plan, store, say))
 
 
 def run_stages(
-    plan: Plan, missing: Mapping[str, Stage], store: Store, config: Config, how: Execution, watcher: Watcher
+    plan: Plan, missing: Mapping[str, Stage], store: Store, config: Config, how: Execution, observer: Observer
 ) -> Summary:
     """Run the stages ``missing`` of ``plan`` with the limits, resources and retries of ``config``.
 
@@ -100,7 +117,7 @@ def run_stages(
     backend = make_backend(how, store, len(missing), demand)
     try:
         with stop_on_signals() as stop:
-            summary = walk(plan, store, dict(missing), backend, watcher, Policy.of(config), stop)
+            summary = walk(plan, store, dict(missing), backend, observer, Policy.of(config), stop)
     finally:
         backend.close()
     if stop.asked:

@@ -8,19 +8,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ddbench.api.progress import make_watcher
+from ddbench.api.progress import make_display
 from ddbench.api.run import Execution, run_stages
 from ddbench.config.schema import Config, read_assignment
 from ddbench.config.values import nested, override
 from ddbench.errors import BenchError, CorruptArtifact, unknown
 from ddbench.execute.missing import shift_to_run
+from ddbench.execute.watched import Watched
 from ddbench.plan.shift import REAL, ShiftPlan, plan_shift
 from ddbench.plugins.files import absolute, load_plugins
 from ddbench.results.shift import Measurement
 from ddbench.stages.shift import read_shift
 from ddbench.store.folder import Store
 from ddbench.store.opening import open_store
-from ddbench.types import Preparation
+from ddbench.types import Preparation, RunStart
 
 SPACES = {"trained": "ddbench.methods.embedder:TrainedEmbedder", "pixels": None}
 """name -> where its preparation is; None for the pixels as they are"""
@@ -44,11 +45,13 @@ def measure_shift(
     preparation, store = space_of(space, assignments), open_store(where, create=False)
     found = _plan(store, preparation, tuple(files))
     failed: dict[str, str] = {}
-    with make_watcher(how.tracebacks, store.how_far) as watcher:
-        to_run = shift_to_run(found, store, watcher)
+    watchers = how.told()
+    with make_display(how.tracebacks, store.how_far) as display:
+        observer = Watched(display, watchers, RunStart(f"shift in the space {space}", store.address), how.tracebacks)
+        to_run = shift_to_run(found, store, observer)
         if to_run:
             config = Config.model_validate(store.runs()[-1]["config"])
-            summary = run_stages(found.plan, to_run, store, config, how, watcher)
+            summary = run_stages(found.plan, to_run, store, config, how, observer)
             failed = {stage.key: f"{stage.kind} {stage.label}: {reason}" for stage, reason in summary.failures}
     return _measurements(store, found, preparation, space, failed)
 

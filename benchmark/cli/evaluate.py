@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ddbench.cli.options import execution_options, integers, json_option, names, plugin_option, say, store_option
+from ddbench.cli.options import (
+    execution_of,
+    execution_options,
+    integers,
+    json_option,
+    names,
+    plugin_option,
+    say,
+    store_option,
+)
 
 if TYPE_CHECKING:
     from ddbench.api.run import Executor
@@ -41,6 +50,7 @@ def evaluate(
     store: Path,
     executor: Executor,
     ray_address: str | None,
+    watchers: tuple[str, ...],
     plugins: tuple[str, ...],
     assignments: tuple[str, ...],
     as_json: bool,
@@ -53,7 +63,7 @@ def evaluate(
     counted. `bench table` then shows them beside the methods that ran on the same store.
     """
     from ddbench.api.evaluate import plan_judging
-    from ddbench.api.run import Execution, run_plan
+    from ddbench.api.run import run_plan
     from ddbench.cli.finish import finish
     from ddbench.cli.streams import stdout_kept
 
@@ -63,7 +73,7 @@ def evaluate(
         "grid.eval_seeds": integers("--eval-seeds", eval_seeds, ranges=True),
         "grid.protocol": protocol,
     }
-    how = Execution(executor, ray_address, debug)
+    how = execution_of(executor, ray_address, watchers, debug)
     judging = plan_judging(
         folders,
         config=config,

@@ -24,8 +24,8 @@ from ddbench.types import Distiller, Record
 @click.option("--plugin", "plugins", multiple=True, metavar="FILE", help="A Python file that registers more.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 def info(name: str, store: Path | str, plugins: tuple[str, ...], as_json: bool) -> None:
-    """Describe the method, dataset, arch, protocol, objective or guidance NAME: where it is from, what it computes and
-    needs, its options, and what it cost in the store.
+    """Describe the method, dataset, arch, protocol, objective, guidance or watcher NAME: where it is from, what it
+    computes and needs, its options, and what it cost in the store.
 
     Options are set with --set methods.NAME.OPTION=VALUE, or as a row of their own with 'NAME[OPTION=VALUE]'; NAME may
     be such a row.

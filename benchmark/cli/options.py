@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import click
 
@@ -14,6 +14,9 @@ from ddbench.api.stores import DEFAULT_STORE
 from ddbench.config import variants
 from ddbench.errors import BenchError
 from ddbench.results.statistics import Select
+
+if TYPE_CHECKING:
+    from ddbench.api.run import Execution, Executor
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -65,7 +68,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="One JSON doc
 
 
 def execution_options(command: F) -> F:
-    """``--executor``, ``--ray-address`` and ``--debug``: how stages are run."""
+    """``--executor``, ``--ray-address``, ``--watcher`` and ``--debug``: how stages are run; see ``execution_of``."""
     options = (
         click.option(
             "--executor",
@@ -81,11 +84,25 @@ def execution_options(command: F) -> F:
             help="Join a running Ray cluster, `auto` for the one of this machine. The store must be where all machines "
             "see it.",
         ),
+        click.option(
+            "--watcher",
+            "watchers",
+            multiple=True,
+            metavar="NAME",
+            help="Tell the watcher NAME or NAME[OPTION=VALUE] of all that happens (`bench list watchers`); repeatable.",
+        ),
         click.option("--debug", is_flag=True, help="Show tracebacks."),
     )
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def execution_of(executor: Executor, ray_address: str | None, watchers: Sequence[str], debug: bool) -> Execution:
+    """What the options of ``execution_options`` say. Raises BenchError for what does not go together."""
+    from ddbench.api.run import Execution
+
+    return Execution(executor, ray_address, tuple(names(watchers) or ()), debug)
 
 
 def filter_options(command: F) -> F:

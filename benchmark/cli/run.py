@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ddbench.cli.options import execution_options, json_option, say, store_option
+from ddbench.cli.options import execution_of, execution_options, json_option, say, store_option
 from ddbench.cli.streams import stdout_kept
 from ddbench.cli.study_options import configuration_of, grid_options
 
@@ -28,6 +28,7 @@ def run(
     store: Path,
     executor: Executor,
     ray_address: str | None,
+    watchers: tuple[str, ...],
     shard: str | None,
     dry_run: bool,
     as_json: bool,
@@ -35,14 +36,15 @@ def run(
     **grid: Any,
 ) -> int:
     """Run a study and print its table. The same command again runs only what is missing."""
-    from ddbench.api.run import Execution, run_plan
+    from ddbench.api.run import run_plan
     from ddbench.api.study import plan_of_study
     from ddbench.cli.finish import finish
     from ddbench.config.study import resolve
 
-    how = Execution(executor, ray_address, debug)
+    how = execution_of(executor, ray_address, watchers, debug)
     config = configuration_of(store, **grid)
     study = resolve(config)
+    how.told()  # names of watchers, also of the study's plug-ins, are known or refused now
     for reason in study.broken():
         say(f"{reason} Its cells will fail.")
     plan = plan_of_study(study, shard)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ddbench.cli.options import execution_options, plugin_option, say, store_option
+from ddbench.cli.options import execution_of, execution_options, plugin_option, say, store_option
 
 if TYPE_CHECKING:
     from ddbench.api.run import Executor
@@ -32,6 +32,7 @@ def shift(
     form: str,
     executor: Executor,
     ray_address: str | None,
+    watchers: tuple[str, ...],
     debug: bool,
     plugins: tuple[str, ...],
 ) -> int:
@@ -39,13 +40,14 @@ def shift(
 
     What is measured once is kept. Exit code 1 when some of the sets have not been made or could not be measured.
     """
-    from ddbench.api.run import Execution
     from ddbench.api.shift import measure_shift
     from ddbench.cli.streams import stdout_kept
     from ddbench.results.shift import SHIFT_FORMATS, shift_blocks
 
     with stdout_kept() as stdout:
-        measured = measure_shift(store, space, assignments, plugins, Execution(executor, ray_address, debug))
+        measured = measure_shift(
+            store, space, assignments, plugins, execution_of(executor, ray_address, watchers, debug)
+        )
         stdout.write(SHIFT_FORMATS[form](shift_blocks(measured)))
     absent = [m for m in measured if m.measures is None]
     for m in absent:

@@ -130,7 +130,7 @@ def _request(
 
 def _make_shared(trials: list[Trial], store: Store, policy: Policy) -> str:
     """Run the preparations that several trials rest on, once and before any of them; why that failed, if it did."""
-    from ddbench.api.progress import make_watcher
+    from ddbench.api.progress import make_display
     from ddbench.execute.inline import Inline
     from ddbench.execute.schedule import walk
     from ddbench.tune.trial import shared
@@ -138,8 +138,8 @@ def _make_shared(trials: list[Trial], store: Store, policy: Policy) -> str:
     plan, missing = shared(trials, store)
     if not missing:
         return ""
-    with make_watcher(False, store.how_far) as watcher:
-        summary = walk(plan, store, missing, Inline(store.address), watcher, policy)
+    with make_display(False, store.how_far) as display:
+        summary = walk(plan, store, missing, Inline(store.address), display, policy)
     return next((f"{stage.kind} stage {stage.label}: {why}" for stage, why in summary.failures), "")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ddbench.errors import CorruptArtifact
-from ddbench.execute.watcher import Watcher
+from ddbench.execute.observer import Observer
 from ddbench.plan.graph import Plan, Stage
 from ddbench.plan.shift import ShiftPlan
 from ddbench.store.folder import Store
@@ -20,28 +20,28 @@ class Survey:
     done: dict[str, Record]
 
 
-def survey(plan: Plan, store: Store, watcher: Watcher) -> Survey:
-    """Look at every record and artifact of a plan. What is damaged is set aside and the watcher told."""
-    records = {record.key: record for record in store.records(plan.cells.values(), watcher.say)}
+def survey(plan: Plan, store: Store, observer: Observer) -> Survey:
+    """Look at every record and artifact of a plan. What is damaged is set aside and the observer told."""
+    records = {record.key: record for record in store.records(plan.cells.values(), observer.say)}
     done = {key: record for key, record in records.items() if record.outcome in ("ok", "skipped")}
-    return Survey(_missing(plan, store, set(done), watcher), done)
+    return Survey(_missing(plan, store, set(done), observer), done)
 
 
-def to_run(plan: Plan, store: Store, watcher: Watcher | None = None) -> dict[str, Stage]:
+def to_run(plan: Plan, store: Store, observer: Observer | None = None) -> dict[str, Stage]:
     """The stages without which some cell has no record, and those whose artifact is damaged, parents first.
 
-    With a ``watcher``, damaged artifacts and records are set aside and it is told so; without, the store is only
+    With a ``observer``, damaged artifacts and records are set aside and it is told so; without, the store is only
     read, and records by their names alone.
     """
-    if watcher:
-        return survey(plan, store, watcher).missing
+    if observer:
+        return survey(plan, store, observer).missing
     skipped = {key for key, stage in plan.stages.items() if "skipped" in stage.task}
     return _missing(plan, store, store.done() | skipped, None)
 
 
-def _missing(plan: Plan, store: Store, done: set[str], watcher: Watcher | None) -> dict[str, Stage]:
+def _missing(plan: Plan, store: Store, done: set[str], observer: Observer | None) -> dict[str, Stage]:
     present = {
-        key: key in done if stage.kind == "evaluate" else whole(store, stage, watcher)
+        key: key in done if stage.kind == "evaluate" else whole(store, stage, observer)
         for key, stage in plan.stages.items()
     }
     needed = {key for key, stage in plan.stages.items() if stage.kind == "evaluate" and not present[key]}
@@ -52,10 +52,10 @@ def _missing(plan: Plan, store: Store, done: set[str], watcher: Watcher | None) 
     return {key: stage for key, stage in plan.stages.items() if key in needed}
 
 
-def shift_to_run(found: ShiftPlan, store: Store, watcher: Watcher) -> dict[str, Stage]:
+def shift_to_run(found: ShiftPlan, store: Store, observer: Observer) -> dict[str, Stage]:
     """The stages without which some set has no measures, parents first. What is damaged is set aside, and said so."""
     stages = found.plan.stages
-    absent = {key for key, stage in stages.items() if not whole(store, stage, watcher)}
+    absent = {key for key, stage in stages.items() if not whole(store, stage, observer)}
     needed = {key for key in absent if stages[key].kind == "shift"}
     for key, stage in reversed(stages.items()):
         if key in needed:
@@ -63,17 +63,17 @@ def shift_to_run(found: ShiftPlan, store: Store, watcher: Watcher) -> dict[str, 
     return {key: stage for key, stage in stages.items() if key in needed}
 
 
-def whole(store: Store, stage: Stage, watcher: Watcher | None) -> bool | None:
-    """Whether the artifact of a stage is there; None when it was damaged and, with a ``watcher``, set aside."""
+def whole(store: Store, stage: Stage, observer: Observer | None) -> bool | None:
+    """Whether the artifact of a stage is there; None when it was damaged and, with a ``observer``, set aside."""
     try:
         return store.has(stage.kind, stage.key)
     except CorruptArtifact as error:
-        if watcher:
-            set_aside(store, error, watcher)
+        if observer:
+            set_aside(store, error, observer)
         return None
 
 
-def is_damaged(store: Store, damage: CorruptArtifact, watcher: Watcher) -> bool:
+def is_damaged(store: Store, damage: CorruptArtifact, observer: Observer) -> bool:
     """Whether the artifact that a stage met as damaged still is, and not made again for another stage meanwhile.
 
     What is damaged is set aside.
@@ -83,10 +83,10 @@ def is_damaged(store: Store, damage: CorruptArtifact, watcher: Watcher) -> bool:
         return False
     except CorruptArtifact:
         if store.folder(damage.kind, damage.key).exists():
-            set_aside(store, damage, watcher)
+            set_aside(store, damage, observer)
         return True
 
 
-def set_aside(store: Store, damage: CorruptArtifact, watcher: Watcher) -> None:
+def set_aside(store: Store, damage: CorruptArtifact, observer: Observer) -> None:
     target = store.set_aside(damage.kind, damage.key)
-    watcher.say(f"{damage}; set aside as {target} and made again")
+    observer.say(f"{damage}; set aside as {target} and made again")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,31 +13,20 @@ from ddbench.execute.backend import Backend, Job
 from ddbench.execute.claims import Claims
 from ddbench.execute.interrupt import Stop
 from ddbench.execute.missing import is_damaged, survey, to_run
+from ddbench.execute.observer import Observer
 from ddbench.execute.policy import Policy
 from ddbench.execute.queue import Queue
-from ddbench.execute.watcher import Watcher
+from ddbench.execute.summary import Summary
 from ddbench.plan.graph import Plan, Stage
 from ddbench.stages.attempt import Attempt, where
 from ddbench.stages.run import StageResult, failed_record
 from ddbench.store.folder import Store
+from ddbench.types import Record
 
-__all__ = ["Summary", "Watcher", "survey", "to_run", "walk"]
+__all__ = ["Observer", "Summary", "survey", "to_run", "walk"]
 
 POLL = 1.0
 """seconds between looks at what other drivers do and whether a stop was asked for"""
-
-
-@dataclass
-class Summary:
-    """What a walk did. Cells: ok (made now), cached, failed, skipped; stages of each kind: run and cached.
-
-    What another driver made meanwhile counts as cached. Cells that a stop left undone are in ``total`` alone.
-    """
-
-    cells: dict[str, int]
-    stages: dict[str, dict[str, int]]
-    failures: list[tuple[Stage, str]] = field(default_factory=list)
-    """(the stage that failed, why), not the cells behind it"""
 
 
 def walk(
@@ -46,7 +34,7 @@ def walk(
     store: Store,
     missing: dict[str, Stage],
     backend: Backend,
-    watcher: Watcher,
+    observer: Observer,
     policy: Policy | None = None,
     stop: Stop | None = None,
 ) -> Summary:
@@ -55,14 +43,20 @@ def walk(
     A stage that fails fails the cells that rest on it, on record, and nothing else. When ``stop`` is asked for, nothing
     more is started and what is under way is waited for. On an exception the backend is closed.
     """
-    claims = Claims(store)
+    claims, stop = Claims(store), stop or Stop()
+    walked = _Walk(plan, store, missing, backend, observer, policy or Policy(), stop, claims)
+    broken: BaseException | None = None
     try:
-        return _Walk(plan, store, missing, backend, watcher, policy or Policy(), stop or Stop(), claims).run()
-    except BaseException:
+        walked.run()
+    except BaseException as error:
+        broken = error
         backend.close()
         raise
     finally:
         claims.close()
+        summary = walked.summary(broken)
+        observer.end(summary)
+    return summary
 
 
 class _Walk:
@@ -72,12 +66,12 @@ class _Walk:
         store: Store,
         missing: dict[str, Stage],
         backend: Backend,
-        watcher: Watcher,
+        observer: Observer,
         policy: Policy,
         stop: Stop,
         claims: Claims,
     ) -> None:
-        self.plan, self.store, self.backend, self.watcher = plan, store, backend, watcher
+        self.plan, self.store, self.backend, self.observer = plan, store, backend, observer
         self.policy, self.stop, self.claims = policy, stop, claims
         self.queue = Queue(missing.values())
         self.planned = set(missing)
@@ -96,9 +90,9 @@ class _Walk:
         self.skipped = {key for key, stage in plan.stages.items() if "skipped" in stage.task}
         self.failures: list[tuple[Stage, str]] = []
 
-    def run(self) -> Summary:
+    def run(self) -> None:
         waiting = [stage for key, stage in self.plan.stages.items() if key in self.queue]
-        self.watcher.begin(waiting)
+        self.observer.begin(waiting)
         self.stop.tell = self._say_what_is_waited_for
         for stage in waiting:
             if "skipped" in stage.task:
@@ -114,7 +108,6 @@ class _Walk:
             elif not self.stop.asked and (self.queue or self.elsewhere):
                 time.sleep(POLL)
             self._ask_again()
-        return self._summary()
 
     def _goes_on(self) -> bool:
         return bool(self.under_way) or (bool(self.queue or self.elsewhere) and not self.stop.asked)
@@ -142,7 +135,7 @@ class _Walk:
         earlier = tuple(self.earlier[stage.key])
         job = Job(stage, Attempt(number=len(earlier) + 1, earlier=earlier), self.policy.limit(stage))
         self.under_way[stage.key] = job
-        self.watcher.started(stage)
+        self.observer.started(stage)
         self.backend.submit(job)
 
     def _refused(self, stage: Stage) -> bool:
@@ -153,7 +146,7 @@ class _Walk:
         return why is not None
 
     def _made_elsewhere(self, stage: Stage) -> None:
-        self.watcher.finished(stage, StageResult("ok", "made by another run on this store"))
+        self.observer.finished(stage, StageResult("ok", "made by another run on this store"))
         self.planned.discard(stage.key)
         self.queue.done(stage.key)
 
@@ -176,7 +169,7 @@ class _Walk:
                 if self.stop.asked:
                     return  # undone, as what was never started
                 tries = f"attempt {job.attempt.number} of {self.policy.retries + 1}"
-                self.watcher.say(f"{stage.kind} {stage.label}: {tries}: {result.reason}; it is tried again")
+                self.observer.say(f"{stage.kind} {stage.label}: {tries}: {result.reason}; it is tried again")
                 self.queue.add(stage, first=True)
                 return
         tried = job.attempt.about(stage.key)
@@ -185,7 +178,7 @@ class _Walk:
     def _mend(self, stage: Stage, damage: CorruptArtifact) -> None:
         """Let the damaged parent that ``stage`` met be made again, then ``stage``."""
         self.mended.add(stage.key)
-        if is_damaged(self.store, damage, self.watcher) and damage.key not in self.under_way:
+        if is_damaged(self.store, damage, self.observer) and damage.key not in self.under_way:
             if damage.key not in self.queue:
                 self.queue.add(self.plan.stages[damage.key])
             self.planned.add(damage.key)
@@ -203,12 +196,13 @@ class _Walk:
         }
 
     def _finish(self, stage: Stage, result: StageResult, tried: dict[str, Any]) -> None:
-        self.watcher.finished(stage, result)
+        self.observer.finished(stage, result)
         if result.outcome == "ok":
             self.ran[stage.kind] += 1
             self.ok.add(stage.key)
             self.queue.done(stage.key)
             self.claims.release(stage.key)
+            self._tell_of(stage, result.record)
             return
         if result.outcome != "skipped":
             self.failures.append((stage, result.reason))
@@ -220,20 +214,35 @@ class _Walk:
                 self._keep(failed_record(broken, result.outcome, reason, tried))
             self.claims.release(broken.key)
 
-    def _keep(self, record: Any) -> None:
+    def _keep(self, record: Record) -> None:
         try:
             self.store.write_record(record)
         except (OSError, BenchError) as error:  # a full disk, perhaps the very reason of the failure: the others go on
-            self.watcher.say(f"the failure of {record.cell} could not be written to the store: {error}")
+            self.observer.say(f"the failure of {record.cell} could not be written to the store: {error}")
+        else:
+            self.observer.record(record)
+
+    def _tell_of(self, stage: Stage, name: str) -> None:
+        """Tell of the record in the file ``name`` that ``stage`` has written; of no record where there is no name."""
+        if not (name and self.observer.wants_records):
+            return
+        try:
+            record = self.store.record(name, self.observer.say)
+        except (OSError, BenchError) as error:  # a store elsewhere that does not answer: the study needs no record yet
+            self.observer.say(f"the record of {stage.label} could not be read back for its watchers: {error}")
+        else:
+            if record:
+                self.observer.record(record)
 
     def _say_what_is_waited_for(self) -> None:
         names = ", ".join(f"{job.stage.kind} {job.stage.label}" for job in self.under_way.values())
-        self.watcher.say(
+        self.observer.say(
             f"stopping: nothing more is started, {len(self.under_way)} under way are waited for ({names or 'none'}). "
             "Once more stops at once; what is finished is kept, and the same command goes on from there."
         )
 
-    def _summary(self) -> Summary:
+    def summary(self, broken: BaseException | None) -> Summary:
+        """What came of it until its end, or until the exception that ended it."""
         cells: Counter[str] = Counter()
         for key in self.plan.cells.values():
             undone = "undone" if key in self.planned else "cached"
@@ -244,4 +253,6 @@ class _Walk:
             cells={"total": len(self.plan.cells), **{k: cells[k] for k in ("ok", "failed", "cached", "skipped")}},
             stages={kind: {"run": self.ran[kind], "cached": counts[kind] - asked[kind]} for kind in STAGE_KINDS},
             failures=self.failures,
+            stopped=self.stop.asked or isinstance(broken, KeyboardInterrupt),
+            error=f"{type(broken).__name__}: {broken}".removesuffix(": ") if broken else "",
         )

@@ -1,4 +1,4 @@
-"""What can be named: methods, datasets, archs (networks), protocols, objectives and guidances.
+"""What can be named: methods, datasets, archs (networks), protocols, objectives, guidances and watchers.
 
 Installed packages register them as Python entry points, a file in progress with the decorator ``register`` (see
 ``plugins``). The built-in parts use the same door as anybody else's. Listing entry points reads metadata and source
@@ -23,11 +23,11 @@ from ddbench.plugins.source import parse
 
 T = TypeVar("T")
 
-Kind = Literal["method", "dataset", "arch", "protocol", "objective", "guidance"]
+Kind = Literal["method", "dataset", "arch", "protocol", "objective", "guidance", "watcher"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 """entry-point group of a kind: ``bench.<kind>s``"""
 
-CLASSES: tuple[Kind, ...] = ("dataset", "objective", "guidance")
+CLASSES: tuple[Kind, ...] = ("dataset", "objective", "guidance", "watcher")
 """kinds of which the class is registered; of the others it is an instance"""
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9_.@+-]*"
@@ -173,6 +173,12 @@ def entries(kind: Kind) -> dict[str, Entry]:
         if other != entry:
             raise _clash(other, entry)
     return dict(sorted(found.items()))
+
+
+def registered_name(kind: Kind, cls: type) -> str:
+    """The name that a class is registered under, found without importing anything; its own where there is none."""
+    address = f"{cls.__module__}:{cls.__qualname__}"
+    return next((entry.name for entry in entries(kind).values() if entry.reference == address), cls.__name__)
 
 
 def distribution_of(module: str) -> str:

@@ -52,7 +52,8 @@ if TYPE_CHECKING:
 class StageResult:
     """How one stage went. ``corrupt`` is (kind, key, reason) of a parent that must be made again first.
 
-    ``lost`` says that the place where it ran went away: no fault of the stage as far as anyone can tell.
+    ``lost`` says that the place where it ran went away: no fault of the stage as far as anyone can tell. ``record`` is
+    the name of the record that it wrote to the store, if it wrote one.
     """
 
     outcome: Outcome
@@ -61,6 +62,7 @@ class StageResult:
     corrupt: tuple[Any, ...] | None = None
     traceback: str = ""
     lost: bool = False
+    record: str = ""
 
 
 def run_stage(stage: Stage, root: str, trial: Attempt | None = None) -> StageResult:
@@ -77,8 +79,8 @@ def run_stage(stage: Stage, root: str, trial: Attempt | None = None) -> StageRes
         # The log begins, and with it the time that the stage may take, when torch has been imported.
         with _environment(stage), attempt.under_way(store.root, stage.key, trial or Attempt(), title):
             _check_gpu(stage)
-            run(stage, store)
-        result = StageResult("ok")
+            written = run(stage, store)
+        result = StageResult("ok", record=written or "")
     except CorruptArtifact as error:
         result = StageResult("failed", reason=str(error), corrupt=error.args)
     except (Exception, SystemExit) as error:
@@ -140,7 +142,7 @@ def keep_external(store: Store, stage: Stage, made: LabeledImages, dataset: Data
     _write_set(store, stage, made, Cost())
 
 
-def _evaluate(stage: Stage, store: Store) -> None:
+def _evaluate(stage: Stage, store: Store) -> str:
     import numpy as np
 
     task = stage.task
@@ -160,7 +162,7 @@ def _evaluate(stage: Stage, store: Store) -> None:
         network = build(plain(task["network"]), stage.addresses)
         evaluation = build(plain(task["protocol"]), stage.addresses).evaluate(trained_on, judged, network, context)
     _check_evaluation(evaluation, len(judged))
-    store.write_record(
+    return store.write_record(
         Record(
             key=stage.key,
             cell=cell,

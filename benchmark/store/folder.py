@@ -185,10 +185,11 @@ class Store(Workspace):
         """Whether the copy here of a file that was kept was replaced, because it was not what is kept elsewhere."""
         return False
 
-    def write_record(self, record: Record) -> None:
-        """Add one attempt at a cell. Never replaces another."""
+    def write_record(self, record: Record) -> str:
+        """Add one attempt at a cell, and return the name that ``record`` reads it by. Never replaces another."""
         name = f"{record.key}.{record.outcome}.{uuid.uuid4().hex[:12]}.json"
         self.keep("records", name, json.dumps(record.to_json()).encode())
+        return name
 
     def done(self) -> set[str]:
         """Keys of the cells with an attempt that succeeded. Reads names only."""

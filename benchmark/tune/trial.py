@@ -9,11 +9,11 @@ from typing import Any, get_args
 
 from ddbench.errors import CorruptArtifact
 from ddbench.execute.inline import Inline
+from ddbench.execute.observer import Observer
 from ddbench.execute.policy import Policy
 from ddbench.execute.schedule import to_run, walk
 from ddbench.plan.graph import Plan, Stage
 from ddbench.plan.shards import part_of
-from ddbench.stages.run import StageResult
 from ddbench.store.folder import Store
 from ddbench.store.opening import store_at
 from ddbench.types import Cell, PreparationStage, Record
@@ -74,8 +74,8 @@ def run_round(trial: Trial, number: int, store: str, policy: Policy) -> float:
     """
     opened = store_at(store)
     part = part_of(trial.plan, trial.rounds[number])
-    watcher = _Silent()
-    summary = walk(part, opened, to_run(part, opened, watcher), Inline(store), watcher, policy)
+    silent = Observer()
+    summary = walk(part, opened, to_run(part, opened, silent), Inline(store), silent, policy)
     if summary.cells["failed"]:
         stage, why = summary.failures[0]
         raise TrialFailed(f"{stage.kind} {stage.label}: {why}")
@@ -111,15 +111,3 @@ def judged(trial: Trial, rounds: int, store: Store) -> list[tuple[Cell, Record]]
 def top1(records: Sequence[Record]) -> float:
     """What a search maximises: mean top-1 at the last epoch, a fraction."""
     return statistics.fmean(record.last for record in records)
-
-
-class _Silent:
-    """A watcher for a process that nobody watches; failures travel in the walk's summary."""
-
-    def begin(self, to_run: list[Stage]) -> None: ...
-
-    def started(self, stage: Stage) -> None: ...
-
-    def finished(self, stage: Stage, result: StageResult) -> None: ...
-
-    def say(self, message: str) -> None: ...

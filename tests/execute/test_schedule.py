@@ -10,7 +10,6 @@ from ddbench.config.schema import load_config
 from ddbench.config.study import resolve
 from ddbench.execute import claims
 from ddbench.execute import schedule as walking
-from ddbench.execute.backend import Backend
 from ddbench.execute.interrupt import Stop
 from ddbench.execute.policy import Policy
 from ddbench.execute.schedule import to_run
@@ -20,68 +19,8 @@ from ddbench.stages.run import StageResult
 from ddbench.store.folder import Store
 from ddbench.store.leases import Leases
 from ddbench.store.opening import open_store
-from ddbench.types import Cell, Record
-
-
-class Pretend(Backend):
-    """Writes what a stage would leave behind; ``outcomes`` makes chosen labels end otherwise."""
-
-    def __init__(self, store, slots=2, outcomes=None, last_first=False, refused=None):
-        self.refused = refused or {}
-        self.store, self.slots, self.outcomes, self.last_first = store, slots, dict(outcomes or {}), last_first
-        self.queue, self.order, self.jobs = [], [], []
-
-    def refuses(self, stage):
-        return self.refused.get(stage.label)
-
-    def fits(self, stage):
-        return len(self.queue) < self.slots
-
-    def submit(self, job):
-        stage = job.stage
-        for parent in stage.parents:
-            assert any(self.store.has(kind, parent) for kind in ("prior", "fit", "distill")), (
-                "started before its parent"
-            )
-        self.queue.append(stage)
-        self.order.append(stage)
-        self.jobs.append(job)
-
-    def wait(self, seconds):
-        stage = self.queue.pop(-1 if self.last_first else 0)
-        result = self.outcomes.pop(stage.label, StageResult("ok"))
-        if isinstance(result, list):
-            result, *rest = result
-            if rest:
-                self.outcomes[stage.label] = rest
-        if result.outcome == "ok" and stage.kind == "evaluate":
-            self.store.write_record(
-                Record(key=stage.key, cell=Cell(**stage.task["cell"]), outcome="ok", curve=((1, 0.5),))
-            )
-        elif result.outcome == "ok":
-            self.store.write(stage.kind, stage.key, lambda f: (f / "x").write_bytes(b"x"), {})
-        return stage, result
-
-    def close(self): ...
-
-
-def walk(plan, store, backend, watcher):
-    return walk_missing(plan, store, to_run(plan, store, watcher), backend, watcher)
-
-
-class Quiet:
-    def __init__(self):
-        self.said, self.ended = [], []
-
-    def begin(self, to_run): ...
-
-    def started(self, stage): ...
-
-    def finished(self, stage, result):
-        self.ended.append((stage.label, result.outcome))
-
-    def say(self, message):
-        self.said.append(message)
+from ddbench.types import Record
+from tests.support.pretend import Pretend, Quiet, walk
 
 
 @pytest.fixture
@@ -154,10 +93,10 @@ def test_an_artifact_found_truncated_is_set_aside_and_made_again(plan, store):
     (store.folder("distill", damaged.key) / "x").write_bytes(b"")
     assert list(to_run(plan, store)) == [damaged.key]
     assert store.folder("distill", damaged.key).exists(), "a look does not touch"
-    backend, watcher = Pretend(store), Quiet()
-    walk(plan, store, backend, watcher)
+    backend, observer = Pretend(store), Quiet()
+    walk(plan, store, backend, observer)
     assert [s.key for s in backend.order] == [damaged.key]
-    assert "set aside" in watcher.said[0]
+    assert "set aside" in observer.said[0]
     assert store.has("distill", damaged.key)
 
 
@@ -191,11 +130,11 @@ class Damaging(Pretend):
 def test_damage_that_several_stages_meet_makes_their_parent_again_once(plan, store, slots):
     fit = next(s for s in plan.stages.values() if s.kind == "fit")
     children = [s.label for s in plan.stages.values() if s.kind == "distill" and fit.key in s.parents]
-    backend, watcher = Damaging(store, fit, children[:3], slots=slots), Quiet()
-    summary = walk(plan, store, backend, watcher)
+    backend, observer = Damaging(store, fit, children[:3], slots=slots), Quiet()
+    summary = walk(plan, store, backend, observer)
     assert len(labels(backend.order, "fit")) == 2
-    assert [m for m in watcher.said if "set aside" in m] == watcher.said
-    assert len(watcher.said) == 1
+    assert [m for m in observer.said if "set aside" in m] == observer.said
+    assert len(observer.said) == 1
     assert summary.cells == {"total": 6, "ok": 6, "failed": 0, "cached": 0, "skipped": 0}
 
 
@@ -236,14 +175,14 @@ LOST = StageResult("failed", "the worker was lost", lost=True)
 
 def test_a_lost_worker_is_replaced_and_its_attempts_are_known_to_the_last(plan, store):
     backend = Pretend(store, outcomes={"digits/rsm/fit": [LOST, LOST]})
-    watcher = Quiet()
-    summary = walk(plan, store, backend, watcher)
+    observer = Quiet()
+    summary = walk(plan, store, backend, observer)
     assert summary.cells["ok"] == 6
     tries = [job.attempt for job in backend.jobs if job.stage.kind == "fit"]
     assert [attempt.number for attempt in tries] == [1, 2, 3]
     assert [e["why"] for e in tries[-1].earlier] == ["the worker was lost"] * 2
     assert len({attempt.id for attempt in tries}) == 3
-    assert "attempt 1 of 3" in watcher.said[0]
+    assert "attempt 1 of 3" in observer.said[0]
     assert not [r for r in store.records() if r.outcome != "ok"]
 
 
@@ -273,12 +212,12 @@ def test_after_a_stop_what_is_under_way_is_waited_for_and_nothing_more_is_starte
                 stop.tell()
             return super().wait(seconds)
 
-    backend, watcher = Stopping(store), Quiet()
-    summary = walk_missing(plan, store, to_run(plan, store), backend, watcher, stop=stop)
+    backend, observer = Stopping(store), Quiet()
+    summary = walk_missing(plan, store, to_run(plan, store), backend, observer, stop=stop)
     assert len(backend.order) == 4
     assert backend.queue == []
     assert summary.cells == {"total": 6, "ok": 0, "failed": 0, "cached": 0, "skipped": 0}
-    assert "under way are waited for" in watcher.said[0]
+    assert "under way are waited for" in observer.said[0]
     assert walk(plan, store, Pretend(store), Quiet()).cells["ok"] == 6
 
 
@@ -350,10 +289,10 @@ def test_a_failure_that_cannot_be_written_is_told_and_the_others_go_on(plan, sto
         write(self, record)
 
     monkeypatch.setattr(Store, "write_record", full)
-    watcher = Quiet()
+    observer = Quiet()
     backend = Pretend(store, outcomes={"digits/rsm/fit": StageResult("failed", "x")})
-    assert walk(plan, store, backend, watcher).cells["failed"] == 4
-    assert len([m for m in watcher.said if "No space left" in m]) == 4
+    assert walk(plan, store, backend, observer).cells["failed"] == 4
+    assert len([m for m in observer.said if "No space left" in m]) == 4
 
 
 def test_a_skipped_cell_is_on_record_once_and_no_failure(plan, store):

@@ -27,10 +27,10 @@ def folder(tmp_path_factory):
 def test_every_generated_test_passes(folder):
     done = subprocess.run([sys.executable, "-m", "pytest", "-q", str(folder)], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
-    assert "9 passed" in done.stdout
+    assert "11 passed" in done.stdout
 
 
-@pytest.mark.parametrize("kind", get_args(Kind))
+@pytest.mark.parametrize("kind", [kind for kind in get_args(Kind) if kind != "watcher"])
 def test_the_check_that_its_page_names_passes_as_generated(folder, kind, plugin):  # noqa: F811
     (command,) = [line for line in (folder / f"my_{kind}.md").read_text().splitlines() if "bench check" in line]
     assert f"my_{kind}" in command.partition("--plugin")[2].partition(".py")[2]
@@ -48,6 +48,18 @@ def test_a_generated_dataset_and_network_run_in_a_study(folder, kind, option, tm
     assert done.returncode == 0, done.stderr
     assert f"my_{kind}" in done.stdout
     sys.modules.pop(path.stem)
+
+
+def test_the_command_that_the_page_of_a_watcher_names_tells_it_of_the_run(folder, tmp_path, plugin):  # noqa: F811
+    (command,) = [line for line in (folder / "my_watcher.md").read_text().splitlines() if "bench run" in line]
+    with contextlib.chdir(folder):
+        done = invoke(*shlex.split(command)[1:], *QUICK[2:], "--executor", "inline", "--store", tmp_path / "store")
+    assert done.returncode == 0, done.stderr
+    first, record, last = (folder / "my_watcher.txt").read_text().splitlines()
+    assert first.startswith("digits: 1 cells")
+    assert record.startswith("digits/random/ipc1/seed0/")
+    assert last == "ok: 1 cells made, 0 failed"
+    sys.modules.pop("my_watcher")
 
 
 @pytest.mark.parametrize("name", ["My-Method", "class", "1st", "a b"])

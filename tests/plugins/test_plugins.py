@@ -182,7 +182,7 @@ def test_a_missing_file_is_said(tmp_path):
     assert "there is no plug-in file" in done.stderr
 
 
-KINDS = ("method", "arch", "dataset", "protocol", "objective", "guidance")
+KINDS = ("method", "arch", "dataset", "protocol", "objective", "guidance", "watcher")
 
 
 @pytest.fixture

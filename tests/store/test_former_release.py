@@ -37,14 +37,20 @@ def test_its_tables_say_what_they_said(former):
 def test_its_frames_and_report_are_made(former, tmp_path):
     results = ddbench.load(former)
     frame = results.frame()
-    assert dict(zip(frame["method"], frame["last"].round(3), strict=True)) == {"full": 0.989, "random": 0.707, "cgs": 0.639}
+    assert dict(zip(frame["method"], frame["last"].round(3), strict=True)) == {
+        "full": 0.989,
+        "random": 0.707,
+        "cgs": 0.639,
+    }
     assert (frame["outcome"] == "ok").all()
     assert len(results.frame("curves")) == 30
     assert list(results.frame("sets")["images"]) == [10, 10]
     assert "cgs" in results.report(tmp_path / "report.html").read_text()
 
 
-@pytest.mark.parametrize("command", [["export", "--out", "OUT"], ["shift", "--space", "pixels", "--executor", "inline"]])
+@pytest.mark.parametrize(
+    "command", [["export", "--out", "OUT"], ["shift", "--space", "pixels", "--executor", "inline"]]
+)
 def test_what_needs_its_manifests_says_in_a_line_what_to_do(former, tmp_path, command):
     done = invoke(*(str(tmp_path / "out") if word == "OUT" else word for word in command), "--store", former)
     assert done.returncode == 1

@@ -14,7 +14,7 @@ from typing import Literal, get_args
 from ddbench.errors import BenchError
 from ddbench.plugins import registry
 
-Kind = Literal["method", "objective", "guidance", "dataset", "network"]
+Kind = Literal["method", "objective", "guidance", "dataset", "network", "watcher"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 METHODS: dict[Kind, str] = {
@@ -24,7 +24,7 @@ METHODS: dict[Kind, str] = {
     "dataset": "random",
     "network": "herding[network=$name]",
 }
-"""a method that uses the plug-in"""
+"""a method that uses the plug-in; a watcher is used by none"""
 
 COMPARE: dict[Kind, str] = {
     "method": "--methods random,$name",
@@ -32,6 +32,7 @@ COMPARE: dict[Kind, str] = {
     "guidance": "--methods 'dit,dit[guidance=$name]'",
     "dataset": "--methods random --datasets $name",
     "network": "--methods random --archs $name",
+    "watcher": "--watcher $name --methods random",
 }
 """options of the study that shows what the plug-in does"""
 
@@ -54,7 +55,11 @@ def write_plugin(kind: Kind, name: str, folder: Path) -> list[Path]:
         "command": command,
         "check": check,
     }
-    templates = {f"{name}.py": f"{kind}.txt", f"test_{name}.py": f"test_{_tested(kind)}.txt", f"{name}.md": "page.txt"}
+    templates = {
+        f"{name}.py": f"{kind}.txt",
+        f"test_{name}.py": f"test_{_tested(kind)}.txt",
+        f"{name}.md": f"{_page(kind)}.txt",
+    }
     there = [folder / file for file in templates if (folder / file).exists()]
     if there:
         raise BenchError(f"{there[0]} exists already. Choose another name, or another folder with --out.")
@@ -69,17 +74,23 @@ def write_plugin(kind: Kind, name: str, folder: Path) -> list[Path]:
 
 
 def usage(kind: Kind, name: str) -> tuple[str, str]:
-    """The command that checks the plug-in, and one that compares it."""
+    """The command that checks the plug-in, and one that shows it at work."""
     where = f" --set 'grid.datasets=[{name}]'" if kind == "dataset" else ""
     check = f"bench check --plugin {name}.py{where} {shlex.quote(used_by(kind, name))}"
+    if kind == "watcher":  # it has no result that could be checked; its test runs it
+        check = f"python -m pytest test_{name}.py"
     return check, f"bench run --plugin {name}.py {Template(COMPARE[kind]).substitute(name=name)} --ipc 1"
 
 
 def used_by(kind: Kind, name: str) -> str:
-    """The method that uses a part."""
-    return Template(METHODS[kind]).substitute(name=name)
+    """The method that uses a part; nothing for a watcher, which no method uses."""
+    return Template(METHODS.get(kind, "")).substitute(name=name)
 
 
 def _tested(kind: Kind) -> str:
-    """A dataset or network is tested for itself, the others as the method that they make."""
-    return kind if kind in {"dataset", "network"} else "method"
+    """A dataset, network or watcher is tested for itself, the others as the method that they make."""
+    return kind if kind in {"dataset", "network", "watcher"} else "method"
+
+
+def _page(kind: Kind) -> str:
+    return "page_watcher" if kind == "watcher" else "page"
