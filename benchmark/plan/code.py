@@ -74,8 +74,10 @@ def _loose(package: str) -> bool:
     spec = spec_of(package)
     if spec is None:
         return False
-    places = list(spec.submodule_search_locations or ()) or ([spec.origin] if spec.has_location else [])
-    return any(not _installation(Path(str(place)).parent) for place in places)
+    places = list(spec.submodule_search_locations or ())
+    if not places and spec.has_location:
+        places = [str(spec.origin)]
+    return any(not _installation(Path(place).parent) for place in places)
 
 
 @cache
