@@ -238,9 +238,8 @@ def repository(tmp_path):
 STUDY = """\
 import sys
 from ddbench.cli.main import main
-import configs, methods, results
 
-assert methods.OWNER == results.OWNER == configs.OWNER == "user"
+assert [__import__(name).OWNER for name in ("methods", "results", "configs")] == ["user"] * 3
 sys.argv = ["bench", *sys.argv[1:]]
 main()
 """
