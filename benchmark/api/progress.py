@@ -1,8 +1,12 @@
-"""Progress on stderr: a live display on a terminal, plain lines elsewhere. Failures are told as they happen."""
+"""Progress: a live display on a terminal or in a notebook, plain lines on stderr elsewhere. Failures are told as they
+happen."""
 
 from __future__ import annotations
 
+import html
+import io
 import os
+import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
@@ -22,10 +26,13 @@ from ddbench.stages.run import StageResult
 
 @contextmanager
 def make_watcher(debug: bool, how_far: Callable[[str], float | None]) -> Iterator[Watcher]:
-    """The watcher that suits stderr; ``how_far(key)`` is the share of a stage under way that is done.
+    """The watcher that suits the place; ``how_far(key)`` is the share of a stage under way that is done.
 
     It writes to a descriptor of its own: that of stderr is a stage's log while a stage runs in this process.
     """
+    if shows_html():
+        yield Notebook(debug)
+        return
     with os.fdopen(os.dup(2), "w", buffering=1) as stderr:
         console = Console(file=stderr, highlight=False)
         if not console.is_terminal:
@@ -101,6 +108,57 @@ class Lines(Watcher):
 
     def say(self, message: str) -> None:
         print(message, file=self.stream, flush=True)
+
+
+def shows_html() -> bool:
+    """Whether this runs in the kernel of a notebook."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return type(shell).__name__ == "ZMQInteractiveShell"
+
+
+class Notebook(Watcher):
+    """One output of the cell, replaced as stages end; failures are lines of it and stay.
+
+    A notebook's own streams cannot be written to while a stage runs in this process: they are that stage's log then.
+    """
+
+    def __init__(self, debug: bool) -> None:
+        self.lines = Lines(debug, io.StringIO())
+        self.said: list[str] = []
+        self.handle: Any = None
+
+    def begin(self, to_run: list[Stage]) -> None:
+        self.lines.begin(to_run)
+        self._show()
+
+    def started(self, stage: Stage) -> None:
+        self.lines.started(stage)
+
+    def finished(self, stage: Stage, result: StageResult) -> None:
+        self.lines.finished(stage, result)
+        if result.outcome != "ok":
+            self.said.append(self._last())
+        self._show()
+
+    def say(self, message: str) -> None:
+        self.said.append(message)
+        self._show()
+
+    def _last(self) -> str:
+        written = self.lines.stream.getvalue()  # type: ignore[attr-defined]
+        return (written.splitlines() or [""])[-1]
+
+    def _show(self) -> None:
+        from IPython.display import HTML, DisplayHandle
+
+        text = "\n".join(filter(None, [*self.said, self._last()]))
+        output = HTML(f"<pre>{html.escape(text)}</pre>")
+        if self.handle is None:
+            self.handle = DisplayHandle()
+            self.handle.display(output)
+        else:
+            self.handle.update(output)
 
 
 class Display(Watcher):

@@ -6,17 +6,40 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ddbench.api.captions import facts_of
+from ddbench.api.sets import facts_of_sets
 from ddbench.errors import BenchError, CorruptArtifact
+from ddbench.results.statistics import Select
 
 if TYPE_CHECKING:
-    from ddbench.api.stores import Several
+    from ddbench.api.stores import Stores
     from ddbench.results.report.content import Gallery, Run, Search, Space
     from ddbench.results.shift import ShiftBlock
-    from ddbench.store.folder import Store
     from ddbench.types import Cell, LabeledImages, Record
 
 
-def runs(stores: Several) -> list[Run]:
+def report_page(stores: Stores, cells: Mapping[Cell, str], records: Sequence[Record], which: Select) -> str:
+    """A study as one HTML page that loads nothing. The same records give the same bytes."""
+    from ddbench.results.report.content import Material
+    from ddbench.results.report.page import render
+
+    shift, notes = shift_blocks(stores)
+    material = Material(
+        wanted=cells,
+        records=records,
+        runs=runs(stores),
+        galleries=galleries(stores, cells, records),
+        shift=shift,
+        searches=searches(stores),
+        notes=notes,
+        select=which,
+        facts=facts_of(records),
+        made=facts_of_sets(stores, records),
+    )
+    return render(material)
+
+
+def runs(stores: Stores) -> list[Run]:
     """The studies that were asked for, each once, by its latest run."""
     from ddbench.results.report.content import Run
 
@@ -29,7 +52,7 @@ def runs(stores: Several) -> list[Run]:
     return list(found.values())
 
 
-def galleries(stores: Several, cells: Mapping[Cell, str], records: Sequence[Record]) -> list[Gallery]:
+def galleries(stores: Stores, cells: Mapping[Cell, str], records: Sequence[Record]) -> list[Gallery]:
     """The distilled sets of ``cells`` by dataset and ipc, all of the seed that most methods have, with real images.
 
     The features to look at them in may come from any of the ``records``.
@@ -42,7 +65,7 @@ def galleries(stores: Several, cells: Mapping[Cell, str], records: Sequence[Reco
     for cell, key in cells.items():
         record = by_key.get(key)
         parents = record.config["evaluate"]["parents"] if record else []
-        if record and parents and _holding(stores, "distill", parents[0]):
+        if record and parents and stores.holding("distill", parents[0]):
             split = cell.split.rpartition("/")[0]
             judged = found.setdefault((cell.dataset, split, cell.ipc), {}).setdefault(cell.seed, {})
             judged.setdefault(cell.method, record)
@@ -54,7 +77,7 @@ def galleries(stores: Several, cells: Mapping[Cell, str], records: Sequence[Reco
         notes: list[str] = []
         for method, record in seeds[seed].items():
             key = record.config["evaluate"]["parents"][0]
-            store = _holding(stores, "distill", key)
+            store = stores.holding("distill", key)
             try:
                 assert store
                 sets[method] = load_distilled(store, key)
@@ -75,9 +98,9 @@ def galleries(stores: Several, cells: Mapping[Cell, str], records: Sequence[Reco
     return made
 
 
-def shift_blocks(stores: Several) -> tuple[list[ShiftBlock], list[str]]:
+def shift_blocks(stores: Stores) -> tuple[list[ShiftBlock], list[str]]:
     """What `bench shift` has measured, in the spaces that have anything, and notes on what it has not."""
-    from ddbench.cli.shift import SPACES, load_shift
+    from ddbench.api.shift import SPACES, load_shift
     from ddbench.results.shift import shift_blocks as blocks
 
     found: list[ShiftBlock] = []
@@ -99,7 +122,7 @@ def shift_blocks(stores: Several) -> tuple[list[ShiftBlock], list[str]]:
     return found, notes
 
 
-def searches(stores: Several) -> list[Search]:
+def searches(stores: Stores) -> list[Search]:
     """The searches of hyper-parameters that the stores hold."""
     from ddbench.tune.record import FOLDER, find
 
@@ -118,7 +141,7 @@ def _search(tune: Any) -> Search:
 
     from PIL import Image
 
-    from ddbench.cli.sensitivity import settings
+    from ddbench.api.sensitivity import settings
     from ddbench.results.report.content import Search
     from ddbench.results.sensitivity import Parameter, draw
     from ddbench.results.tables.text import percent
@@ -148,7 +171,7 @@ def _search(tune: Any) -> Search:
     return Search(f"{tune.method} on {tune.study}", about, header, tuple(rows), drawn, width)
 
 
-def _real(stores: Several, name: str, record: Record) -> tuple[LabeledImages | None, tuple[str, ...]]:
+def _real(stores: Stores, name: str, record: Record) -> tuple[LabeledImages | None, tuple[str, ...]]:
     """The train split that a record's set was made of; None, and why, where it cannot be read here."""
     from ddbench.stages.inputs import dataset_at
 
@@ -165,7 +188,7 @@ def _real(stores: Several, name: str, record: Record) -> tuple[LabeledImages | N
         if dataset.fingerprint("train") != described["fingerprint"]:
             raise BenchError("its data are not those that the sets were made of")
         key = record.config["evaluate"]["parents"][0]
-        holder = _holding(stores, "distill", key)
+        holder = stores.holding("distill", key)
         return dataset.load("train", holder.cache if holder else None), ()
     except Exception as error:  # a plug-in that is not here, a folder that has moved: the report does without
         problem = " ".join(str(error).split())
@@ -180,7 +203,7 @@ def _of_the_same_data(one: Record, records: Sequence[Record]) -> list[Record]:
     return sorted(found, key=lambda record: (record.cell.seed, record.cell, record.key))
 
 
-def _space(stores: Several, records: Sequence[Record]) -> Space | None:
+def _space(stores: Stores, records: Sequence[Record]) -> Space | None:
     """A trained feature extractor that a method made for the dataset, if there is one."""
     from ddbench.config.values import build, plain
     from ddbench.results.report.content import Space
@@ -189,7 +212,7 @@ def _space(stores: Several, records: Sequence[Record]) -> Space | None:
     for record in records:
         distill = record.config.get("distill", {})
         described = [d for d in distill.get("state", []) if "embed" in record.config]
-        if len(described) != 1 or not (store := _holding(stores, "embed", distill["chain"][0])):
+        if len(described) != 1 or not (store := stores.holding("embed", distill["chain"][0])):
             continue
         try:
             addresses, embedder = record.run.get("addresses", {}), plain(described[0])
@@ -203,8 +226,3 @@ def _space(stores: Several, records: Sequence[Record]) -> Space | None:
         except Exception as error:  # a plug-in's or a damaged one: the pixels do
             stores.say(f"the features of {record.cell.dataset} cannot be read: {' '.join(str(error).split())}")
     return None
-
-
-def _holding(stores: Several, kind: str, key: str) -> Store | None:
-    """The first store with an artifact."""
-    return next((store for store in stores.members if store.there(kind, key)), None)

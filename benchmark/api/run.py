@@ -1,104 +1,114 @@
-"""Carrying out a plan in a store, and saying how it went: what ``run`` and ``evaluate`` share."""
+"""Carrying out a plan on a store: what ``run``, ``evaluate`` and ``shift`` share."""
 
 from __future__ import annotations
 
-import json
 import os
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Literal, get_args
 
-from ddbench.errors import BenchError
-
-if TYPE_CHECKING:
-    from ddbench.config.schema import Config
-    from ddbench.execute.backend import Backend
-    from ddbench.execute.demand import Demand
-    from ddbench.execute.schedule import Summary
-    from ddbench.plan.graph import Plan
-    from ddbench.store.folder import Store
+from ddbench.api.progress import make_watcher
+from ddbench.api.stores import Say, say_on_stderr
+from ddbench.config.schema import Config
+from ddbench.errors import BenchError, unknown
+from ddbench.execute.backend import Backend
+from ddbench.execute.demand import Demand, recorded_peaks
+from ddbench.execute.interrupt import stop_on_signals
+from ddbench.execute.missing import survey
+from ddbench.execute.policy import Policy
+from ddbench.execute.schedule import Summary, walk
+from ddbench.execute.watcher import Watcher
+from ddbench.plan.graph import Plan, Stage
+from ddbench.store.folder import Store
+from ddbench.store.opening import open_store
+from ddbench.types import Record
 
 RAY_PAYS_FROM = 8
 """stages; starting Ray and a torch in each worker takes about ten seconds"""
 
+Executor = Literal["auto", "inline", "ray"]
+EXECUTORS: tuple[Executor, ...] = get_args(Executor)
 
-def execute(
-    configuration: Config,
+
+@dataclass(frozen=True)
+class Execution:
+    """How stages are carried out; no result depends on it. Raises BenchError for what does not go together."""
+
+    executor: Executor = "auto"
+    """inline: one stage at a time in this process; ray: side by side on all cores; auto: ray where it pays"""
+    ray_address: str | None = None
+    """of a running Ray cluster, ``auto`` for that of this machine; None is a private one"""
+    tracebacks: bool = False
+    """whether a failed stage is told with its traceback"""
+
+    def __post_init__(self) -> None:
+        if self.executor not in EXECUTORS:
+            raise unknown("executor", self.executor, EXECUTORS)
+        if self.ray_address and self.executor == "inline":
+            raise BenchError("--executor inline runs in this process: leave out --ray-address, or use --executor ray.")
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a run did."""
+
+    summary: Summary
+    store: Store
+    read: Mapping[str, Record]
+    """by key, the records that were there before"""
+    pictures: Path | None
+    """folder with pictures of the distilled sets; None when there are none"""
+
+
+def run_plan(
+    config: Config,
     plan: Plan,
-    folder: Path | str,
-    executor: str,
-    as_json: bool,
-    debug: bool,
-    stdout: Any,
+    where: Path | str,
+    how: Execution,
     prepare: Callable[[Store], None] = lambda _: None,
-    ray_address: str | None = None,
-) -> int:
-    """Run what is missing of ``plan`` in the store ``folder`` and print its table; the exit code.
+    say: Say = say_on_stderr,
+) -> Finished:
+    """Run what is missing of ``plan`` in the store ``where``, which keeps that ``config`` asked for it.
 
     ``prepare`` puts what the plan takes as given into the store. Raises KeyboardInterrupt after a stop was asked for.
     """
-    from ddbench.api.progress import make_watcher
-    from ddbench.cli.show import print_tables
-    from ddbench.cli.table import make_blocks
-    from ddbench.execute.demand import Demand, recorded_peaks
-    from ddbench.execute.interrupt import stop_on_signals
-    from ddbench.execute.policy import Policy
-    from ddbench.execute.schedule import survey, walk
-    from ddbench.results.tables import rows
-    from ddbench.store.opening import open_store
-
-    _check_device(configuration.device)
-    store = open_store(folder, create=True)
+    check_device(config.device)
+    store = open_store(where, create=True)
     store.write_run(
         {
-            "name": configuration.name,
-            "config": configuration.model_dump(mode="json"),
+            "name": config.name,
+            "config": config.model_dump(mode="json"),
             "cells": [[vars(cell), key] for cell, key in plan.cells.items()],
         }
     )
     prepare(store)
-    with make_watcher(debug, store.how_far) as watcher:
+    with make_watcher(how.tracebacks, store.how_far) as watcher:
         found = survey(plan, store, watcher)
-        missing = found.missing
-        demand = Demand(configuration.resources, recorded_peaks(store, {stage.kind for stage in missing.values()}))
-        backend = make_backend(executor, store, len(missing), demand, ray_address)
-        try:
-            with stop_on_signals() as stop:
-                summary = walk(plan, store, missing, backend, watcher, Policy.of(configuration), stop)
-        finally:
-            backend.close()
+        summary = run_stages(plan, found.missing, store, config, how, watcher)
+    return Finished(summary, store, found.done, _draw(plan, store, say))
+
+
+def run_stages(
+    plan: Plan, missing: Mapping[str, Stage], store: Store, config: Config, how: Execution, watcher: Watcher
+) -> Summary:
+    """Run the stages ``missing`` of ``plan`` with the limits, resources and retries of ``config``.
+
+    The first SIGINT or SIGTERM lets the stages under way end and raises KeyboardInterrupt then, the second at once.
+    """
+    demand = Demand(config.resources, recorded_peaks(store, {stage.kind for stage in missing.values()}))
+    backend = make_backend(how, store, len(missing), demand)
+    try:
+        with stop_on_signals() as stop:
+            summary = walk(plan, store, dict(missing), backend, watcher, Policy.of(config), stop)
+    finally:
+        backend.close()
     if stop.asked:
         raise KeyboardInterrupt
-    tables = make_blocks(store, plan.cells, "last", found.done)
-    pictures = _draw(plan, store)
-    if as_json:
-        document = {
-            "cells": summary.cells,
-            "stages": summary.stages,
-            "store": store.address,
-            "table": rows(tables),
-            "failures": [{"stage": stage.label, "kind": stage.kind, "reason": why} for stage, why in summary.failures],
-        }
-        print(json.dumps(document, indent=1), file=stdout)
-    else:
-        print_tables(tables, stdout)
-    stdout.flush()
-    _conclude(summary, store, pictures)
-    return 1 if summary.cells["failed"] else 0
+    return summary
 
 
-def _draw(plan: Plan, store: Store) -> Path | None:
-    from ddbench.api.pictures import draw
-
-    try:
-        return draw(plan, store)
-    except OSError as error:  # a full disk: the table stands without them
-        print(f"the pictures could not be drawn: {error}", file=sys.stderr)
-        return None
-
-
-def _check_device(device: str) -> None:
+def check_device(device: str) -> None:
     """Raises BenchError when the configuration asks for a GPU that is not there."""
     if device != "cuda":
         return
@@ -108,18 +118,17 @@ def _check_device(device: str) -> None:
         raise BenchError("the configuration says device: cuda and torch sees no GPU. Use --set device=cpu")
 
 
-def make_backend(
-    executor: str, store: Store, stages: int, demand: Demand | None = None, ray_address: str | None = None
-) -> Backend:
-    """The executor of that name; of ``auto``, the one that pays for so many stages. Raises BenchError."""
+def make_backend(how: Execution, store: Store, stages: int, demand: Demand | None = None) -> Backend:
+    """The executor that is asked for; of ``auto``, the one that pays for so many stages. Raises BenchError."""
+    executor = how.executor
     if store.address.startswith("memory://"):
-        if executor == "ray" or ray_address:
+        if executor == "ray" or how.ray_address:
             raise BenchError("a store in memory:// is this process's own: use --executor inline, or another --store.")
         executor = "inline"
-    if executor == "ray" or ray_address or (executor == "auto" and pays(stages)):
+    if executor == "ray" or how.ray_address or (executor == "auto" and pays(stages)):
         from ddbench.execute.on_ray import OnRay
 
-        return OnRay(store.address, demand, ray_address)
+        return OnRay(store.address, demand, how.ray_address)
     from ddbench.execute.inline import Inline
 
     return Inline(store.address, demand)
@@ -130,17 +139,11 @@ def pays(stages: int) -> bool:
     return stages >= RAY_PAYS_FROM and len(os.sched_getaffinity(0)) > 1
 
 
-def _conclude(summary: Summary, store: Store, pictures: Path | None) -> None:
-    cells = summary.cells
-    skipped = f", {cells['skipped']} skipped" if cells["skipped"] else ""
-    print(
-        f"\n{cells['total']} cells: {cells['ok']} made, {cells['cached']} already there, "
-        f"{cells['failed']} failed{skipped}. Store: {store.address}",
-        file=sys.stderr,
-    )
-    if pictures:
-        print(f"Distilled images: {pictures}", file=sys.stderr)
-    for stage, reason in summary.failures:
-        print(f"failed: {stage.kind} {stage.label}: {reason}", file=sys.stderr)
-    if summary.failures:
-        print("The same command tries the failed cells again.", file=sys.stderr)
+def _draw(plan: Plan, store: Store, say: Say) -> Path | None:
+    from ddbench.api.pictures import draw
+
+    try:
+        return draw(plan, store)
+    except OSError as error:  # a full disk: the table stands without them
+        say(f"the pictures could not be drawn: {error}")
+        return None

@@ -1,19 +1,12 @@
-"""Which cells of a store a command is about: filters by coordinate, in the order in which they are named."""
+"""Which cells of a store are meant: filters by coordinate, in the order in which values are named."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-import click
-
-from ddbench.cli.options import integers, names
 from ddbench.errors import BenchError, unknown
-
-if TYPE_CHECKING:
-    from ddbench.types import Cell
-
-F = TypeVar("F", bound=Callable[..., Any])
+from ddbench.types import Cell
 
 FILTERS = {
     "datasets": "dataset",
@@ -22,39 +15,41 @@ FILTERS = {
     "archs": "arch",
     "protocols": "protocol",
 }
-"""option -> the coordinate of a cell that it is about"""
+"""filter -> the coordinate of a cell that it is about"""
 
 
-def filter_options(command: F) -> F:
-    """Options ``--datasets``, ``--methods``, ...: what is not given is all."""
-    for option, field in reversed(FILTERS.items()):
-        help_ = "Lists take commas and repeats; what is not given is all." if option == "datasets" else None
-        both = (f"--{option}",) if option == field else (f"--{option}", f"--{field}")
-        command = click.option(*both, option, multiple=True, help=help_)(command)
-    return command
+def select(cells: Mapping[Cell, str], filters: Mapping[str, Sequence[Any] | None]) -> dict[Cell, str]:
+    """The ``cells`` (cell -> key) that the filters admit; those of the whole train split (ipc 0) whatever ``ipc`` says.
 
-
-def select(cells: Mapping[Cell, str], options: Mapping[str, Sequence[str]]) -> dict[Cell, str]:
-    """The ``cells`` (cell -> key) that the filters name; those of the whole train split (ipc 0) whatever ``ipc`` says.
-
-    Methods and the rest come in the order in which they are named. Raises BenchError for a value that no cell has,
-    and where nothing is left.
+    A filter that is None or missing admits all. Methods and the rest come in the order in which they are named.
+    Raises BenchError for an unknown filter, a value that no cell has, and where nothing is left.
     """
+    for name in filters:
+        if name not in FILTERS:
+            raise unknown("filter", name, FILTERS)
     kept = dict(cells)
-    for option, field in FILTERS.items():
-        given = options.get(option) or ()
-        values: Sequence[Any] | None = integers("--ipc", given) if field == "ipc" else names(given)
+    for name, field in FILTERS.items():
+        values = filters.get(name)
         if values is None:
             continue
         known = {getattr(cell, field) for cell in cells}
         for value in values:
             if value not in known:
                 raise unknown(field, str(value), map(str, known), where="the runs of this store")
-        wanted = [0, *values] if field == "ipc" else values
-        found = [cell for cell in kept if getattr(cell, field) in wanted]
+        admitted = [0, *values] if field == "ipc" else list(values)
+        found = [cell for cell in kept if getattr(cell, field) in admitted]
         if field != "ipc":  # tables are in the order of IPC whatever was asked for
-            found.sort(key=lambda cell: wanted.index(getattr(cell, field)))
+            found.sort(key=lambda cell: admitted.index(getattr(cell, field)))
         kept = {cell: kept[cell] for cell in found}
     if cells and not kept:
         raise BenchError("no cell passes all filters at once. `bench table` without them shows what is there.")
     return kept
+
+
+def pinned(cells: Mapping[Cell, str], coordinates: Mapping[str, Any]) -> dict[Cell, str]:
+    """The cells with these ``coordinates``. Raises BenchError for a value that no cell has."""
+    for field, value in coordinates.items():
+        known = {getattr(cell, field) for cell in cells}
+        if value not in known:
+            raise unknown(field, str(value), map(str, known), where="the runs of these stores")
+    return {cell: key for cell, key in cells.items() if all(getattr(cell, f) == v for f, v in coordinates.items())}

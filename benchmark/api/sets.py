@@ -1,33 +1,59 @@
-"""What stores know of distilled sets besides their records: how many images they have, and the memory they took."""
+"""What stores know of distilled sets besides their records: the stages behind them, how many images, which memory."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import Any
 
-if TYPE_CHECKING:
-    from ddbench.results.cost import Made
-    from ddbench.store.folder import Store
-    from ddbench.types import Record
+from ddbench.api.stores import Stores
+from ddbench.errors import CorruptArtifact
+from ddbench.results.cost import Made, set_key
+from ddbench.store.folder import Store
+from ddbench.types import Record
 
 
-def made_of(stores: Sequence[Store], records: Iterable[Record]) -> dict[str, Made]:
+def stage_keys(record: Record) -> dict[str, str]:
+    """Kind of stage -> key, of the stages behind a record, the evaluation last."""
+    distill = record.config.get("distill", {})
+    prepared = [kind for kind in record.config if kind not in ("distill", "evaluate")]
+    keys = dict(zip(prepared, distill.get("chain", []), strict=False))
+    return {**keys, "distill": set_key(record) or "", "evaluate": record.key}
+
+
+def run_of(store: Store | None, kind: str, key: str) -> dict[str, Any]:
+    """How a stage went (seconds, memory, host, provenance) by its manifest; empty where that is not there."""
+    with contextlib.suppress(CorruptArtifact, KeyError):  # what is damaged is unknown
+        if store is not None and store.there(kind, key):
+            run: dict[str, Any] = store.manifest(kind, key)["run"]
+            return run
+    return {}
+
+
+def facts_of_sets(stores: Stores, records: Iterable[Record]) -> dict[str, Made]:
     """By key, the distilled sets that ``records`` judged, of those that lie on this machine. Headers alone are read."""
-    from ddbench.errors import CorruptArtifact
-    from ddbench.results.cost import Made, set_key
-
     found: dict[str, Made] = {}
     for key in dict.fromkeys(filter(None, map(set_key, records))):
-        for store in stores:
-            if store.there("distill", key):
-                memory: dict[str, list[int]] = {"peak_memory_mib": [], "peak_gpu_mib": []}
-                with contextlib.suppress(CorruptArtifact, KeyError):  # what is damaged is unknown
-                    _memory(store, key, memory)
-                highest = {name: max(values, default=None) for name, values in memory.items()}
-                found[key] = Made(_images(store, key), highest["peak_memory_mib"], highest["peak_gpu_mib"])
-                break
+        if (store := stores.holding("distill", key)) is not None:
+            memory: dict[str, list[int]] = {"peak_memory_mib": [], "peak_gpu_mib": []}
+            with contextlib.suppress(CorruptArtifact, KeyError):
+                _memory(store, key, memory)
+            highest = {name: max(values, default=None) for name, values in memory.items()}
+            found[key] = Made(images_in(store, key), highest["peak_memory_mib"], highest["peak_gpu_mib"])
     return found
+
+
+def images_in(store: Store, key: str) -> int | None:
+    """Number of images of a distilled set, from the header of its file; None where that cannot be read."""
+    from safetensors import SafetensorError, safe_open
+
+    from ddbench.store.distilled import IMAGES_FILE
+
+    try:
+        with safe_open(store.folder("distill", key) / IMAGES_FILE, framework="np") as file:
+            return int(file.get_slice("labels").get_shape()[0])
+    except (OSError, SafetensorError):
+        return None
 
 
 def _memory(store: Store, key: str, into: dict[str, list[int]]) -> None:
@@ -41,15 +67,3 @@ def _memory(store: Store, key: str, into: dict[str, list[int]]) -> None:
         for name, values in into.items():
             if run.get(name) is not None:
                 values.append(int(run[name]))
-
-
-def _images(store: Store, key: str) -> int | None:
-    from safetensors import SafetensorError, safe_open
-
-    from ddbench.store.distilled import IMAGES_FILE
-
-    try:
-        with safe_open(store.folder("distill", key) / IMAGES_FILE, framework="np") as file:
-            return int(file.get_slice("labels").get_shape()[0])
-    except (OSError, SafetensorError):
-        return None

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import click
+
+from ddbench.cli.options import json_option, plugin_option
+
+if TYPE_CHECKING:
+    from ddbench.conformance.suite import Finding
 
 EXIT_NONCONFORMING = 3
 
 
 @click.command()
 @click.argument("method")
-@click.option("--plugin", "plugins", multiple=True, metavar="FILE", help="A Python file that registers more.")
+@plugin_option
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any key of the configuration, dotted.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+@json_option
 def check(method: str, plugins: tuple[str, ...], assignments: tuple[str, ...], as_json: bool) -> int:
     """Try METHOD on a handful of images and hold it to the rules that all methods keep.
 
@@ -21,37 +27,16 @@ def check(method: str, plugins: tuple[str, ...], assignments: tuple[str, ...], a
     what a method trains: 'herding[network=NAME]'; a dataset by --set 'grid.datasets=[NAME]'. Exit code 3 when a rule is
     broken. It takes less than a minute; slow options are made small with --set methods.NAME.FIELD=VALUE.
     """
+    from ddbench.api.check import check_method, finding_lines
     from ddbench.cli.streams import stdout_kept
-    from ddbench.config.schema import load_config
-    from ddbench.config.study import resolve
-    from ddbench.conformance.suite import Finding, run_checks
-    from ddbench.errors import BenchError
-    from ddbench.plugins.files import absolute
-
-    config = load_config("check", {"grid.methods": [method], "plugins": absolute(plugins)}, assignments)
-    if len(config.grid.methods) != 1:
-        raise BenchError(f"a check is of one method, and {method!r} is {len(config.grid.methods)}.")
-    (method,) = config.grid.methods
-    study = resolve(config)
-    for reason in study.broken():
-        raise BenchError(reason)
-    if len(study.datasets) != 1:
-        raise BenchError(f"a check is of one dataset: --set 'grid.datasets=[{next(iter(study.datasets))}]'")
-    (dataset,) = study.datasets
-    if study.methods[dataset, method].whole:
-        raise BenchError(f"{method} stands for the whole train split: it distils nothing that could be checked.")
 
     with stdout_kept() as stdout:
 
-        def say(finding: Finding) -> None:
+        def tell(finding: Finding) -> None:
             if not as_json:
-                print(f"{'FAILED' if finding.wrong else 'ok':6}  {finding.check.name}", file=stdout)
-                if finding.wrong:
-                    print(f"        {finding.wrong}\n        -> {finding.check.advice}", file=stdout)
-                stdout.flush()
+                print("\n".join(finding_lines(finding)), file=stdout, flush=True)
 
-        findings = run_checks(study, method, say)
-        broken = [finding for finding in findings if finding.wrong]
+        found = check_method(method, plugins, assignments, tell=tell)
         if as_json:
             rows = [
                 {
@@ -60,12 +45,9 @@ def check(method: str, plugins: tuple[str, ...], assignments: tuple[str, ...], a
                     "wrong": f.wrong,
                     "advice": f.check.advice if f.wrong else "",
                 }
-                for f in findings
+                for f in found.findings
             ]
-            print(json.dumps({"method": method, "checks": rows}, indent=1), file=stdout)
+            print(json.dumps({"method": found.method, "checks": rows}, indent=1), file=stdout)
         else:
-            seconds = sum(finding.seconds for finding in findings)
-            print(
-                f"\n{method}: {len(findings) - len(broken)} of {len(findings)} rules kept, {seconds:.0f} s", file=stdout
-            )
-    return EXIT_NONCONFORMING if broken else 0
+            print(f"\n{found.summary()}", file=stdout)
+    return 0 if found else EXIT_NONCONFORMING

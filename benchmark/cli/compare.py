@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from ddbench.api.selection import filter_options, select
-from ddbench.api.stores import Several
-from ddbench.cli.table import DEFAULT_STORE, StoreType, format_option, out_option, say, select_option
+from ddbench.cli.options import (
+    DEFAULT_STORE,
+    StoreType,
+    filter_options,
+    filters_of,
+    format_option,
+    out_option,
+    say,
+    select_option,
+)
 from ddbench.config import variants
 from ddbench.errors import BenchError, unknown
 from ddbench.results.statistics import Select
-
-if TYPE_CHECKING:
-    from ddbench.results.statistics import Position, Sample
-    from ddbench.types import Cell, Record
 
 EXAMPLE = "Example: bench compare --a method=rsm --b method=dit"
 
@@ -50,36 +52,21 @@ def compare(
     A difference counts where it holds over distilled sets (paired where the seeds are the same) and over the judged
     images, after correction for the number of comparisons. Fields: dataset, split, protocol, arch, ipc, method.
     """
-    from ddbench.api.captions import facts_of
+    from ddbench.api.compare import Side, compare_sides
+    from ddbench.api.stores import Stores
     from ddbench.cli.show import write_tables
-    from ddbench.results.comparison import matched, regressions
-    from ddbench.results.statistics import samples
-    from ddbench.results.tables.comparison import comparison_table
-
-    records: list[Record] = []
-
-    def side(opened: Several, pinned: Mapping[str, Any]) -> dict[Position, Sample]:
-        cells = _pinned(select(opened.wanted, filters), pinned)
-        found = opened.records(cells)
-        records.extend(found)
-        return samples(cells, found, which)
 
     if one or other:
-        pins = [_parsed("--a", one), _parsed("--b", other)]
-        if set(pins[0]) != set(pins[1]):
-            raise BenchError(f"--a and --b must name the same fields. {EXAMPLE}")
-        opened = Several(stores or (Path(DEFAULT_STORE),), say)
-        sides, names = [side(opened, pin) for pin in pins], [str(one), str(other)]
+        opened = Stores(stores or (Path(DEFAULT_STORE),), say)
+        sides = [Side(str(text), opened, _parsed(option, text)) for option, text in (("--a", one), ("--b", other))]
     else:
         if len(stores) != 2:
             raise BenchError(f"name two stores, or two selections with --a and --b. {EXAMPLE}")
-        pins = [{}, {}]
-        sides, names = [side(Several([store], say), {}) for store in stores], [str(store) for store in stores]
-    found = matched(sides[0], sides[1], set(pins[0]))
-    write_tables([comparison_table(found, names[0], names[1], facts_of(records))], form, out)
-    worse = regressions(found)
-    if fail_on and worse:
-        say(f"B regressed in {len(worse)} of {len(found)} rows.")
+        sides = [Side(str(store), Stores([store], say), {}) for store in stores]
+    found = compare_sides(*sides, filters_of(filters), which)
+    write_tables(found.tables, form, out)
+    if fail_on and found.regressed:
+        say(f"B regressed in {found.regressed} of {found.rows} rows.")
         return 1
     return 0
 
@@ -101,12 +88,3 @@ def _parsed(option: str, text: str | None) -> dict[str, Any]:
             raise BenchError(f"{option} ipc={value} is not a number of images. Example: {option} ipc=10")
         found[field] = int(value) if field == "ipc" else value
     return found
-
-
-def _pinned(cells: Mapping[Cell, str], pinned: Mapping[str, Any]) -> dict[Cell, str]:
-    """The cells with the pinned coordinates. Raises BenchError for a value that no cell has."""
-    for field, value in pinned.items():
-        known = {getattr(cell, field) for cell in cells}
-        if value not in known:
-            raise unknown(field, str(value), map(str, known), where="the runs of these stores")
-    return {cell: key for cell, key in cells.items() if all(getattr(cell, f) == v for f, v in pinned.items())}

@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 import click
 
-from ddbench.cli.table import store_option
+from ddbench.cli.options import store_option
 from ddbench.config import variants
 from ddbench.errors import BenchError, unknown
 from ddbench.plugins.registry import Entry, Kind, entries

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ddbench.cli.table import StoreType
+from ddbench.cli.options import StoreType
 
 
 @click.command()

@@ -1,12 +1,113 @@
-"""Reading lists from the command line: commas and repeats, ranges for seeds."""
+"""Options that several verbs share, and reading lists from the command line: commas and repeats, ranges for seeds."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, get_args
 
+import click
+
+from ddbench.api.selection import FILTERS
+from ddbench.api.stores import DEFAULT_STORE
 from ddbench.config import variants
 from ddbench.errors import BenchError
+from ddbench.results.statistics import Select
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+FORMATS = ("terminal", "md", "latex", "csv", "json", "parquet")
+
+
+class StoreType(click.Path):
+    """A folder, as a Path, or a URL (``s3://bucket/path``), as text."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if "://" in str(value) else super().convert(value, param, ctx)
+
+
+store_option = click.option(
+    "--store",
+    type=StoreType(path_type=Path, file_okay=False),
+    default=DEFAULT_STORE,
+    show_default=True,
+    metavar="DIR|URL",
+    help="Artifacts and records: a folder, or a bucket such as s3://bucket/path.",
+)
+
+format_option = click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    help="Default: terminal on a terminal, else md. Accuracies are percentages in terminal, md and latex, fractions in "
+    "csv, json and parquet.",
+)
+out_option = click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write to a file in place of stdout."
+)
+select_option = click.option(
+    "--select",
+    "which",
+    type=click.Choice(get_args(Select)),
+    default="last",
+    show_default=True,
+    help="Accuracy at the last epoch, or the best along the curve (chosen on the test images: optimistic).",
+)
+
+stores_argument = click.argument(
+    "stores", nargs=-1, type=StoreType(path_type=Path, file_okay=False), metavar="[STORE]..."
+)
+plugin_option = click.option(
+    "--plugin", "plugins", multiple=True, metavar="FILE", help="A Python file that registers more."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+
+
+def execution_options(command: F) -> F:
+    """``--executor``, ``--ray-address`` and ``--debug``: how stages are run."""
+    options = (
+        click.option(
+            "--executor",
+            type=click.Choice(["auto", "inline", "ray"]),
+            default="auto",
+            show_default=True,
+            help="inline: one stage at a time in this process; ray: side by side on all cores; auto: ray where it "
+            "pays.",
+        ),
+        click.option(
+            "--ray-address",
+            metavar="ADDRESS",
+            help="Join a running Ray cluster, `auto` for the one of this machine. The store must be where all machines "
+            "see it.",
+        ),
+        click.option("--debug", is_flag=True, help="Show tracebacks."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def filter_options(command: F) -> F:
+    """Options ``--datasets``, ``--methods``, ...: what is not given is all."""
+    for option, field in reversed(FILTERS.items()):
+        help_ = "Lists take commas and repeats; what is not given is all." if option == "datasets" else None
+        both = (f"--{option}",) if option == field else (f"--{option}", f"--{field}")
+        command = click.option(*both, option, multiple=True, help=help_)(command)
+    return command
+
+
+def filters_of(options: Mapping[str, Sequence[str]]) -> dict[str, list[Any] | None]:
+    """The options of ``filter_options`` as ``api.selection.select`` takes them. Raises BenchError."""
+    return {
+        name: integers("--ipc", options.get(name)) if field == "ipc" else names(options.get(name))
+        for name, field in FILTERS.items()
+    }
+
+
+def say(message: str) -> None:
+    """Tell it on stderr."""
+    click.echo(f"bench: {message}", err=True)
 
 
 def names(values: Sequence[str] | None) -> list[str] | None:

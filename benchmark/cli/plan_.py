@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ddbench.cli.study_options import configuration, grid_options
-from ddbench.cli.table import store_option
+from ddbench.cli.options import store_option
+from ddbench.cli.study_options import configuration_of, grid_options
 
 if TYPE_CHECKING:
     from ddbench.execute.history import Cost, History
@@ -58,7 +58,7 @@ def plan_(shard: str | None, store: Path | str, out: Path | None, as_json: bool,
     from ddbench.plan.build import make_plan
     from ddbench.plan.shards import shard_of
 
-    config = configuration(store, **grid)
+    config = configuration_of(store, **grid)
     plan = make_plan(resolve(config))
     if shard:
         plan = shard_of(plan, shard)

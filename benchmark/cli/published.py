@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ddbench.cli.table import format_option, out_option
+from ddbench.cli.options import format_option, out_option
 
 PAPERS = ("rsm-cgs", "minimax", "mgd3", "igd")
 

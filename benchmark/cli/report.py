@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from ddbench.cli.table import DEFAULT_STORE, StoreType, say, select_option
-
-if TYPE_CHECKING:
-    from ddbench.results.statistics import Select
+from ddbench.cli.options import DEFAULT_STORE, say, select_option, stores_argument
+from ddbench.results.statistics import Select
 
 
 @click.command()
-@click.argument("stores", nargs=-1, type=StoreType(path_type=Path, file_okay=False), metavar="[STORE]...")
+@stores_argument
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), default=Path("report.html"), show_default=True)
 @select_option
 def report(stores: tuple[Path | str, ...], out: Path, which: Select) -> None:
@@ -23,36 +20,10 @@ def report(stores: tuple[Path | str, ...], out: Path, which: Select) -> None:
     It holds all that it shows and loads nothing. STORE is bench-store when none is named; several are read as one.
     The same records give the same bytes.
     """
-    from ddbench.api.captions import facts_of
-    from ddbench.api.report import galleries, runs, searches, shift_blocks
-    from ddbench.api.sets import made_of
-    from ddbench.api.stores import Several
+    from ddbench.api.results import Results
+    from ddbench.api.stores import Stores
     from ddbench.cli.streams import stdout_kept
-    from ddbench.errors import BenchError
-    from ddbench.results.report.content import Material
-    from ddbench.results.report.page import render
-    from ddbench.store.folder import write_atomically
 
-    opened = Several(stores or (Path(DEFAULT_STORE),), say)
-    records = opened.records(opened.wanted)
     with stdout_kept():
-        shift, notes = shift_blocks(opened)
-        material = Material(
-            wanted=opened.wanted,
-            records=records,
-            runs=runs(opened),
-            galleries=galleries(opened, opened.wanted, records),
-            shift=shift,
-            searches=searches(opened),
-            notes=notes,
-            select=which,
-            facts=facts_of(records),
-            made=made_of(opened.members, records),
-        )
-        page = render(material).encode()
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(out, page)
-    except OSError as error:
-        raise BenchError(f"cannot write {out}: {error.strerror}. Name a writable file with --out.") from None
-    click.echo(f"{out} ({len(page) / 1e6:.1f} MB)")
+        path = Results(Stores(stores or (Path(DEFAULT_STORE),), say)).report(out, which)
+    click.echo(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")

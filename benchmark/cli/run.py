@@ -8,38 +8,25 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ddbench.api.run import execute
+from ddbench.cli.options import execution_options, json_option, say, store_option
 from ddbench.cli.streams import stdout_kept
-from ddbench.cli.study_options import configuration, grid_options
-from ddbench.cli.table import store_option
-from ddbench.errors import BenchError
+from ddbench.cli.study_options import configuration_of, grid_options
 
 if TYPE_CHECKING:
+    from ddbench.api.run import Executor
     from ddbench.plan.graph import Plan
 
 
 @click.command()
 @grid_options()
 @store_option
-@click.option(
-    "--executor",
-    type=click.Choice(["auto", "inline", "ray"]),
-    default="auto",
-    show_default=True,
-    help="inline: one stage at a time in this process; ray: side by side on all cores; auto: ray where it pays.",
-)
-@click.option(
-    "--ray-address",
-    metavar="ADDRESS",
-    help="Join a running Ray cluster, `auto` for the one of this machine. The store must be where all machines see it.",
-)
+@execution_options
 @click.option("--shard", metavar="I/N", help="Run this part of N only, on a machine or store of its own.")
 @click.option("--dry-run", is_flag=True, help="Print the cells and the stages they need; run nothing.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
-@click.option("--debug", is_flag=True, help="Show tracebacks.")
+@json_option
 def run(
     store: Path,
-    executor: str,
+    executor: Executor,
     ray_address: str | None,
     shard: str | None,
     dry_run: bool,
@@ -48,24 +35,22 @@ def run(
     **grid: Any,
 ) -> int:
     """Run a study and print its table. The same command again runs only what is missing."""
+    from ddbench.api.run import Execution, run_plan
+    from ddbench.api.study import plan_of_study
+    from ddbench.cli.finish import finish
     from ddbench.config.study import resolve
-    from ddbench.plan.build import make_plan
-    from ddbench.plan.shards import shard_of
 
-    if ray_address and executor == "inline":
-        raise BenchError("--executor inline runs in this process: leave out --ray-address, or use --executor ray.")
-    config = configuration(store, **grid)
+    how = Execution(executor, ray_address, debug)
+    config = configuration_of(store, **grid)
     study = resolve(config)
     for reason in study.broken():
-        click.echo(f"bench: {reason} Its cells will fail.", err=True)
-    plan = make_plan(study)
-    if shard:
-        plan = shard_of(plan, shard)
+        say(f"{reason} Its cells will fail.")
+    plan = plan_of_study(study, shard)
     if dry_run:
         _print_plan(plan, store, as_json)
         return 0
     with stdout_kept() as stdout:
-        return execute(config, plan, store, executor, as_json, debug, stdout, ray_address=ray_address)
+        return finish(run_plan(config, plan, store, how, say=say), plan, as_json, stdout)
 
 
 def _print_plan(plan: Plan, folder: Path | str, as_json: bool) -> None:

@@ -27,7 +27,7 @@ def write_tables(tables: Sequence[Tabular], form: str | None, out: Path | None) 
 
     Without a format: fitted to the terminal where stdout is one, else Markdown.
     """
-    from ddbench.store.folder import write_atomically
+    from ddbench.api.files import write_file
 
     form = form or ("terminal" if out is None and sys.stdout.isatty() else "md")
     if form == "parquet" and out is None and sys.stdout.isatty():
@@ -41,8 +41,4 @@ def write_tables(tables: Sequence[Tabular], form: str | None, out: Path | None) 
     if out is None:
         click.echo(written, nl=False)
         return
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(out, written)
-    except OSError as error:
-        raise BenchError(f"cannot write {out}: {error.strerror}. Name a writable file with --out.") from None
+    write_file(out, written)

@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ddbench.cli.table import say, store_option, wanted
-from ddbench.errors import BenchError
+from ddbench.cli.options import store_option
 
 if TYPE_CHECKING:
-    from ddbench.store.folder import Store
-    from ddbench.types import Cell, Record
+    pass
 
 REPEATED = ("stage", "format", "parents", "chain", "state", "before", "cell", "label")
 """what a stage's task says that stands elsewhere in the same text; --json has it"""
@@ -30,97 +28,14 @@ def show_cell(cell: str, store: Path | str, as_json: bool) -> None:
 
     CELL_OR_KEY is a cell as `bench status` writes it, DATASET/METHOD/ipcN/seedN/ARCH/evalN, or how its key begins.
     """
-    from ddbench.api.find_cell import find_cell
-    from ddbench.store.opening import open_store
+    from ddbench.api.cell import about_cell
 
-    opened = open_store(store, create=False)
-    asked = wanted(opened)
-    if not asked:
-        raise BenchError(f"nothing has been run on the store {opened.address} yet; --store DIR names another.")
-    found, key = find_cell(cell, asked, _earlier(opened, set(asked.values())))
-    document = about(opened, found, key)
+    document = about_cell(store, cell)
     click.echo(json.dumps(document, indent=1) if as_json else "\n".join(lines(document)))
 
 
-def about(store: Store, cell: Cell, key: str) -> dict[str, Any]:
-    """All that ``store`` knows of a cell, as JSON."""
-    (record,) = store.records([key], say) or (None,)
-    parents = record.config.get("evaluate", {}).get("parents", []) if record else []
-    return {
-        "cell": vars(cell),
-        "name": str(cell),
-        "key": key,
-        "outcome": record.outcome if record else "not run",
-        "accuracy": _accuracy(record) if record and record.outcome == "ok" else None,
-        "attempts": sorted(name for name in store.kept("records") if name.startswith(f"{key}.")),
-        "asked_by": list(dict.fromkeys(r["name"] for r in store.runs() if any(k == key for _, k in r["cells"]))),
-        "stages": list(_stages(store, record)) if record else [],
-        "log": _path(store, record.run.get("output")) if record else None,
-        "images": _images(store, cell, parents[0]) if parents else {},
-        "record": record.to_json() if record else None,
-    }
-
-
-def _earlier(store: Store, latest: set[str]) -> dict[str, Cell]:
-    """Cells by key of configurations that a later run has replaced."""
-    from ddbench.types import Cell
-
-    return {key: Cell(**cell) for run in store.runs() for cell, key in run["cells"] if key not in latest}
-
-
-def _accuracy(record: Record) -> dict[str, Any]:
-    best = max(record.curve, key=lambda point: point[1])
-    right = sum(bin(byte).count("1") for byte in bytes.fromhex(record.correct))
-    known = bool(record.correct)
-    return {
-        "last": record.last,
-        "last_epoch": record.curve[-1][0],
-        "best": best[1],
-        "best_epoch": best[0],
-        "right": right if known else None,
-        "images": record.n_images,
-    }
-
-
-def _stages(store: Store, record: Record) -> Iterator[dict[str, Any]]:
-    """What each stage took, and where it ran; the manifest of an artifact says it, where it is there."""
-    from ddbench.errors import CorruptArtifact
-
-    chain = record.config.get("distill", {}).get("chain", [])
-    prepared = [kind for kind in record.config if kind not in ("distill", "evaluate")]
-    keys = dict(zip(prepared, chain, strict=False))
-    keys |= {"distill": next(iter(record.config["evaluate"].get("parents", [])), ""), "evaluate": record.key}
-    for kind, seconds in record.run.get("seconds", {}).items():
-        key, run = keys.get(kind, ""), record.run
-        if kind != "evaluate":
-            try:
-                run = store.manifest(kind, key)["run"] if store.there(kind, key) else {}
-            except (CorruptArtifact, KeyError):
-                run = {}
-        yield {
-            "stage": kind,
-            "key": key,
-            "seconds": seconds,
-            **{name: run.get(name) for name in ("peak_memory_mib", "peak_gpu_mib", "host", "output")},
-            "git": run.get("provenance", {}).get("git"),
-        }
-
-
-def _images(store: Store, cell: Cell, key: str) -> dict[str, str | None]:
-    """Where the distilled set and its picture lie."""
-    from ddbench.store.distilled import IMAGES_FILE
-
-    picture = Path("grids", cell.dataset, cell.method, f"ipc{cell.ipc}-seed{cell.seed}-{key[:8]}.png")
-    return {"set": _path(store, f"artifacts/distill/{key}/{IMAGES_FILE}"), "picture": _path(store, str(picture))}
-
-
-def _path(store: Store, name: str | None) -> str | None:
-    """The path of a file of the store on this machine, if it is there."""
-    return str(store.root / name) if name and (store.root / name).exists() else None
-
-
 def lines(document: dict[str, Any]) -> Iterator[str]:
-    """``about`` as text."""
+    """``about_cell`` as text."""
     record, cell = document["record"] or {}, document["cell"]
     run, config = record.get("run", {}), record.get("config", {})
     yield document["name"]

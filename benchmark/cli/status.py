@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ddbench.cli.table import store_option
+from ddbench.cli.options import store_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable

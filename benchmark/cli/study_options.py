@@ -39,14 +39,11 @@ def grid_options(*, methods: bool = True) -> Callable[[Callable[..., Any]], Call
     return lambda command: reduce(lambda made, option: option(made), reversed(options), command)
 
 
-def configuration(
+def configuration_of(
     store: Path | str,
     *,
     config: str,
-    datasets: Sequence[str],
-    methods: Sequence[str],
     ipc: Sequence[str],
-    archs: Sequence[str],
     seeds: Sequence[str],
     eval_seeds: Sequence[str],
     protocol: str | None,
@@ -54,30 +51,22 @@ def configuration(
     plugins: Sequence[str],
     tuned: Sequence[str],
     changes: Mapping[str, Any] | None = None,
+    **lists: Sequence[str],
 ) -> Config:
     """The study that the options name; ``tuned`` ids are looked up in ``store``. ``changes`` are dotted keys that give
     way to ``--set``. Raises BenchError."""
-    from ddbench.config.schema import load_config
-    from ddbench.plugins.files import absolute
+    from ddbench.api.study import configuration
 
-    options: dict[str, Any] = {
-        "grid.datasets": names(datasets),
-        "grid.methods": names(methods),
-        "grid.ipc": integers("--ipc", ipc),
-        "grid.archs": names(archs),
-        "grid.seeds": integers("--seeds", seeds, ranges=True),
-        "grid.eval_seeds": integers("--eval-seeds", eval_seeds, ranges=True),
-        "grid.protocol": protocol,
-        "plugins": absolute(plugins) or None,
-    }
-    given = {key: value for key, value in options.items() if value is not None}
-    return load_config(config, {**given, **(changes or {}), **_tuned(store, tuned)}, assignments)
-
-
-def _tuned(store: Path | str, tunes: Sequence[str]) -> dict[str, Any]:
-    """The values that the searches ``tunes`` chose, and what they cost, as keys of a configuration."""
-    if not tunes:
-        return {}
-    from ddbench.tune.record import find, values_and_cost
-
-    return values_and_cost([find(store, name) for name in tunes])
+    return configuration(
+        config,
+        store=store,
+        plugins=plugins,
+        tuned=tuned,
+        changes=changes,
+        assignments=assignments,
+        ipc=integers("--ipc", ipc),
+        seeds=integers("--seeds", seeds, ranges=True),
+        eval_seeds=integers("--eval-seeds", eval_seeds, ranges=True),
+        protocol=protocol,
+        **{name: names(values) for name, values in lists.items()},
+    )

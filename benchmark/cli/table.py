@@ -3,61 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from ddbench.api.selection import filter_options, select
+from ddbench.api.tables import LAYOUTS, Layout
+from ddbench.cli.options import filter_options, filters_of, format_option, out_option, say, select_option, store_option
 from ddbench.results.statistics import Select
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from ddbench.results.tables import Block
-    from ddbench.results.tables.model import Tabular
-    from ddbench.results.tables.text import Spread
-    from ddbench.store.folder import Store
-    from ddbench.types import Cell, Record
-
-DEFAULT_STORE = "bench-store"
-LAYOUTS = ("main", "methods", "ablation", "spread", "cost", "best-last", "published")
-FORMATS = ("terminal", "md", "latex", "csv", "json", "parquet")
-
-
-class StoreType(click.Path):
-    """A folder, as a Path, or a URL (``s3://bucket/path``), as text."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        return value if "://" in str(value) else super().convert(value, param, ctx)
-
-
-store_option = click.option(
-    "--store",
-    type=StoreType(path_type=Path, file_okay=False),
-    default=DEFAULT_STORE,
-    show_default=True,
-    metavar="DIR|URL",
-    help="Artifacts and records: a folder, or a bucket such as s3://bucket/path.",
-)
-
-format_option = click.option(
-    "--format",
-    "form",
-    type=click.Choice(FORMATS),
-    help="Default: terminal on a terminal, else md. Accuracies are percentages in terminal, md and latex, fractions in "
-    "csv, json and parquet.",
-)
-out_option = click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write to a file in place of stdout."
-)
-select_option = click.option(
-    "--select",
-    "which",
-    type=click.Choice(get_args(Select)),
-    default="last",
-    show_default=True,
-    help="Accuracy at the last epoch, or the best along the curve (chosen on the test images: optimistic).",
-)
+from ddbench.results.tables.text import Spread
 
 
 @click.command()
@@ -88,7 +40,7 @@ select_option = click.option(
 @out_option
 def table(
     store: Path | str,
-    layout: str,
+    layout: Layout,
     published: bool,
     form: str | None,
     which: Select,
@@ -98,80 +50,13 @@ def table(
     **filters: tuple[str, ...],
 ) -> None:
     """Print a table of a store: every cell that a run asked for, each in its latest configuration."""
+    from ddbench.api.selection import select
+    from ddbench.api.stores import Stores
+    from ddbench.api.tables import make_tables
     from ddbench.cli.show import write_tables
-    from ddbench.store.opening import open_store
 
-    opened = open_store(store, create=False)
-    cells = select(wanted(opened), filters)
-    records = opened.records(set(cells.values()), say)
-    made = _layout("published" if published else layout, opened, cells, records, which, spread, reference)
-    write_tables(made, form, out)
-
-
-def _layout(
-    layout: str,
-    store: Store,
-    cells: Mapping[Cell, str],
-    records: Sequence[Record],
-    which: Select,
-    spread: Spread,
-    reference: str | None,
-) -> Sequence[Tabular]:
-    from ddbench.api.captions import facts_of
-    from ddbench.results.statistics import samples
-    from ddbench.results.tables import blocks
-
-    found, facts = samples(cells, records, which), facts_of(records)
-    made = blocks({position: sample.estimate for position, sample in found.items()}, which, facts, spread)
-    if layout == "methods":
-        from ddbench.results.tables.by_method import method_tables
-
-        return method_tables(made)
-    if layout == "best-last":
-        from ddbench.results.tables.optimism import optimism_table
-
-        return [optimism_table(block) for block in made]
-    if layout == "spread":
-        from ddbench.results.tables.spread import spread_table
-
-        return [spread_table(block) for block in made]
-    if layout == "ablation":
-        from ddbench.results.tables.ablation import ablation_tables
-
-        return ablation_tables(found, facts, reference)
-    if layout == "cost":
-        from ddbench.api.sets import made_of
-        from ddbench.results.tables.cost import cost_tables
-
-        return cost_tables(found, made_of([store], records))
-    if layout == "published":
-        from ddbench.results.published import load_published
-        from ddbench.results.tables.published import beside_tables
-
-        return beside_tables(found, load_published(), facts)
-    return made
-
-
-def wanted(store: Store) -> dict[Cell, str]:
-    """The cells of all runs on a store, each with the key that the latest run gave it."""
-    from ddbench.types import Cell
-
-    return {Cell(**cell): key for run in store.runs() for cell, key in run["cells"]}
-
-
-def make_blocks(
-    store: Store, cells: Mapping[Cell, str], which: Select, read: Mapping[str, Record] | None = None
-) -> list[Block]:
-    """The main tables of ``cells`` from the records of a store; those in ``read``, by key, are not read again."""
-    from ddbench.api.captions import facts_of
-    from ddbench.results.statistics import estimate
-    from ddbench.results.tables import blocks
-
-    read = read or {}
-    records = [*read.values(), *store.records(set(cells.values()) - set(read), say)]
-    return blocks(estimate(cells, records, which), which, facts_of(records))
-
-
-def say(message: str) -> None:
-    """Tell it on stderr."""
-    click.echo(f"bench: {message}", err=True)
+    stores = Stores([store], say)
+    cells = select(stores.wanted, filters_of(filters))
+    chosen = "published" if published else layout
+    records = stores.records(cells)
+    write_tables(make_tables(chosen, stores, cells, records, which, spread, reference).tables, form, out)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from ddbench.cli.options import store_option
 from ddbench.cli.streams import stdout_kept
-from ddbench.cli.study_options import configuration, grid_options
-from ddbench.cli.table import store_option
+from ddbench.cli.study_options import configuration_of, grid_options
 from ddbench.errors import BenchError
 from ddbench.tune.space import Scheduler, Search
 
@@ -84,7 +84,7 @@ def tune(
 
     if str(store).startswith("memory://"):
         raise BenchError("a store in memory:// is this process's own, and trials run in others: name another --store.")
-    config = configuration(store, methods=(method,), changes={"split": "validation"}, **grid)
+    config = configuration_of(store, methods=(method,), changes={"split": "validation"}, **grid)
     request = _request(config, parameters, trials, search, seed, scheduler)
     planned = make_trials(request)
     with stdout_kept() as stdout:

@@ -18,7 +18,7 @@ from ddbench.types import Dataset, Distiller, Network, Protocol
 
 
 @dataclass(frozen=True)
-class Given:
+class ExternalSets:
     """Distilled sets that were made elsewhere, to be judged as those of a method are."""
 
     method: Distiller
@@ -37,7 +37,7 @@ class Study:
     networks: Mapping[str, Network]
     """the judging archs and those that methods ask for"""
     protocol: Protocol
-    given: Given | None = None
+    external: ExternalSets | None = None
 
     def broken(self) -> tuple[str, ...]:
         """Why what the study names cannot be imported."""
@@ -46,8 +46,8 @@ class Study:
         return tuple(dict.fromkeys(p.reason for p in parts if isinstance(p, kinds)))
 
 
-def resolve(config: Config, given: Given | None = None) -> Study:
-    """What ``config`` names; with ``given``, its one method is that of images made elsewhere.
+def resolve(config: Config, external: ExternalSets | None = None) -> Study:
+    """What ``config`` names; with ``external``, its one method is that of images made elsewhere.
 
     Raises BenchError for any unknown name or key, and for an ipc that the smallest class cannot give.
     """
@@ -55,7 +55,7 @@ def resolve(config: Config, given: Given | None = None) -> Study:
     load_plugins(config.plugins)
     _no_repeats(config)
     datasets = {name: _dataset(name, config) for name in grid.datasets}
-    plain = {name: given.method if given else _method(name) for name in grid.methods}
+    plain = {name: external.method if external else _method(name) for name in grid.methods}
     _check_method_keys(config, plain)
     methods = {
         (name, method_name): _configured(method, method_name, config, dataset)
@@ -68,9 +68,11 @@ def resolve(config: Config, given: Given | None = None) -> Study:
     for (_, name), method in methods.items():
         _check_description(method, name)
     for dataset in datasets.values():
-        if not given and not isinstance(dataset, BrokenDataset):
+        if not external and not isinstance(dataset, BrokenDataset):
             _check_ipc(dataset, grid.ipc)
-    return Study(config=config, datasets=datasets, methods=methods, networks=networks, protocol=protocol, given=given)
+    return Study(
+        config=config, datasets=datasets, methods=methods, networks=networks, protocol=protocol, external=external
+    )
 
 
 def _networks(method: Distiller) -> set[str]:

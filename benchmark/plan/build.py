@@ -62,9 +62,9 @@ class _Builder:
 
     def evaluate(self, cell: Cell) -> str:
         method, config = self.study.methods[cell.dataset, cell.method], self.study.config
-        given = config.resources.get("distill")
+        asked = config.resources.get("distill")
         lacks = method.needs().unmet(
-            self.study.datasets[cell.dataset].shape, cell.ipc or 1, config.device, given.memory_gib if given else None
+            self.study.datasets[cell.dataset].shape, cell.ipc or 1, config.device, asked.memory_gib if asked else None
         )
         if lacks:
             described = self.described[cell.dataset]
@@ -135,8 +135,8 @@ class _Builder:
                 "ipc": ipc,
                 "seed": seed,
             }
-            if self.study.given:
-                work["images"] = self.study.given.images[self.study.config.grid.seeds.index(seed)]
+            if self.study.external:
+                work["images"] = self.study.external.images[self.study.config.grid.seeds.index(seed)]
             memory = method.needs().memory_gib
             shards = tuple(
                 self._add(

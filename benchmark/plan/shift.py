@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from ddbench.config.addresses import Addresses, addresses_of, named_in
 from ddbench.config.schema import STAGE_KINDS, Config
-from ddbench.config.study import Given, resolve
+from ddbench.config.study import ExternalSets, resolve
 from ddbench.config.values import describe
 from ddbench.errors import BenchError, CorruptArtifact
 from ddbench.keys import digest
@@ -70,11 +70,12 @@ class InSpace(Distiller):
         raise NotImplementedError("it has only preparations")
 
 
-def plan_shift(store: Store, space: Preparation | None, measure: Any) -> ShiftPlan:
+def plan_shift(store: Store, space: Preparation | None, measure: Any, plugins: tuple[str, ...] = ()) -> ShiftPlan:
     """The shift stages of all sets that runs on ``store`` asked for, each in its latest configuration.
 
     space: a preparation whose state has ``features(images)``, uint8 (N, C, H, W) -> float (N, D); None for pixels.
-    measure: a dataclass with ``draw`` and ``measure`` as those of ``evaluators.shift.measure.Shift``.
+    measure: a dataclass with ``draw`` and ``measure`` as those of ``evaluators.shift.measure.Shift``; plugins: files
+    that a worker runs first, besides those of the runs.
     """
     found = ShiftPlan(Plan(stages={}, cells={}))
     asked = _asked(store)
@@ -92,7 +93,7 @@ def plan_shift(store: Store, space: Preparation | None, measure: Any) -> ShiftPl
         }
         place = (wanted.dataset, digest(config))
         if place not in spaces:
-            spaces[place] = _plan_space(wanted.dataset, config, space)
+            spaces[place] = _plan_space(wanted.dataset, config, space, plugins)
         planned = spaces[place]
         if isinstance(planned, str):
             found.absent[wanted] = planned
@@ -133,13 +134,18 @@ class _Planned:
     smallest_class: int
 
 
-def _plan_space(dataset: str, config: dict[str, Any], space: Preparation | None) -> _Planned | str:
+def _plan_space(
+    dataset: str, config: dict[str, Any], space: Preparation | None, plugins: tuple[str, ...]
+) -> _Planned | str:
     """The space planned on a dataset as the configuration of a run names it, or why that cannot be."""
     try:
         study = Config.model_validate(config)
         one = {"datasets": (dataset,), "methods": ("space",), "ipc": (1,), "seeds": (0,), "eval_seeds": (0,)}
         grid = study.grid.model_copy(update={**one, "archs": study.grid.archs[:1]})
-        resolved = resolve(study.model_copy(update={"grid": grid}), Given(InSpace(space), ("",)))
+        files = tuple(dict.fromkeys((*study.plugins, *plugins)))
+        resolved = resolve(
+            study.model_copy(update={"grid": grid, "plugins": files}), ExternalSets(InSpace(space), ("",))
+        )
         plan = make_plan(resolved)
     except (BenchError, ValidationError) as error:
         return " ".join(str(error).split())

@@ -132,6 +132,11 @@ def register(kind: Kind, name: str) -> Callable[[T], T]:
     return add
 
 
+def registered_by(origin: str) -> list[Entry]:
+    """What the file ``origin`` registered."""
+    return [entry for entry in _decorated.values() if entry.origin == origin]
+
+
 def forget(origin: str) -> None:
     """Take back what the file ``origin`` registered, before it is run again or because it failed."""
     for key in [key for key, entry in _decorated.items() if entry.origin == origin]:

@@ -131,7 +131,7 @@ def _distill(stage: Stage, store: Store) -> None:
     _write_set(store, stage, made, cost)
 
 
-def keep_given(store: Store, stage: Stage, made: LabeledImages, dataset: Dataset) -> None:
+def keep_external(store: Store, stage: Stage, made: LabeledImages, dataset: Dataset) -> None:
     """Put images that were made elsewhere into the store as the artifact of the distill stage ``stage``.
 
     Raises InvalidOutput when they are no distilled set of ``dataset``.

@@ -52,7 +52,10 @@ class Store(Workspace):
         marker = root / MARKER
         if not marker.exists():
             if root.is_dir() and any(root.iterdir()) and not (root / "artifacts").is_dir():
-                raise BenchError(f"{root} is a folder of something else, not a store. Name another with --store DIR.")
+                raise BenchError(
+                    f"{root} is a folder of something else, not a store; it holds {_shown(root)}. Name another with "
+                    "--store DIR."
+                )
             if not create:
                 raise BenchError(f"there is no store at {root}. `bench run` makes one; --store DIR names another.")
         store = Store(root)
@@ -269,6 +272,12 @@ def _visible(folder: Path) -> list[str]:
         return sorted(name for name in os.listdir(folder) if not name.startswith("."))
     except FileNotFoundError:
         return []
+
+
+def _shown(folder: Path, most: int = 4) -> str:
+    """``images/, notes.txt, ...``: what lies in a folder."""
+    found = sorted(f"{path.name}/" if path.is_dir() else path.name for path in folder.iterdir())
+    return ", ".join([*found[:most], "..."] if len(found) > most else found)
 
 
 def _parts(name: str) -> tuple[str, str, str]:

@@ -47,7 +47,7 @@ def render(material: Material) -> str:
     found = entries(material)
     script, style = _own("script.js"), _own("style.css")
     environment = Environment(
-        loader=PackageLoader("results.report", "."),
+        loader=PackageLoader("ddbench.results.report", "."),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

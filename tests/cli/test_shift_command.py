@@ -4,13 +4,17 @@ import csv
 import io
 import json
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import dataclass
 from typing import ClassVar
 
 import pytest
 from diffusers import AutoencoderKL
 
-from ddbench.cli.shift import load_shift, space_of
+from ddbench.api.shift import load_shift, space_of
 from ddbench.config.schema import load_config
 from ddbench.config.study import resolve
 from ddbench.evaluators.shift.measure import Shift
@@ -257,3 +261,67 @@ def test_bad_input_is_refused(folder, arguments, message):
 
 def test_help_imports_nothing_heavy():
     assert loaded_by("shift", "--help") == []
+
+
+SLOW = '''
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from ddbench.types import Preparation
+
+
+class Pixels:
+    def features(self, images):
+        return images.flatten(1).float()
+
+
+@dataclass(frozen=True)
+class Slow(Preparation):
+    """Pixels, after a while."""
+
+    stage: ClassVar[str] = "embed"
+    begun: str = ""
+
+    def run(self, real, before, ctx):
+        Path(self.begun).touch()
+        time.sleep(2)
+
+    def save(self, state, folder):
+        (folder / "nothing").touch()
+
+    def load(self, folder, before, ctx):
+        return Pixels()
+'''
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_waits_for_what_is_under_way_as_during_a_run(folder, tmp_path, number):
+    root, begun, plugin = tmp_path / "s", tmp_path / "begun", tmp_path / "slowspace.py"
+    shutil.copytree(folder / "store", root, ignore=shutil.ignore_patterns("shift", "embed"))
+    plugin.write_text(SLOW)
+    command = ["shift", "--store", root, "--plugin", plugin, "--space", "slowspace:Slow", "--set", f"begun={begun}"]
+    command += ["--executor", "inline", "--format", "json"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ddbench.cli.main", *map(str, command)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    until = time.monotonic() + 60
+    while not begun.exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    process.send_signal(number)
+    out, errors = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "")
+    assert "stopping: nothing more is started, 1 under way are waited for (embed" in errors
+    assert "interrupted. What is finished is kept" in errors
+    kinds = [kind for kind, _ in open_store(root, create=False).artifacts()]
+    assert "embed" in kinds
+    assert "shift" not in kinds
+    begun.unlink()
+    again = invoke(*command)
+    assert again.returncode == 0, again.stderr
+    assert not begun.exists()
+    assert all(row["measures"] for row in json.loads(again.stdout))

@@ -100,9 +100,10 @@ def test_resuming_a_finished_study_of_ten_thousand_records(tmp_path):
     looked = time.perf_counter()
     assert not found.missing
     assert len(found.done) == 10_000
-    from ddbench.cli.table import make_blocks
+    from ddbench.api.stores import Stores
+    from ddbench.api.tables import make_tables
 
-    make_blocks(store, plan.cells, "last", found.done)
+    make_tables("main", Stores.of_store(store, plan.cells), plan.cells, list(found.done.values()))
     print(
         f"\n10,000 records, 1,000 sets: {looked - began:.1f} s to see that nothing is missing, "
         f"{time.perf_counter() - looked:.1f} s for the table"

@@ -88,13 +88,13 @@ class Study:
 @pytest.fixture
 def study(tmp_path: Path):
     """A study in which `dm` is incomplete at IPC 2."""
-    from ddbench.api.sets import made_of
-    from ddbench.cli.table import wanted
+    from ddbench.api.sets import facts_of_sets
+    from ddbench.api.stores import Stores, wanted
 
     store = make_store(tmp_path, whole=True, outcome=lambda c: "failed" if c.method == "dm" and c.ipc == 2 else "ok")
     cells = wanted(store)
     records = store.records(cells.values())
-    return Study(cells, records, made_of([store], records))
+    return Study(cells, records, facts_of_sets(Stores.of_store(store, cells), records))
 
 
 def test_curves_are_the_mean_over_sets_of_the_mean_over_classifiers(study):

@@ -239,7 +239,7 @@ def test_sets_of_another_shape_are_left_out_of_the_pictures_and_named(tmp_path: 
     import torch
 
     from ddbench.api.report import galleries
-    from ddbench.api.stores import Several
+    from ddbench.api.stores import Stores
     from ddbench.store.distilled import save_distilled
     from ddbench.types import LabeledImages
 
@@ -248,7 +248,7 @@ def test_sets_of_another_shape_are_left_out_of_the_pictures_and_named(tmp_path: 
     shutil.rmtree(store.folder("distill", odd))
     made = LabeledImages(torch.zeros(10, 1, 9, 9, dtype=torch.uint8), torch.arange(10), CLASSES)
     store.write("distill", odd, lambda folder: save_distilled(made, folder), {"task": {}})
-    stores = Several([store.root], print)
+    stores = Stores([store.root], print)
     (gallery,) = galleries(stores, stores.wanted, stores.records(stores.wanted))
     assert list(gallery.sets) == ["random"] and "dm is left out" in gallery.notes[0]
     assert "dm is left out" in parse(report(tmp_path, store.root)).text
@@ -285,7 +285,7 @@ def best_minus_last(page):
 
 
 def test_shift_and_searches_are_shown_where_there_are_some(tmp_path: Path):
-    from ddbench.cli.table import wanted
+    from ddbench.api.stores import wanted
     from ddbench.results.report.content import Material, Run, Search
     from ddbench.results.report.page import render
     from ddbench.results.shift import COLUMNS, PLAIN, Measurement, shift_blocks

@@ -50,7 +50,7 @@ def write_plugin(kind: Kind, name: str, folder: Path) -> list[Path]:
         "name": name,
         "cls": "".join(part.capitalize() for part in name.split("_")),
         "kind": kind,
-        "method": _used_by(kind, name),
+        "method": used_by(kind, name),
         "command": command,
         "check": check,
     }
@@ -71,11 +71,12 @@ def write_plugin(kind: Kind, name: str, folder: Path) -> list[Path]:
 def usage(kind: Kind, name: str) -> tuple[str, str]:
     """The command that checks the plug-in, and one that compares it."""
     where = f" --set 'grid.datasets=[{name}]'" if kind == "dataset" else ""
-    check = f"bench check --plugin {name}.py{where} {shlex.quote(_used_by(kind, name))}"
+    check = f"bench check --plugin {name}.py{where} {shlex.quote(used_by(kind, name))}"
     return check, f"bench run --plugin {name}.py {Template(COMPARE[kind]).substitute(name=name)} --ipc 1"
 
 
-def _used_by(kind: Kind, name: str) -> str:
+def used_by(kind: Kind, name: str) -> str:
+    """The method that uses a part."""
     return Template(METHODS[kind]).substitute(name=name)
 
 

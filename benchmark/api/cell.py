@@ -1,0 +1,87 @@
+"""Everything about one number: finding the cell that is meant, and what a store knows of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ddbench.api.find_cell import find_cell
+from ddbench.api.sets import run_of, stage_keys
+from ddbench.api.stores import Say, Stores, say_on_stderr
+from ddbench.store.distilled import IMAGES_FILE
+from ddbench.store.folder import Store
+from ddbench.types import Cell, Record
+
+
+def about_cell(where: Path | str, text: str, say: Say = say_on_stderr) -> dict[str, Any]:
+    """All that a store knows of the cell that ``text`` names (see ``find_cell``), as JSON. Raises BenchError."""
+    stores = Stores([where], say)
+    stores.check_asked()
+    (store,) = stores.members
+    earlier = _earlier(store, set(stores.wanted.values()))
+    return _about(store, *find_cell(text, stores.wanted, earlier), say)
+
+
+def _about(store: Store, cell: Cell, key: str, say: Say) -> dict[str, Any]:
+    """All that ``store`` knows of a cell, as JSON."""
+    (record,) = store.records([key], say) or (None,)
+    parents = record.config.get("evaluate", {}).get("parents", []) if record else []
+    return {
+        "cell": vars(cell),
+        "name": str(cell),
+        "key": key,
+        "outcome": record.outcome if record else "not run",
+        "accuracy": _accuracy(record) if record and record.outcome == "ok" else None,
+        "attempts": sorted(name for name in store.kept("records") if name.startswith(f"{key}.")),
+        "asked_by": list(dict.fromkeys(r["name"] for r in store.runs() if any(k == key for _, k in r["cells"]))),
+        "stages": list(_stages(store, record)) if record else [],
+        "log": _path(store, record.run.get("output")) if record else None,
+        "images": _images(store, cell, parents[0]) if parents else {},
+        "record": record.to_json() if record else None,
+    }
+
+
+def _earlier(store: Store, latest: set[str]) -> dict[str, Cell]:
+    """Cells by key of configurations that a later run has replaced."""
+    return {key: Cell(**cell) for run in store.runs() for cell, key in run["cells"] if key not in latest}
+
+
+def _accuracy(record: Record) -> dict[str, Any]:
+    best = max(record.curve, key=lambda point: point[1])
+    right = sum(bin(byte).count("1") for byte in bytes.fromhex(record.correct))
+    known = bool(record.correct)
+    return {
+        "last": record.last,
+        "last_epoch": record.curve[-1][0],
+        "best": best[1],
+        "best_epoch": best[0],
+        "right": right if known else None,
+        "images": record.n_images,
+    }
+
+
+def _stages(store: Store, record: Record) -> Iterator[dict[str, Any]]:
+    """What each stage took, and where it ran; the manifest of an artifact says it, where it is there."""
+    keys = stage_keys(record)
+    for kind, seconds in record.run.get("seconds", {}).items():
+        key = keys.get(kind, "")
+        run = record.run if kind == "evaluate" else run_of(store, kind, key)
+        yield {
+            "stage": kind,
+            "key": key,
+            "seconds": seconds,
+            **{name: run.get(name) for name in ("peak_memory_mib", "peak_gpu_mib", "host", "output")},
+            "git": run.get("provenance", {}).get("git"),
+        }
+
+
+def _images(store: Store, cell: Cell, key: str) -> dict[str, str | None]:
+    """Where the distilled set and its picture lie."""
+    picture = Path("grids", cell.dataset, cell.method, f"ipc{cell.ipc}-seed{cell.seed}-{key[:8]}.png")
+    return {"set": _path(store, f"artifacts/distill/{key}/{IMAGES_FILE}"), "picture": _path(store, str(picture))}
+
+
+def _path(store: Store, name: str | None) -> str | None:
+    """The path of a file of the store on this machine, if it is there."""
+    return str(store.root / name) if name and (store.root / name).exists() else None

@@ -1,0 +1,100 @@
+"""Whether a method keeps the rules of the harness."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ddbench.config.schema import load_config
+from ddbench.config.study import Study, resolve
+from ddbench.conformance.suite import Finding, run_checks
+from ddbench.errors import BenchError
+from ddbench.plugins.files import absolute, load_plugins
+from ddbench.plugins.registry import registered_by
+from ddbench.plugins.scaffold.write import Kind, used_by
+
+CHECKED: dict[str, Kind] = {"method": "method", "objective": "objective", "guidance": "guidance", "arch": "network"}
+"""registered kind -> what `bench new` calls it, of those that are checked as part of a method"""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The findings of the rules on one method, in the order in which they were tried."""
+
+    method: str
+    findings: Sequence[Finding]
+
+    @property
+    def broken(self) -> list[Finding]:
+        """The rules that it does not keep."""
+        return [finding for finding in self.findings if finding.wrong]
+
+    def __bool__(self) -> bool:
+        """Whether every rule is kept."""
+        return not self.broken
+
+    def __str__(self) -> str:
+        lines = [line for finding in self.findings for line in finding_lines(finding)]
+        return "\n".join([*lines, "", self.summary()])
+
+    def summary(self) -> str:
+        kept, seconds = len(self.findings) - len(self.broken), sum(finding.seconds for finding in self.findings)
+        return f"{self.method}: {kept} of {len(self.findings)} rules kept, {seconds:.0f} s"
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(str(self))}</pre>"
+
+
+def finding_lines(finding: Finding) -> list[str]:
+    """A finding as text: its rule, and what is wrong with what to do where it is broken."""
+    lines = [f"{'FAILED' if finding.wrong else 'ok':6}  {finding.check.name}"]
+    return [*lines, f"        {finding.wrong}", f"        -> {finding.check.advice}"] if finding.wrong else lines
+
+
+def check_method(
+    method: str,
+    plugins: Sequence[str] = (),
+    assignments: Sequence[str] = (),
+    changes: Mapping[str, Any] | None = None,
+    tell: Callable[[Finding], None] = lambda _: None,
+) -> Checked:
+    """Try a method on a handful of images and hold it to the rules; ``tell`` is called after each.
+
+    ``method`` may be a plug-in file that registers one part: then that is checked, an objective or guidance as part of
+    a method. Raises BenchError for a method or dataset that cannot be checked.
+    """
+    if method.endswith(".py"):
+        plugins = [*plugins, method]
+        method = _registered_in(method)
+    fixed = {"grid.methods": [method], "plugins": absolute(plugins)}
+    config = load_config("check", {**(changes or {}), **fixed}, assignments)
+    if len(config.grid.methods) != 1:
+        raise BenchError(f"a check is of one method, and {method!r} is {len(config.grid.methods)}.")
+    (name,) = config.grid.methods
+    study = resolve(config)
+    for reason in study.broken():
+        raise BenchError(reason)
+    _check_checkable(study, name)
+    return Checked(name, run_checks(study, name, tell))
+
+
+def _check_checkable(study: Study, method: str) -> None:
+    if len(study.datasets) != 1:
+        raise BenchError(f"a check is of one dataset: --set 'grid.datasets=[{next(iter(study.datasets))}]'")
+    (dataset,) = study.datasets
+    if study.methods[dataset, method].whole:
+        raise BenchError(f"{method} stands for the whole train split: it distils nothing that could be checked.")
+
+
+def _registered_in(file: str) -> str:
+    """The method that uses the one part that a plug-in file registers. Raises BenchError for none or several."""
+    (path,) = absolute([file])
+    load_plugins([path])
+    found = [entry for entry in registered_by(path) if entry.kind in CHECKED]
+    if len(found) != 1:
+        names = ", ".join(f"the {entry.kind} {entry.name}" for entry in found) or "nothing that can be checked"
+        raise BenchError(f"{Path(file).name} registers {names}: name what to check, with --plugin {file}.")
+    return used_by(CHECKED[found[0].kind], found[0].name)

@@ -1,0 +1,91 @@
+"""The verbs of ``import ddbench``: run, evaluate, check."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ddbench.api.check import Checked, check_method
+from ddbench.api.evaluate import plan_judging
+from ddbench.api.results import Results
+from ddbench.api.run import Execution, Executor, Finished, run_plan
+from ddbench.api.stores import DEFAULT_STORE, Stores
+from ddbench.api.study import plan_of_study
+from ddbench.api.study import study as make_study
+from ddbench.config.study import Study
+from ddbench.plan.graph import Plan
+
+
+def run(
+    study: Study | str | Path = "digits",
+    store: Path | str = DEFAULT_STORE,
+    *,
+    executor: Executor = "auto",
+    ray_address: str | None = None,
+    shard: str | None = None,
+) -> Results:
+    """Run what a study lacks in ``store`` and return the results of its cells; the same call again runs what is
+    missing.
+
+    study: what ``ddbench.study`` made, or its name or file; executor: ``inline``, ``ray`` or ``auto``; ray_address: of
+    a running cluster; shard: the part ``i/n`` alone. Progress is shown on a terminal or in a notebook. A failed cell
+    raises nothing: it is a row with its reason, listed in ``results.failures``. Raises BenchError for bad input, before
+    anything is run, and KeyboardInterrupt after a stop was asked for.
+    """
+    how = Execution(executor, ray_address)
+    resolved = study if isinstance(study, Study) else make_study(study)
+    plan = plan_of_study(resolved, shard)
+    return _results(run_plan(resolved.config, plan, store, how), plan)
+
+
+def evaluate(
+    *folders: Path | str,
+    method: str,
+    dataset: str | None = None,
+    config: str = "digits",
+    store: Path | str = DEFAULT_STORE,
+    archs: Sequence[str] | None = None,
+    protocol: str | None = None,
+    eval_seeds: Sequence[int] | None = None,
+    set: Mapping[str, Any] | None = None,
+    plugins: Sequence[str | Path] = (),
+    resize: bool = False,
+    executor: Executor = "auto",
+    ray_address: str | None = None,
+) -> Results:
+    """Judge distilled images that were made by any code; several ``folders`` are several sets of one ``method``.
+
+    A folder holds a sub-folder of images for each class, or a Hugging Face dataset. What is not given is that of the
+    study ``config``. Raises BenchError for images that are no distilled set of the dataset.
+    """
+    grid = {
+        "grid.datasets": [dataset] if dataset else None,
+        "grid.archs": archs and list(archs),
+        "grid.protocol": protocol,
+        "grid.eval_seeds": eval_seeds and list(eval_seeds),
+    }
+    how = Execution(executor, ray_address)
+    judging = plan_judging(
+        [Path(folder) for folder in folders],
+        config=config,
+        method=method,
+        resize=resize,
+        plugins=[str(plugin) for plugin in plugins],
+        changes={**{key: value for key, value in grid.items() if value is not None}, **(set or {})},
+    )
+    done = run_plan(judging.config, judging.plan, store, how, judging.keep)
+    return _results(done, judging.plan)
+
+
+def check(method: str | Path, *, plugins: Sequence[str | Path] = (), set: Mapping[str, Any] | None = None) -> Checked:
+    """Hold a method, by name or as the plug-in file that registers it, to the rules that all methods keep.
+
+    The result is true when every rule is kept, and prints as ``bench check`` does. Raises BenchError for what cannot
+    be checked.
+    """
+    return check_method(str(method), [str(plugin) for plugin in plugins], changes=set)
+
+
+def _results(done: Finished, plan: Plan) -> Results:
+    return Results(Stores.of_store(done.store, plan.cells))

@@ -1,0 +1,111 @@
+"""Images made by anyone, judged under a protocol like those of a method."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ddbench.api.stores import Say, say_on_stderr
+from ddbench.config.schema import Config, load_config
+from ddbench.config.study import ExternalSets, Study, resolve
+from ddbench.data.external.read import read_external
+from ddbench.errors import BenchError
+from ddbench.images import LabeledImages
+from ddbench.methods.external import ExternalImages
+from ddbench.plan.build import make_plan
+from ddbench.plan.graph import Plan
+from ddbench.plugins.files import absolute, load_plugins
+from ddbench.plugins.registry import entries
+from ddbench.stages.run import keep_external
+from ddbench.store.folder import Store
+
+
+@dataclass(frozen=True)
+class Judging:
+    """Sets that others made, read and checked, and the plan that judges them."""
+
+    config: Config
+    plan: Plan
+    sets: tuple[LabeledImages, ...]
+    study: Study
+
+    def keep(self, store: Store) -> None:
+        """Put the images into a store, where the plan expects what a method made."""
+        (dataset,) = self.study.datasets.values()
+        for stage in self.plan.stages.values():
+            if stage.kind == "distill":
+                keep_external(store, stage, self.sets[stage.task["seed"]], dataset)  # seeds count the folders
+
+
+def plan_judging(
+    folders: Sequence[Path],
+    *,
+    config: str = "digits",
+    method: str | None = None,
+    resize: bool = False,
+    plugins: Sequence[str] = (),
+    changes: Mapping[str, Any] | None = None,
+    assignments: Sequence[str] = (),
+    say: Say = say_on_stderr,
+) -> Judging:
+    """Read ``folders``, one distilled set each, and plan how the study ``config`` judges them. Several are sets of one
+    method, for a spread; the IPC is counted.
+
+    method: the name in tables, by default that of the first folder; resize: images of another size are resized as the
+    dataset resizes its own; changes: dotted keys of the configuration. Raises BenchError for a name that a method has,
+    a config with several datasets, and images that are no distilled set of its dataset.
+    """
+    files = absolute(plugins)
+    load_plugins(files)
+    name = _name(method, folders[0])
+    fixed = {"grid.methods": [name], "grid.ipc": [1], "grid.seeds": list(range(len(folders)))}
+    named = {"plugins": files} if files else {}
+    asked = load_config(config, {**(changes or {}), **named, **fixed}, assignments)
+    if len(asked.grid.datasets) != 1:
+        raise BenchError(f"{config} has the datasets {', '.join(asked.grid.datasets)}: name one with --dataset.")
+    external = ExternalSets(ExternalImages(resized=resize), images=())
+    study = resolve(asked, external)
+    (dataset,) = study.datasets.values()
+    sets = tuple(read_external(folder, dataset, resize) for folder in folders)
+    _check_soft_labels(sets[0], study, asked.grid.protocol, say)
+    asked = asked.model_copy(update={"grid": asked.grid.model_copy(update={"ipc": (_ipc(folders, sets),)})})
+    external = replace(external, images=tuple(images.digest() for images in sets))
+    return Judging(asked, make_plan(replace(study, config=asked, external=external)), sets, study)
+
+
+def _name(method: str | None, folder: Path) -> str:
+    """The name in tables. Raises BenchError for one that a registered method has."""
+    name = method or folder.resolve().name
+    if name in entries("method"):
+        raise BenchError(
+            f"{name!r} is a registered method: images from elsewhere must be told from its own. Name them with "
+            "--method NAME."
+        )
+    return name
+
+
+def _ipc(folders: Sequence[Path], sets: Sequence[LabeledImages]) -> int:
+    found = [len(images) // len(images.classes) for images in sets]
+    if len(set(found)) > 1:
+        other = next(i for i, ipc in enumerate(found) if ipc != found[0])
+        raise BenchError(
+            f"{folders[0]} has IPC {found[0]} and {folders[other]} has IPC {found[other]}: only sets of one IPC can be "
+            "averaged. Give each IPC in a command of its own, with the same --method."
+        )
+    return found[0]
+
+
+def _check_soft_labels(images: LabeledImages, study: Study, protocol: str, say: Say) -> None:
+    """Soft labels that a protocol does not use, or needs and does not find, are worth a word before the training.
+
+    Raises BenchError."""
+    uses = getattr(study.protocol, "labels", "hard")
+    if uses == "set" and images.soft is None:
+        raise BenchError(
+            f"the protocol {protocol} trains on the soft labels of the set, and this one has none. Choose one with "
+            "hard labels (`bench list protocols`)."
+        )
+    if uses != "set" and images.soft is not None:
+        say(f"the images carry soft labels; {protocol} does not use them")

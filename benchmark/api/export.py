@@ -1,0 +1,136 @@
+"""Distilled sets out of a store: folders of PNG files, with a card that says how each was made."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from ddbench.api.stores import Say, say_on_stderr
+from ddbench.errors import CorruptArtifact, unknown
+from ddbench.plan.lineage import lineage
+from ddbench.results.export import export_set, set_folder
+from ddbench.store.distilled import load_distilled
+from ddbench.store.folder import Store
+from ddbench.store.opening import open_store
+from ddbench.types import LabeledImages
+
+
+class Coordinates(NamedTuple):
+    """The coordinates of a distilled set."""
+
+    dataset: str
+    method: str
+    ipc: int
+    seed: int
+
+    def __str__(self) -> str:
+        return f"{self.dataset}/{self.method}/ipc{self.ipc}/seed{self.seed}"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What became of one set. ``folder`` is None where it is missing or was skipped."""
+
+    coordinates: Coordinates
+    outcome: Literal["written", "already there", "missing", "skipped"]
+    folder: Path | None = None
+
+
+def export_sets(
+    where: Path | str,
+    out: Path | str,
+    *,
+    datasets: Collection[str] | None = None,
+    methods: Collection[str] | None = None,
+    ipc: Collection[int] | None = None,
+    seeds: Collection[int] | None = None,
+    say: Say = say_on_stderr,
+) -> Iterator[Exported]:
+    """Write each set that a run on the store asked for, in its latest configuration, as OUT/DATASET/METHOD/ipcN-seedS.
+
+    A filter that is None admits all. What is there already is left as it is; what is not made is said and goes on.
+    Raises BenchError for a store that is none and a value that no set has.
+    """
+    store = open_store(where, create=False)
+    sets = asked_sets(store)
+    for field, values in (("dataset", datasets), ("method", methods), ("ipc", ipc), ("seed", seeds)):
+        sets = _only(sets, field, values)
+    records = {record.key: record for record in store.records((k for keys in sets.values() for k in keys), say)}
+    for place, keys in sets.items():
+        record = next((records[key] for key in keys if key in records), None)
+        if record is not None and record.outcome == "skipped":
+            say(f"{place} was skipped: {record.reason}")
+            yield Exported(place, "skipped")
+            continue
+        distilled = record.config["evaluate"]["parents"][0] if record else ""
+        if record is None or not store.there("distill", distilled):
+            say(f"{place} has not been made or judged yet; the `bench run` that asked for it makes it")
+            yield Exported(place, "missing")
+            continue
+        try:
+            data, facts = _gather(store, place, record.cell.split, distilled)
+        except CorruptArtifact as error:
+            say(f"{place}: {error}; the `bench run` that asked for it makes it again")
+            yield Exported(place, "missing")
+            continue
+        folder = set_folder(Path(out), *place)
+        new = export_set(folder, data, facts)
+        yield Exported(place, "written" if new else "already there", folder)
+
+
+def asked_sets(store: Store) -> dict[Coordinates, list[str]]:
+    """The distilled sets that the runs on a store asked for, each with the keys of the cells that judge it.
+
+    The whole train split, whose cells have no ipc, is no distilled set. Of several configurations of a set the latest
+    run's counts, as in the table.
+    """
+    sets: dict[Coordinates, list[str]] = {}
+    for run in store.runs():
+        latest: dict[Coordinates, list[str]] = {}
+        for cell, key in run["cells"]:
+            if not cell["ipc"]:
+                continue
+            place = Coordinates(cell["dataset"], cell["method"], cell["ipc"], cell["seed"])
+            latest.setdefault(place, []).append(key)
+        sets |= latest
+    return sets
+
+
+def _only(
+    sets: dict[Coordinates, list[str]], field: str, values: Collection[Any] | None
+) -> dict[Coordinates, list[str]]:
+    """The sets whose ``field`` is one of ``values``, or all. Raises BenchError for a value that no set has."""
+    if values is None:
+        return sets
+    known = {getattr(place, field) for place in sets}
+    for value in values:
+        if value not in known:
+            raise unknown(field, str(value), map(str, known), where="the runs of this store")
+    return {place: keys for place, keys in sets.items() if getattr(place, field) in values}
+
+
+def _gather(store: Store, place: Coordinates, split: str, key: str) -> tuple[LabeledImages, dict[str, Any]]:
+    """A distilled set and the facts of its card. Raises CorruptArtifact."""
+
+    stages = [_stage(kind, manifest) for kind, manifest in lineage(store, key).items()]
+    return load_distilled(store, key), {"split": split.rpartition("/")[0], **place._asdict(), "stages": stages}
+
+
+def _stage(kind: str, manifest: dict[str, Any]) -> dict[str, Any]:
+    """What a card says of a stage: its key, all that it read, and what it ran with."""
+    provenance = manifest["run"]["provenance"]
+    run = {name: provenance.get(name) for name in ("python", "packages", "git")}
+    return {"stage": kind, "key": manifest["key"], "task": _portable(manifest["task"]), "made_with": run}
+
+
+def _portable(value: Any) -> Any:
+    """``value`` without the places of folders on this machine: of an absolute path the last part is kept."""
+    if isinstance(value, dict):
+        return {k: _portable(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_portable(v) for v in value]
+    if isinstance(value, str) and value.startswith(("/", "~")):
+        return f".../{Path(value).name}"
+    return value

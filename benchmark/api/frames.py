@@ -1,0 +1,109 @@
+"""Records as pandas frames: one row a record, an epoch of a curve, or a distilled set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from ddbench.api.sets import images_in, run_of, stage_keys
+from ddbench.api.stores import Stores
+from ddbench.errors import unknown
+from ddbench.results.cost import set_key
+from ddbench.types import Cell, Record
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Kind = Literal["records", "curves", "sets"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+STAGES = ("prior", "fit", "embed", "distill", "evaluate")
+COORDINATES = ("dataset", "split", "arch", "ipc", "method", "protocol", "seed", "eval_seed")
+HARDWARE = ("device", "processor", "cores", "platform", "host")
+RECORDS = (
+    *COORDINATES,
+    "outcome",
+    "reason",
+    "last",
+    "best",
+    "n_images",
+    *(f"seconds_{stage}" for stage in STAGES),
+    *(f"peak_memory_mib_{stage}" for stage in STAGES),
+    *(f"peak_gpu_mib_{stage}" for stage in STAGES),
+    *HARDWARE,
+    "started",
+    "finished",
+    "commit",
+    "variant",
+    "key",
+)
+CURVES = (*COORDINATES, "epoch", "top1", "key")
+SETS = ("dataset", "split", "method", "ipc", "seed", "images", "bytes", "path", "key", "seconds_distill", "host")
+
+
+def make_frame(kind: Kind, stores: Stores, cells: Mapping[Cell, str], records: Sequence[Record]) -> pd.DataFrame:
+    """records: a row for each cell, accuracies as fractions, those that have not been run too (outcome ``not run``).
+
+    curves: a row for each point of each accuracy curve. sets: a row for each distilled set that was judged. Raises
+    BenchError for another kind.
+    """
+    import pandas as pd
+
+    if kind not in KINDS:
+        raise unknown("frame", kind, KINDS)
+    by_key = {record.key: record for record in records}
+    if kind == "curves":
+        judged = [record for key in cells.values() if (record := by_key.get(key))]
+        return pd.DataFrame(_curves(judged), columns=list(CURVES))
+    if kind == "sets":
+        return pd.DataFrame(_sets(stores, cells, by_key), columns=list(SETS))
+    rows = [_record(stores, cell, key, by_key.get(key)) for cell, key in cells.items()]
+    return pd.DataFrame(rows, columns=list(RECORDS))
+
+
+def _record(stores: Stores, cell: Cell, key: str, record: Record | None) -> dict[str, Any]:
+    row: dict[str, Any] = {**vars(cell), "key": key, "outcome": "not run", "reason": ""}
+    if record is None:
+        return row
+    made, task = record.run.get("provenance", {}), record.config.get("evaluate", {})
+    row |= {"outcome": record.outcome, "reason": record.reason, "n_images": record.n_images or None}
+    if record.curve:
+        row |= {"last": record.last, "best": record.best}
+    row |= {f"seconds_{stage}": seconds for stage, seconds in record.run.get("seconds", {}).items()}
+    for stage, stage_key in stage_keys(record).items():
+        run = record.run if stage == "evaluate" else run_of(stores.holding(stage, stage_key), stage, stage_key)
+        row |= {f"{name}_{stage}": run[name] for name in ("peak_memory_mib", "peak_gpu_mib") if name in run}
+    row |= {"device": task.get("device"), "host": record.run.get("host"), "variant": task.get("variant")}
+    row |= {name: made.get(name) for name in ("processor", "cores", "platform")}
+    row |= {name: record.run.get(name) for name in ("started", "finished")}
+    return {**row, "commit": (made.get("git") or {}).get("commit")}
+
+
+def _curves(records: Sequence[Record]) -> Iterator[dict[str, Any]]:
+    for record in records:
+        for epoch, top1 in record.curve:
+            yield {**vars(record.cell), "key": record.key, "epoch": epoch, "top1": top1}
+
+
+def _sets(stores: Stores, cells: Mapping[Cell, str], by_key: Mapping[str, Record]) -> Iterator[dict[str, Any]]:
+    from ddbench.store.distilled import IMAGES_FILE
+
+    seen: set[str] = set()
+    for cell, cell_key in cells.items():
+        record = by_key.get(cell_key)
+        key = set_key(record) if record else None
+        store = stores.holding("distill", key) if key else None
+        if key is None or key in seen or store is None:
+            continue
+        seen.add(key)
+        path, run = store.folder("distill", key) / IMAGES_FILE, run_of(store, "distill", key)
+        there = path.exists()  # of a store at a URL, what was never read is not on this machine
+        yield {
+            **{name: getattr(cell, name) for name in ("dataset", "split", "method", "ipc", "seed")},
+            "images": images_in(store, key),
+            "bytes": path.stat().st_size if there else None,
+            "path": str(path) if there else None,
+            "key": key,
+            "seconds_distill": run.get("seconds"),
+            "host": run.get("host"),
+        }

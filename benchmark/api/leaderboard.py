@@ -1,0 +1,29 @@
+"""The methods of some stores in order, with how sure that order is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ddbench.api.captions import facts_of
+from ddbench.api.sets import facts_of_sets
+from ddbench.api.stores import Stores
+from ddbench.api.tables import Tables
+from ddbench.errors import BenchError
+from ddbench.results.leaderboard import boards
+from ddbench.results.statistics import Select, samples
+from ddbench.results.tables.leaderboard import leaderboard_table
+from ddbench.types import Cell, Record
+
+
+def make_leaderboard(
+    stores: Stores, cells: Mapping[Cell, str], records: Sequence[Record], which: Select = "last"
+) -> Tables:
+    """A board for each protocol and split, of the methods that are complete in every row of it.
+
+    Raises BenchError where nothing was distilled.
+    """
+    if not any(cell.ipc for cell in cells):
+        raise BenchError("there is nothing distilled to rank. `bench run` makes some.")
+    facts = facts_of(records)
+    found = boards(samples(cells, records, which), facts_of_sets(stores, records))
+    return Tables([leaderboard_table(board, facts) for board in found])

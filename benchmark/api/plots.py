@@ -1,0 +1,82 @@
+"""Figures of a study, as files or in a notebook."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args
+
+from ddbench.api.files import check_format
+from ddbench.api.report import galleries
+from ddbench.api.sets import facts_of_sets
+from ddbench.api.stores import Stores
+from ddbench.errors import BenchError, unknown
+from ddbench.results.plots.canvas import drawing, save
+from ddbench.results.plots.figures import Drawing, drawings, looks_of, projections, together
+from ddbench.results.statistics import Select
+from ddbench.types import Cell
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Kind = Literal["curves", "ipc", "cost", "projection"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A drawn figure: shown as a picture in a notebook, or saved."""
+
+    figure: Figure
+
+    def save(self, out: Path | str) -> Path:
+        """Write a png, pdf or svg file; its ending is the format. Raises BenchError."""
+        path = check_format(Path(out))
+        try:
+            with drawing():
+                save(self.figure, path)
+        except OSError as error:
+            raise BenchError(f"cannot write {path}: {error.strerror}. Name a writable file with --out.") from None
+        return path
+
+    def _repr_png_(self) -> bytes:
+        out = io.BytesIO()
+        self.figure.savefig(out, format="png", dpi=110)
+        return out.getvalue()
+
+
+def make_plot(kind: Kind, stores: Stores, cells: Mapping[Cell, str], which: Select = "last") -> Plot:
+    """Accuracy by epoch (curves), against images per class (ipc) or cost, or distilled among real images (projection).
+
+    A panel for each dataset, network and IPC; what is incomplete is left out and said. Raises BenchError where nothing
+    is complete.
+    """
+    if kind not in KINDS:
+        raise unknown("plot", kind, KINDS)
+    with drawing():
+        parts = _parts(kind, stores, cells, which)
+        if not parts:
+            raise BenchError(f"there is nothing complete to plot as {kind}. `bench table` shows what is there.")
+        for part in parts:
+            if part.left_out:
+                stores.say(f"{part.title}: left out, because incomplete: {', '.join(part.left_out)}")
+        return Plot(together(parts, columns=4 if kind == "projection" else 2))
+
+
+def _parts(kind: Kind, stores: Stores, cells: Mapping[Cell, str], which: Select) -> Sequence[Drawing]:
+    looks = looks_of(stores.wanted)  # of all cells, whatever is selected: colours are those of the report
+    records = stores.records(stores.wanted)
+    if kind != "projection":
+        facts = facts_of_sets(stores, records) if kind == "cost" else {}
+        return drawings(kind, cells, records, which, looks, facts)
+    from ddbench.results.plots.projection import project
+
+    parts, found = [], galleries(stores, cells, records)
+    for gallery in found:
+        if gallery.real is not None:
+            where = f", {gallery.dataset}, IPC {gallery.ipc}" if len(found) > 1 else ""
+            features = gallery.space.features if gallery.space else None
+            parts += projections(project(gallery.real, gallery.sets, features), looks, where)
+    return parts

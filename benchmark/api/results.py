@@ -1,0 +1,135 @@
+"""What runs on one store or several gave: frames, tables, comparisons, figures and the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ddbench.api import frames, plots, tables
+from ddbench.api.compare import Compared, Side, compare_sides
+from ddbench.api.files import check_format, write_file
+from ddbench.api.leaderboard import make_leaderboard
+from ddbench.api.selection import select
+from ddbench.api.stores import Say, Stores, say_on_stderr
+from ddbench.results.statistics import Select
+from ddbench.results.tables.text import Spread
+from ddbench.types import Cell, Outcome, Record
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A cell that has no number, and why. ``log`` is a file on this machine, where there is one."""
+
+    cell: Cell
+    outcome: Outcome
+    reason: str
+    log: str = ""
+
+
+class Results:
+    """The cells that runs asked for, each in its latest configuration, and the records that count for them.
+
+    Accuracies are fractions; tables print them as percentages. ``select`` narrows to some methods, datasets, ...
+    """
+
+    def __init__(self, stores: Stores, cells: Mapping[Cell, str] | None = None) -> None:
+        self._stores = stores
+        self.cells: Mapping[Cell, str] = dict(stores.wanted if cells is None else cells)
+        """cell -> key"""
+
+    @cached_property
+    def records(self) -> list[Record]:
+        """The record that counts for each cell, failed and skipped ones too; read once."""
+        return self._stores.records(self.cells)
+
+    @property
+    def failures(self) -> list[Failure]:
+        """The cells that failed, with reasons; the same study run again tries them again."""
+        outcomes = [record for record in self.records if record.outcome not in ("ok", "skipped")]
+        return [Failure(record.cell, record.outcome, record.reason, self._log(record)) for record in outcomes]
+
+    def select(self, **filters: Sequence[Any] | None) -> Results:
+        """Some of the cells: ``datasets``, ``methods``, ``ipc``, ``archs``, ``protocols``, each a list of values.
+
+        Raises BenchError for a value that no cell has.
+        """
+        return Results(self._stores, select(self.cells, filters))
+
+    def frame(self, kind: frames.Kind = "records") -> pd.DataFrame:
+        """``records``: a row a cell with coordinates, last and best top-1, outcome, reason, seconds and peak memory by
+        stage, and hardware; ``curves``: a row a point of an accuracy curve; ``sets``: a row a distilled set."""
+        return frames.make_frame(kind, self._stores, self.cells, self.records)
+
+    def table(
+        self,
+        layout: tables.Layout = "main",
+        select: Select = "last",
+        interval: Spread = "sd",
+        reference: str | None = None,
+    ) -> tables.Tables:
+        """The table that ``bench table --layout`` prints. ``select``: accuracy of the ``last`` epoch or the ``best`` of
+        the curve; ``interval``: ± as sample standard deviation over distilled sets (``sd``) or half a 95 % interval
+        (``ci``); ``reference``: the method that the ablation compares with. Raises BenchError."""
+        return tables.make_tables(layout, self._stores, self.cells, self.records, select, interval, reference)
+
+    def compare(self, a: Mapping[str, Any], b: Mapping[str, Any], select: Select = "last") -> Compared:
+        """Two selections place by place, paired where seeds are the same: ``a={"method": "cgs"}, b={"method": "dit"}``.
+
+        Raises BenchError for coordinates that are none or differ between the sides.
+        """
+        only = Stores.of(self._stores, self.cells)
+        return compare_sides(Side(_named(a), only, a), Side(_named(b), only, b), which=select)
+
+    def leaderboard(self, select: Select = "last") -> tables.Tables:
+        """Ranks with intervals, a board for each protocol and split. Raises BenchError where nothing was distilled."""
+        return make_leaderboard(self._stores, self.cells, self.records, select)
+
+    def plot(self, kind: plots.Kind, out: Path | str | None = None, select: Select = "last") -> plots.Plot:
+        """``curves``, ``ipc``, ``cost`` or ``projection``; written to ``out`` (png, pdf, svg) where that is given."""
+        if out is not None:
+            check_format(Path(out))
+        plot = plots.make_plot(kind, self._stores, self.cells, select)
+        if out is not None:
+            plot.save(out)
+        return plot
+
+    def report(self, out: Path | str = "report.html", select: Select = "last") -> Path:
+        """Everything as one HTML file that opens offline; where it is. Raises BenchError when it cannot be written."""
+        from ddbench.api.report import report_page
+
+        page = report_page(self._stores, self.cells, self.records, select)
+        write_file(Path(out), page.encode())
+        return Path(out)
+
+    def __repr__(self) -> str:
+        good = sum(record.outcome == "ok" for record in self.records)
+        places = ", ".join(store.address for store in self._stores.members)
+        return f"<Results of {places}: {len(self.cells)} cells, {good} judged, {len(self.failures)} failed>"
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
+
+    def _log(self, record: Record) -> str:
+        name = record.run.get("output")
+        paths = [store.root / name for store in self._stores.members] if isinstance(name, str) else []
+        return next((str(path) for path in paths if path.exists()), "")
+
+
+def load(*stores: Path | str, say: Say = say_on_stderr) -> Results:
+    """The results on one store or several (folders, or URLs such as ``s3://bucket/path``), read as one.
+
+    Raises BenchError for what is no store, saying what is there, and for a store on which nothing was run.
+    """
+    opened = Stores(stores or ("bench-store",), say)
+    opened.check_asked()
+    return Results(opened)
+
+
+def _named(coordinates: Mapping[str, Any]) -> str:
+    return ",".join(f"{field}={value}" for field, value in coordinates.items())

@@ -1,0 +1,42 @@
+"""A search of hyper-parameters as the sensitivity plot takes it, and that plot as a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from ddbench.api.files import check_format
+from ddbench.results.sensitivity import Parameter, Setting, draw
+from ddbench.store.opening import open_store
+from ddbench.tune.record import TrialRow, Tune, find, latest
+
+
+def draw_sensitivity(store: Path | str, tune: str | None, out: Path) -> None:
+    """Draw how validation accuracy depends on each parameter of a search (id or file; None is the latest) to a file.
+
+    Raises BenchError for an unknown search and an ending that is no format of figures.
+    """
+    check_format(out)
+    found = find(store, tune) if tune else latest(open_store(store, create=False))
+    draw(
+        out,
+        f"{found.method} on {found.study}: {len(found.trials)} settings, {found.cells} cells of the validation part",
+        [Parameter(key, key.partition(".")[2], text.startswith("log")) for key, text in found.space.items()],
+        settings(found, found.trials),
+    )
+
+
+def settings(tune: Tune, rows: Iterable[TrialRow]) -> list[Setting]:
+    """``rows`` of a search as the plot takes them."""
+    chosen = tune.chosen
+    return [
+        Setting(
+            values=row.values,
+            varied=row.varied,
+            top1=None if row.outcome == "failed" else row.top1,
+            spread=row.spread,
+            complete=row.outcome == "ok",
+            chosen=row == chosen,
+        )
+        for row in rows
+    ]

@@ -1,0 +1,117 @@
+"""Distribution shift: measuring the distilled sets that runs asked for, and reading what was measured."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ddbench.api.progress import make_watcher
+from ddbench.api.run import Execution, run_stages
+from ddbench.config.schema import Config, read_assignment
+from ddbench.config.values import nested, override
+from ddbench.errors import BenchError, CorruptArtifact, unknown
+from ddbench.execute.missing import shift_to_run
+from ddbench.plan.shift import REAL, ShiftPlan, plan_shift
+from ddbench.plugins.files import absolute, load_plugins
+from ddbench.results.shift import Measurement
+from ddbench.stages.shift import read_shift
+from ddbench.store.folder import Store
+from ddbench.store.opening import open_store
+from ddbench.types import Preparation
+
+SPACES = {"trained": "ddbench.methods.embedder:TrainedEmbedder", "pixels": None}
+"""name -> where its preparation is; None for the pixels as they are"""
+
+
+def measure_shift(
+    where: Path | str,
+    space: str = "trained",
+    assignments: Sequence[str] = (),
+    plugins: Sequence[str] = (),
+    how: Execution | None = None,
+) -> list[Measurement]:
+    """Measure every distilled set that runs on the store ``where`` asked for, in a feature space; then read them all.
+
+    What is measured once is kept. Stages run with the limits, resources and retries of the latest run on the store.
+    Raises BenchError for an unknown space or option, KeyboardInterrupt after a stop was asked for.
+    """
+    how = how or Execution()
+    files = absolute(plugins)
+    load_plugins(files)
+    preparation, store = space_of(space, assignments), open_store(where, create=False)
+    found = _plan(store, preparation, tuple(files))
+    failed: dict[str, str] = {}
+    with make_watcher(how.tracebacks, store.how_far) as watcher:
+        to_run = shift_to_run(found, store, watcher)
+        if to_run:
+            config = Config.model_validate(store.runs()[-1]["config"])
+            summary = run_stages(found.plan, to_run, store, config, how, watcher)
+            failed = {stage.key: f"{stage.kind} {stage.label}: {reason}" for stage, reason in summary.failures}
+    return _measurements(store, found, preparation, space, failed)
+
+
+def load_shift(store: Store, space: str = "trained", assignments: Sequence[str] = ()) -> list[Measurement]:
+    """What ``measure_shift`` with these options has measured on a store so far, in the order of its table.
+
+    Sets that are not measured are there too, with ``measures`` None and the reason. Computes nothing.
+    Raises BenchError for an unknown space or option.
+    """
+    preparation = space_of(space, assignments)
+    return _measurements(store, _plan(store, preparation), preparation, space, {})
+
+
+def space_of(name: str, assignments: Sequence[str]) -> Preparation | None:
+    """The preparation that makes the feature space ``name``, None for pixels. Raises BenchError."""
+    reference = SPACES.get(name, name)
+    if reference is None:
+        if assignments:
+            raise BenchError(f"the space {name!r} has no options; --set {assignments[0]} is for another --space.")
+        return None
+    module, colon, attribute = reference.partition(":")
+    if not colon:
+        raise unknown("space", name, SPACES, hint="Your own is given as --space MODULE:CLASS.")
+    try:
+        made: Any = getattr(importlib.import_module(module), attribute)
+        preparation = made() if isinstance(made, type) else made
+    except Exception as error:
+        raise BenchError(f"the space {name!r} cannot be imported: {type(error).__name__}: {error}.") from error
+    if not isinstance(preparation, Preparation):
+        raise BenchError(f"the space {name!r} is a {type(preparation).__name__}, not a Preparation.")
+    for assignment in assignments:
+        key, change = read_assignment(assignment, "epochs=20")
+        preparation = override(preparation, nested(key.split("."), change), f"space {name}")
+    return preparation
+
+
+def _plan(store: Store, preparation: Preparation | None, plugins: tuple[str, ...] = ()) -> ShiftPlan:
+    from ddbench.evaluators.shift.measure import Shift
+
+    return plan_shift(store, preparation, Shift(), plugins)
+
+
+def _measurements(
+    store: Store, found: ShiftPlan, preparation: Preparation | None, space: str, failed: dict[str, str]
+) -> list[Measurement]:
+    """A measurement for each set asked for, real draws first."""
+    named = f"{space} ({_options(preparation)})" if preparation else space
+    rows = []
+    for wanted in sorted([*found.keys, *found.absent], key=lambda w: w.method != REAL):
+        key, measures, note = found.keys.get(wanted, ""), None, found.absent.get(wanted, "")
+        if key:
+            behind = [failed[k] for k in (*found.plan.stages[key].parents, key) if k in failed]
+            try:
+                measures = read_shift(store, key) if store.has("shift", key) else None
+                note = (behind or ["not measured yet; `bench shift` does it"])[0]
+            except CorruptArtifact as error:
+                note = str(error)
+        place = (wanted.dataset, wanted.split, wanted.ipc, wanted.method, wanted.seed)
+        rows.append(Measurement(*place, named, measures, "" if measures else note, found.variants.get(wanted, {})))
+    return rows
+
+
+def _options(preparation: Preparation) -> str:
+    """``network convnet3, epochs 20, ...``"""
+    return ", ".join(f"{f.name} {getattr(preparation, f.name)}" for f in dataclasses.fields(preparation))

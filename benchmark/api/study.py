@@ -1,0 +1,84 @@
+"""Naming a study: a configuration with changes, resolved to the registered objects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ddbench.config.schema import Config, load_config
+from ddbench.config.study import Study, resolve
+from ddbench.config.variants import canonical
+from ddbench.plan.build import make_plan
+from ddbench.plan.graph import Plan
+from ddbench.plan.shards import shard_of
+from ddbench.plugins.files import absolute
+from ddbench.tune.record import find, values_and_cost
+
+GRID = ("datasets", "methods", "ipc", "archs", "seeds", "eval_seeds", "protocol")
+"""parts of the grid that have a name of their own in ``study`` and on the command line"""
+
+
+def configuration(
+    config: str,
+    *,
+    store: Path | str,
+    plugins: Sequence[str] = (),
+    tuned: Sequence[str] = (),
+    changes: Mapping[str, Any] | None = None,
+    assignments: Sequence[str] = (),
+    **grid: Any,
+) -> Config:
+    """The configuration ``config`` (a name or a YAML file) with the parts of the grid that are given in ``grid``.
+
+    ``tuned``: searches whose chosen values are taken, looked up in ``store``. ``changes`` are dotted keys, and give
+    way to ``assignments`` (``key=value``). Raises BenchError.
+    """
+    given = {f"grid.{name}": grid[name] for name in GRID if grid.get(name) is not None}
+    searched = values_and_cost([find(store, name) for name in tuned]) if tuned else {}
+    named = {"plugins": absolute(plugins)} if plugins else {}
+    return load_config(config, {**given, **named, **(changes or {}), **searched}, assignments)
+
+
+def study(
+    config: str | Path = "digits",
+    *,
+    datasets: Sequence[str] | None = None,
+    methods: Sequence[str] | None = None,
+    ipc: Sequence[int] | None = None,
+    archs: Sequence[str] | None = None,
+    seeds: Sequence[int] | None = None,
+    eval_seeds: Sequence[int] | None = None,
+    protocol: str | None = None,
+    set: Mapping[str, Any] | None = None,
+    plugins: Sequence[str | Path] = (),
+    tuned: Sequence[str] = (),
+    store: Path | str = "bench-store",
+) -> Study:
+    """A study, checked: the named ``config`` or a YAML file, with the parts of its grid that are given here.
+
+    set: dotted key of the configuration -> value, as ``--set``; plugins: Python files that register more; tuned: ids
+    of searches in ``store`` whose chosen values are taken. Nothing is run. Raises BenchError for any unknown name or
+    key, a value of the wrong type, and an ipc that the smallest class cannot give.
+    """
+    found = configuration(
+        str(config),
+        store=store,
+        plugins=[str(plugin) for plugin in plugins],
+        tuned=tuned,
+        changes=set,
+        datasets=datasets and list(datasets),
+        methods=methods and [canonical(method) for method in methods],
+        ipc=ipc and list(ipc),
+        archs=archs and [canonical(arch) for arch in archs],
+        seeds=seeds and list(seeds),
+        eval_seeds=eval_seeds and list(eval_seeds),
+        protocol=protocol,
+    )
+    return resolve(found)
+
+
+def plan_of_study(study: Study, shard: str | None = None) -> Plan:
+    """The plan of a study, or of its part ``i/n``. Raises BenchError for another shard."""
+    plan = make_plan(study)
+    return shard_of(plan, shard) if shard else plan

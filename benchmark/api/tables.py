@@ -1,0 +1,110 @@
+"""Records as tables: the layouts of ``bench table``, and what can be done with a table in Python."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args
+
+from ddbench.api.captions import facts_of
+from ddbench.api.files import write_file
+from ddbench.api.sets import facts_of_sets
+from ddbench.api.stores import Stores
+from ddbench.errors import unknown
+from ddbench.results.statistics import Select
+from ddbench.results.tables import Tabular, as_csv, as_json, latex, markdown, parquet, rows
+from ddbench.results.tables.text import Spread
+from ddbench.types import Cell, Record
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Layout = Literal["main", "methods", "ablation", "spread", "cost", "best-last", "published"]
+LAYOUTS: tuple[Layout, ...] = get_args(Layout)
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Tables as they are printed, in a paper or in a notebook; ``frame`` has the numbers behind them."""
+
+    tables: Sequence[Tabular]
+
+    def __str__(self) -> str:
+        return self.to_markdown().rstrip("\n")
+
+    def _repr_html_(self) -> str:
+        from ddbench.results.tables.html import as_html
+
+        return as_html(self.tables)
+
+    def to_markdown(self) -> str:
+        return markdown(self.tables)
+
+    def to_latex(self) -> str:
+        """booktabs tables."""
+        return latex(self.tables)
+
+    def to_csv(self) -> str:
+        """The numbers behind the tables, accuracies as fractions; so are JSON, Parquet and the frame."""
+        return as_csv(self.tables)
+
+    def to_json(self) -> str:
+        return as_json(self.tables)
+
+    def to_parquet(self, out: Path | str) -> None:
+        write_file(Path(out), parquet(self.tables))
+
+    def frame(self) -> pd.DataFrame:
+        """A row for each number of the tables."""
+        import pandas as pd
+
+        return pd.DataFrame(rows(self.tables))
+
+
+def make_tables(
+    layout: Layout,
+    stores: Stores,
+    cells: Mapping[Cell, str],
+    records: Sequence[Record],
+    which: Select = "last",
+    spread: Spread = "sd",
+    reference: str | None = None,
+) -> Tables:
+    """The tables of ``cells`` in a layout. ``reference``: the method that the ablation compares with.
+
+    Raises BenchError for an unknown layout or reference.
+    """
+    from ddbench.results.statistics import samples
+    from ddbench.results.tables import blocks
+
+    if layout not in LAYOUTS:
+        raise unknown("layout", layout, LAYOUTS)
+    found, facts = samples(cells, records, which), facts_of(records)
+    main = blocks({position: sample.estimate for position, sample in found.items()}, which, facts, spread)
+    if layout == "methods":
+        from ddbench.results.tables.by_method import method_tables
+
+        return Tables(method_tables(main))
+    if layout == "best-last":
+        from ddbench.results.tables.optimism import optimism_table
+
+        return Tables([optimism_table(block) for block in main])
+    if layout == "spread":
+        from ddbench.results.tables.spread import spread_table
+
+        return Tables([spread_table(block) for block in main])
+    if layout == "ablation":
+        from ddbench.results.tables.ablation import ablation_tables
+
+        return Tables(ablation_tables(found, facts, reference))
+    if layout == "cost":
+        from ddbench.results.tables.cost import cost_tables
+
+        return Tables(cost_tables(found, facts_of_sets(stores, records)))
+    if layout == "published":
+        from ddbench.results.published import load_published
+        from ddbench.results.tables.published import beside_tables
+
+        return Tables(beside_tables(found, load_published(), facts))
+    return Tables(main)
