@@ -89,3 +89,23 @@ def test_every_path_of_the_readme_exists():
     for name in re.findall(r"`((?:benchmark|methods|evaluators|results|configs|tests|docs)/[\w./-]*)`", README):
         assert (ROOT / name).exists(), name
     assert (ROOT / "docs" / "digits-ipc1.png").exists()
+
+
+def tree():
+    """The paths of the README's tree of folders."""
+    (text,) = re.findall(r"```text\n(benchmark/ .*?)```", README, re.S)
+    path: list[str] = []
+    for line in text.splitlines():
+        depth = (len(line) - len(line.lstrip())) // 4
+        name, comment = line.split(maxsplit=1)
+        assert comment
+        path[depth:] = [name.rstrip("/")]
+        yield "/".join(path)
+
+
+def test_the_tree_of_the_readme_shows_every_package_that_one_reads_first():
+    shown = set(tree())
+    assert [path for path in shown if not (ROOT / path).exists()] == []
+    for folder in ("benchmark", "methods/diffusion", "results", "evaluators"):
+        packages = {str(init.parent.relative_to(ROOT)) for init in (ROOT / folder).glob("*/__init__.py")}
+        assert {folder, *packages} <= shown

@@ -63,7 +63,7 @@ def compare(
         if len(stores) != 2:
             raise BenchError(f"name two stores, or two selections with --a and --b. {EXAMPLE}")
         sides = [Side(str(store), Stores([store], say), {}) for store in stores]
-    found = compare_sides(*sides, filters_of(filters), which)
+    found = compare_sides(sides[0], sides[1], filters_of(filters), which)
     write_tables(found.tables, form, out)
     if fail_on and found.regressed:
         say(f"B regressed in {found.regressed} of {found.rows} rows.")

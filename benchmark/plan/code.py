@@ -28,7 +28,7 @@ STAGE_FORMAT = 2
 
 ROOMS = ("methods", "evaluators", "data", "seeding")
 """packages and modules of the harness whose code belongs to the values that use it"""
-INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+STANDARD = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib")})
 COMPILED = (".so", ".pyd")
 
 
@@ -74,8 +74,24 @@ def _loose(package: str) -> bool:
     spec = spec_of(package)
     if spec is None:
         return False
-    places = [spec.origin] if spec.origin and spec.has_location else list(spec.submodule_search_locations or ())
-    return any(not str(place).startswith(INSTALLED) for place in places)
+    places = list(spec.submodule_search_locations or ())
+    if not places and spec.has_location:
+        places = [str(spec.origin)]
+    return any(not _installation(Path(place).parent) for place in places)
+
+
+@cache
+def _installation(folder: Path) -> bool:
+    """Whether packages are installed into a folder of the import path.
+
+    Not only into this environment's own: one may see another's, the user's, or a folder given to ``pip install
+    --target``. What tells them all is the metadata that an installer leaves beside a package.
+    """
+    return (
+        folder.name in ("site-packages", "dist-packages")
+        or str(folder).startswith(STANDARD)
+        or any(folder.glob("*.dist-info"))
+    )
 
 
 @cache

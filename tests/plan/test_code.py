@@ -34,6 +34,7 @@ def digest(folder, module="method"):
 def forget():
     code._code.cache_clear()
     code._loose.cache_clear()
+    code._installation.cache_clear()
 
 
 def of(value):
@@ -176,3 +177,19 @@ def test_a_file_beside_it_counts(package, where):
     before = digest(package)
     helper.write_text("SHIFT = 7\n")
     assert digest(package) != before
+
+
+def test_a_package_that_is_installed_does_not_count(package, tmp_path, monkeypatch):
+    """Also one that lies in another environment's folder, or in one given to ``pip install --target``."""
+    name = f"{package.name}_library"
+    target = tmp_path / "target"
+    library = target / name
+    library.mkdir(parents=True)
+    (library / "__init__.py").write_text("RATE = 1\n")
+    monkeypatch.syspath_prepend(str(target))
+    (package / "method.py").write_text(f"import {name}\n")
+    loose = digest(package)
+    (target / f"{name}-1.0.dist-info").mkdir()
+    installed = digest(package)
+    (library / "__init__.py").write_text("RATE = 2\n")
+    assert digest(package) == installed != loose
