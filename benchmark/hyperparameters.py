@@ -9,12 +9,12 @@ from annotated_types import Ge, Gt, Interval
 
 
 @dataclass(frozen=True)
-class ForMemoryAlone:
+class MemoryOnly:
     """Marks an option that says how many are computed at once: what is made must not depend on it."""
 
 
 Count = Annotated[int, Ge(1)]
-MicroBatch = Annotated[int, Ge(1), ForMemoryAlone()]
+MicroBatch = Annotated[int, Ge(1), MemoryOnly()]
 """`bench check` tries other values, and wants the same images"""
 NonNegativeInt = Annotated[int, Ge(0)]
 Positive = Annotated[float, Gt(0)]

@@ -33,7 +33,7 @@ def _about(store: Store, cell: Cell, key: str, say: Say) -> dict[str, Any]:
         "key": key,
         "outcome": record.outcome if record else "not run",
         "accuracy": _accuracy(record) if record and record.outcome == "ok" else None,
-        "attempts": sorted(name for name in store.kept("records") if name.startswith(f"{key}.")),
+        "attempts": sorted(name for name in store.file_names("records") if name.startswith(f"{key}.")),
         "asked_by": list(dict.fromkeys(r["name"] for r in store.runs() if any(k == key for _, k in r["cells"]))),
         "stages": list(_stages(store, record)) if record else [],
         "log": _path(store, record.run.get("output")) if record else None,

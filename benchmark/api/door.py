@@ -27,14 +27,14 @@ def run(
     shard: str | None = None,
     watchers: Sequence[Watcher | str] = (),
 ) -> Results:
-    """Run what a study lacks in ``store`` and return the results of its cells; the same call again runs what is
-    missing.
+    """Run what is missing of a study in ``store`` and return the results of its cells.
 
-    study: what ``ddbench.study`` made, or its name or file; executor: ``inline``, ``ray`` or ``auto``; ray_address: of
-    a running cluster; shard: the part ``i/n`` alone; watchers: who is told of the run, by name or as instances.
-    Progress is shown on a terminal or in a notebook. A failed cell raises nothing: it is a row with its reason, listed in
-    ``results.failures``. Raises BenchError for bad input, before anything is run, and KeyboardInterrupt after a stop
-    was asked for.
+    study: the result of ``ddbench.study``, or a name or file of a configuration; executor: ``inline``, ``ray`` or
+    ``auto``; ray_address: address of a running Ray cluster; shard: run only the part ``i/n``; watchers: names or
+    instances. Progress is shown on a terminal or in a notebook. The same call again runs only what is still missing.
+
+    A failed cell raises nothing: it is a row with its reason and is listed in ``results.failures``. Raises BenchError
+    for bad input, before anything is run, and KeyboardInterrupt when a stop was requested.
     """
     how = Execution(executor, ray_address, watchers)
     resolved = study if isinstance(study, Study) else make_study(study)
@@ -78,7 +78,7 @@ def evaluate(
         plugins=[str(plugin) for plugin in plugins],
         changes={**{key: value for key, value in grid.items() if value is not None}, **(set or {})},
     )
-    done = run_plan(judging.config, judging.plan, store, how, judging.keep)
+    done = run_plan(judging.config, judging.plan, store, how, judging.add_sets)
     return _results(done, judging.plan)
 
 

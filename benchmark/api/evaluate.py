@@ -18,7 +18,7 @@ from ddbench.plan.build import make_plan
 from ddbench.plan.graph import Plan
 from ddbench.plugins.files import absolute, load_plugins
 from ddbench.plugins.registry import entries
-from ddbench.stages.run import keep_external
+from ddbench.stages.run import write_external
 from ddbench.store.folder import Store
 
 
@@ -31,12 +31,12 @@ class Judging:
     sets: tuple[LabeledImages, ...]
     study: Study
 
-    def keep(self, store: Store) -> None:
+    def add_sets(self, store: Store) -> None:
         """Put the images into a store, where the plan expects what a method made."""
         (dataset,) = self.study.datasets.values()
         for stage in self.plan.stages.values():
             if stage.kind == "distill":
-                keep_external(store, stage, self.sets[stage.task["seed"]], dataset)  # seeds count the folders
+                write_external(store, stage, self.sets[stage.task["seed"]], dataset)  # seeds count the folders
 
 
 def plan_judging(

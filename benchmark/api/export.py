@@ -65,7 +65,7 @@ def export_sets(
             yield Exported(place, "skipped")
             continue
         distilled = record.config["evaluate"]["parents"][0] if record else ""
-        if record is None or not store.there("distill", distilled):
+        if record is None or not store.exists("distill", distilled):
             say(f"{place} has not been made or judged yet; the `bench run` that asked for it makes it")
             yield Exported(place, "missing")
             continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import redirect_stdout
 
-from ddbench.plugins.registry import KINDS, entries, trouble
+from ddbench.plugins.registry import KINDS, entries, import_problem
 
 LISTS = (*(f"{kind}s" for kind in KINDS), "configs")
 """plurals of the kinds, and the studies"""
@@ -21,7 +21,7 @@ def _entries(what: str) -> list[dict[str, str]]:
     rows = []
     for entry in entries(kind).values():
         with redirect_stdout(sys.stderr):  # whatever a stranger's module prints
-            broken = trouble(entry)
+            broken = import_problem(entry)
         summary = f"BROKEN: {broken}" if broken else entry.summary()
         rows.append({"name": entry.name, "summary": summary, "origin": entry.origin, "reference": entry.reference})
     return rows

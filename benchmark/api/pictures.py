@@ -21,7 +21,7 @@ def draw(plan: Plan, store: Store) -> Path | None:
         for cell, key in plan.cells.items()
         if plan.stages[key].parents
     }
-    sets = {where: key for where, key in sets.items() if store.there("distill", key)}
+    sets = {where: key for where, key in sets.items() if store.exists("distill", key)}
     first_seed = {(d, i): s for d, i, s, _ in sorted(sets, key=lambda where: -where[2])}
     overviews: dict[tuple[str, int], dict[str, str]] = {}
     for (dataset, ipc, seed, method), key in sets.items():

@@ -128,7 +128,7 @@ def searches(stores: Stores) -> list[Search]:
 
     found = []
     for store in stores.members:
-        for path in store.fetch(FOLDER, sorted(store.kept(FOLDER))):
+        for path in store.local_paths(FOLDER, sorted(store.file_names(FOLDER))):
             try:
                 found.append(_search(find(store.address, str(path))))
             except BenchError as error:

@@ -16,10 +16,10 @@ from ddbench.errors import BenchError, unknown
 from ddbench.execute.backend import Backend
 from ddbench.execute.demand import Demand, recorded_peaks
 from ddbench.execute.interrupt import stop_on_signals
-from ddbench.execute.missing import survey
+from ddbench.execute.missing import find_missing
 from ddbench.execute.observer import Observer
 from ddbench.execute.policy import Policy
-from ddbench.execute.schedule import Summary, walk
+from ddbench.execute.schedule import Summary, run_schedule
 from ddbench.execute.watched import Watched, run_start
 from ddbench.plan.graph import Plan, Stage
 from ddbench.store.folder import Store
@@ -52,7 +52,7 @@ class Execution:
         if self.ray_address and self.executor == "inline":
             raise BenchError("--executor inline runs in this process: leave out --ray-address, or use --executor ray.")
 
-    def told(self) -> tuple[Watcher, ...]:
+    def resolved_watchers(self) -> tuple[Watcher, ...]:
         """The watchers, names resolved; to be asked for when plug-ins are loaded. Raises BenchError."""
         named = iter(resolve_watchers([watcher for watcher in self.watchers if isinstance(watcher, str)]))
         found = tuple(next(named) if isinstance(watcher, str) else watcher for watcher in self.watchers)
@@ -88,7 +88,7 @@ def run_plan(
 
     ``prepare`` puts what the plan takes as given into the store. Raises KeyboardInterrupt after a stop was asked for.
     """
-    watchers = how.told()
+    watchers = how.resolved_watchers()
     check_device(config.device)
     store = open_store(where, create=True)
     store.write_run(
@@ -101,9 +101,9 @@ def run_plan(
     prepare(store)
     with make_display(how.tracebacks, store.how_far) as display:
         observer = Watched(display, watchers, run_start(config, plan, store), how.tracebacks)
-        found = survey(plan, store, observer)
-        summary = run_stages(plan, found.missing, store, config, how, observer)
-    return Finished(summary, store, found.done, _draw(plan, store, say))
+        missing = find_missing(plan, store, observer)
+        summary = run_stages(plan, missing.stages, store, config, how, observer)
+    return Finished(summary, store, missing.done, _draw(plan, store, say))
 
 
 def run_stages(
@@ -117,7 +117,7 @@ def run_stages(
     backend = make_backend(how, store, len(missing), demand)
     try:
         with stop_on_signals() as stop:
-            summary = walk(plan, store, dict(missing), backend, observer, Policy.of(config), stop)
+            summary = run_schedule(plan, store, dict(missing), backend, observer, Policy.of(config), stop)
     finally:
         backend.close()
     if stop.asked:

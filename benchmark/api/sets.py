@@ -24,7 +24,7 @@ def stage_keys(record: Record) -> dict[str, str]:
 def run_of(store: Store | None, kind: str, key: str) -> dict[str, Any]:
     """How a stage went (seconds, memory, host, provenance) by its manifest; empty where that is not there."""
     with contextlib.suppress(CorruptArtifact, KeyError):  # what is damaged is unknown
-        if store is not None and store.there(kind, key):
+        if store is not None and store.exists(kind, key):
             run: dict[str, Any] = store.manifest(kind, key)["run"]
             return run
     return {}
@@ -62,7 +62,7 @@ def _memory(store: Store, key: str, into: dict[str, list[int]]) -> None:
     chain = manifest["task"]["chain"]
     runs = [manifest["run"]]
     for kind in ("fit", "embed"):
-        runs += [store.manifest(kind, part)["run"] for part in chain if store.there(kind, part)]
+        runs += [store.manifest(kind, part)["run"] for part in chain if store.exists(kind, part)]
     for run in runs:
         for name, values in into.items():
             if run.get(name) is not None:

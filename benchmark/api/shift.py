@@ -45,7 +45,7 @@ def measure_shift(
     preparation, store = space_of(space, assignments), open_store(where, create=False)
     found = _plan(store, preparation, tuple(files))
     failed: dict[str, str] = {}
-    watchers = how.told()
+    watchers = how.resolved_watchers()
     with make_display(how.tracebacks, store.how_far) as display:
         observer = Watched(display, watchers, RunStart(f"shift in the space {space}", store.address), how.tracebacks)
         to_run = shift_to_run(found, store, observer)

@@ -69,7 +69,7 @@ class Stores:
 
     def holding(self, kind: str, key: str) -> Store | None:
         """The first store with an artifact."""
-        return next((store for store in self.members if store.there(kind, key)), None)
+        return next((store for store in self.members if store.exists(kind, key)), None)
 
     def check_asked(self) -> None:
         """Raises BenchError when no run asked the stores for anything."""

@@ -85,5 +85,5 @@ def evaluate(
         say=say,
     )
     with stdout_kept() as stdout:
-        done = run_plan(judging.config, judging.plan, store, how, judging.keep, say)
+        done = run_plan(judging.config, judging.plan, store, how, judging.add_sets, say)
         return finish(done, judging.plan, as_json, stdout)

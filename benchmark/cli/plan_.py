@@ -14,7 +14,7 @@ from ddbench.cli.options import store_option
 from ddbench.cli.study_options import configuration_of, grid_options
 
 if TYPE_CHECKING:
-    from ddbench.execute.history import Cost, History
+    from ddbench.execute.history import History, MedianCost
     from ddbench.plan.graph import Plan, Stage
 
 
@@ -25,7 +25,7 @@ class Sort:
     kind: str
     label: str
     """of the first"""
-    cost: Cost | None
+    cost: MedianCost | None
     planned: int = 0
     keys: list[str] = field(default_factory=list)
     """those to run"""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ddbench.store.folder import Store
     from ddbench.tune.record import TrialRow, Tune
     from ddbench.tune.search import Request
-    from ddbench.tune.trial import Told, Trial
+    from ddbench.tune.trial import OnRound, Trial
 
 
 @click.command()
@@ -132,14 +132,14 @@ def _make_shared(trials: list[Trial], store: Store, policy: Policy) -> str:
     """Run the preparations that several trials rest on, once and before any of them; why that failed, if it did."""
     from ddbench.api.progress import make_display
     from ddbench.execute.inline import Inline
-    from ddbench.execute.schedule import walk
+    from ddbench.execute.schedule import run_schedule
     from ddbench.tune.trial import shared
 
     plan, missing = shared(trials, store)
     if not missing:
         return ""
     with make_display(False, store.how_far) as display:
-        summary = walk(plan, store, missing, Inline(store.address), display, policy)
+        summary = run_schedule(plan, store, missing, Inline(store.address), display, policy)
     return next((f"{stage.kind} stage {stage.label}: {why}" for stage, why in summary.failures), "")
 
 
@@ -151,7 +151,7 @@ def _takes(config: Config, trials: list[Trial]) -> Room:
     return largest(demand.of(stage, boundless) for trial in trials for stage in trial.plan.stages.values())
 
 
-def _teller(trials: list[Trial]) -> Told:
+def _teller(trials: list[Trial]) -> OnRound:
     """A line on stderr after each round of a trial."""
     from ddbench.tune.record import short_names
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from importlib import resources
@@ -13,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationErro
 
 from ddbench.config import variants
 from ddbench.errors import BenchError, unknown
+from ddbench.types import Compute
 
 StageKind = Literal["prior", "fit", "embed", "shard", "distill", "evaluate", "shift"]
 STAGE_KINDS: tuple[StageKind, ...] = get_args(StageKind)
@@ -49,14 +51,6 @@ class Threads(Section):
     embed: int = Field(1, ge=1)
     distill: int = Field(1, ge=1)
     evaluate: int = Field(1, ge=1)
-
-
-class Compute(Section):
-    """How classifiers are computed (``ddbench.types.Compute``). It changes results, so it is part of their keys."""
-
-    precision: Literal["float32", "bfloat16"] = "float32"
-    channels_last: bool = False
-    compile: bool = False
 
 
 class Resources(Section):
@@ -231,15 +225,21 @@ def _explain(error: ValidationError, where: str) -> BenchError:
     first = error.errors()[0]
     location = [str(part) for part in first["loc"]]
     dotted = ".".join(location)
-    if first["type"] == "extra_forbidden":
-        model: type[BaseModel] = Config
+    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):  # of a pydantic model, of a dataclass
+        keys = _keys(Config)
         for part in location[:-1]:
-            inner = model.model_fields[part].annotation
-            if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
-                break
-            model = inner
+            keys = _keys(keys.get(part)) or keys
         inside = f"{where}, section {'.'.join(location[:-1])}" if location[:-1] else where
-        return unknown("key", location[-1], model.model_fields, where=inside)
+        return unknown("key", location[-1], keys, where=inside)
     if first["type"] == "missing":
         return BenchError(f"{where} lacks the key {dotted}.")
     return BenchError(f"bad value {first['input']!r} for {dotted} in {where}: {first['msg']}.")
+
+
+def _keys(section: Any) -> dict[str, Any]:
+    """Key -> annotation of a section of the configuration; empty for any other annotation."""
+    if isinstance(section, type) and issubclass(section, BaseModel):
+        return {key: info.annotation for key, info in section.model_fields.items()}
+    if dataclasses.is_dataclass(section):
+        return {field.name: field.type for field in dataclasses.fields(section)}
+    return {}

@@ -14,9 +14,9 @@ from ddbench.config.fields import places_of
 from ddbench.config.values import build, describe, nested, override
 from ddbench.conformance.elsewhere import Failed
 from ddbench.conformance.guards import Touched, gradients, no_data
-from ddbench.conformance.trial import Trial
+from ddbench.conformance.under_test import MethodUnderTest
 from ddbench.errors import InvalidOutput
-from ddbench.hyperparameters import ForMemoryAlone
+from ddbench.hyperparameters import MemoryOnly
 from ddbench.images import LabeledImages
 from ddbench.stages.attempt import measure_from_here, peaks
 from ddbench.store.distilled import check_distilled, only_classes
@@ -39,59 +39,59 @@ class Check:
     """A requirement. ``find`` gives what is wrong, or nothing."""
 
     name: str
-    find: Callable[[Trial], str]
+    find: Callable[[MethodUnderTest], str]
     advice: str
     first: bool = False
     """whether nothing else can be tried when it fails"""
 
 
-def _format(trial: Trial) -> str:
-    for ipc in (1, trial.most):
+def _format(subject: MethodUnderTest) -> str:
+    for ipc in (1, subject.most):
         try:
-            made = trial.distil(ipc)
-            check_distilled(made, trial.real.classes, trial.real.shape, ipc)
+            made = subject.distil(ipc)
+            check_distilled(made, subject.real.classes, subject.real.shape, ipc)
         except InvalidOutput as error:
             return f"at ipc {ipc}: {error}"
     return ""
 
 
-def _same_seed(trial: Trial) -> str:
-    first, again = trial.distil(), trial.distil()
+def _same_seed(subject: MethodUnderTest) -> str:
+    first, again = subject.distil(), subject.distil()
     return "" if _equal(first, again) else "two calls with one seed give different images"
 
 
-def _other_process(trial: Trial) -> str:
-    made = trial.distil().digest()
+def _other_process(subject: MethodUnderTest) -> str:
+    made = subject.distil().digest()
     try:
-        other = trial.elsewhere(2, 0)
+        other = subject.elsewhere(2, 0)
     except Failed as error:
         return f"another process could not make its images: {error}"
     return "" if made == other else "another process makes other images with the same seed"
 
 
-def _other_seed(trial: Trial) -> str:
-    one, other = trial.distil(seed=0), trial.distil(seed=1)
+def _other_seed(subject: MethodUnderTest) -> str:
+    one, other = subject.distil(seed=0), subject.distil(seed=1)
     if not _equal(one, other):
         moved = ((one.images.short() - other.images.short()).abs() > GREY_LEVELS).float().flatten(1).mean(1)
         return "" if float(moved.max()) > NEARLY else "seeds 0 and 1 give nearly the same images"
-    first = [trial.real.of_class(k)[:2] for k in range(len(trial.real.classes))]
-    made = trial.distil()
+    first = [subject.real.of_class(k)[:2] for k in range(len(subject.real.classes))]
+    made = subject.distil()
     if all(bool((made.of_class(k) == images).all()) for k, images in enumerate(first)):
         return "it takes the first images of each class as they are stored: that is no draw"
     return "seeds 0 and 1 give the same images"
 
 
-def _no_memory(trial: Trial) -> str:
-    before = trial.distil(ipc=2, seed=0)
-    trial.distil(ipc=1, seed=1)
-    changed = not _equal(before, trial.distil(ipc=2, seed=0))
-    real = trial.real
-    trial.distil(seed=UNTRIED, real=LabeledImages(255 - real.images, real.labels, real.classes))
-    changed |= trial.distil(seed=UNTRIED).digest() != trial.elsewhere(2, UNTRIED)
+def _no_memory(subject: MethodUnderTest) -> str:
+    before = subject.distil(ipc=2, seed=0)
+    subject.distil(ipc=1, seed=1)
+    changed = not _equal(before, subject.distil(ipc=2, seed=0))
+    real = subject.real
+    subject.distil(seed=UNTRIED, real=LabeledImages(255 - real.images, real.labels, real.classes))
+    changed |= subject.distil(seed=UNTRIED).digest() != subject.elsewhere(2, UNTRIED)
     return "what was made before changes what is made next" if changed else ""
 
 
-def _global_state(trial: Trial) -> str:
+def _global_state(subject: MethodUnderTest) -> str:
     import numpy as np
     import torch
 
@@ -103,7 +103,7 @@ def _global_state(trial: Trial) -> str:
             np.random.seed(seed)
             torch.manual_seed(seed)
             before = _states()
-            made.append(trial.distil())
+            made.append(subject.distil())
             names = [name for name, a, b in zip(("random", "numpy", "torch"), before, _states(), strict=True) if a != b]
             if names:
                 return f"it draws from the global generator of {names[0]}"
@@ -121,62 +121,62 @@ def _states() -> tuple[bytes, ...]:
     return tuple(pickle.dumps(s) for s in (random.getstate(), np.random.get_state(), torch.get_rng_state().tolist()))
 
 
-def _untouched(trial: Trial) -> str:
-    pixels, labels = trial.real.images.clone(), trial.real.labels.clone()
-    with no_data(trial.folder) as touched, suppress(Touched, Exception):  # what it raises by itself others tell
-        trial.distil()
-    changed = not ((trial.real.images == pixels).all() and (trial.real.labels == labels).all())
-    trial.real.images.copy_(pixels)
-    trial.real.labels.copy_(labels)
+def _untouched(subject: MethodUnderTest) -> str:
+    pixels, labels = subject.real.images.clone(), subject.real.labels.clone()
+    with no_data(subject.folder) as touched, suppress(Touched, Exception):  # what it raises by itself others tell
+        subject.distil()
+    changed = not ((subject.real.images == pixels).all() and (subject.real.labels == labels).all())
+    subject.real.images.copy_(pixels)
+    subject.real.labels.copy_(labels)
     return touched[0] if touched else "it changes the real images in place" if changed else ""
 
 
-def _travels(trial: Trial) -> str:
+def _travels(subject: MethodUnderTest) -> str:
     try:
-        if pickle.loads(pickle.dumps(trial.method)) != trial.method:
+        if pickle.loads(pickle.dumps(subject.method)) != subject.method:
             return "a pickled copy is not equal to it"
-        if build(describe(trial.method), addresses_of(trial.method)) != trial.method:
+        if build(describe(subject.method), addresses_of(subject.method)) != subject.method:
             return "rebuilt from its fields it is not equal to itself"
     except (TypeError, AttributeError, pickle.PicklingError) as error:
         return f"{type(error).__name__}: {error}"
     return ""
 
 
-def _class_order(trial: Trial) -> str:
+def _class_order(subject: MethodUnderTest) -> str:
     import torch
 
-    real, names = trial.real, trial.real.classes
+    real, names = subject.real, subject.real.classes
     turned = names[::-1]
     labels = torch.tensor([turned.index(name) for name in names])[real.labels]
     order = labels.argsort(stable=True)
-    other = trial.distil(real=LabeledImages(real.images[order], labels[order], turned))
-    return _differs(trial.distil(), other, "with the classes in another order")
+    other = subject.distil(real=LabeledImages(real.images[order], labels[order], turned))
+    return _differs(subject.distil(), other, "with the classes in another order")
 
 
-def _batch_size(trial: Trial) -> str:
-    ipc = trial.most
-    whole = trial.distil(ipc)
-    for place in places_of(trial.method, ForMemoryAlone):
+def _batch_size(subject: MethodUnderTest) -> str:
+    ipc = subject.most
+    whole = subject.distil(ipc)
+    for place in places_of(subject.method, MemoryOnly):
         for size in MICRO_BATCHES:
-            other = replace(trial, method=override(trial.method, nested(place, size), "check"))
+            other = replace(subject, method=override(subject.method, nested(place, size), "check"))
             if wrong := _differs(whole, other.distil(ipc), f"with {'.'.join(place)} = {size}"):
                 return wrong
-    if trial.method.separable:
-        some = only_classes(trial.real, list(trial.real.classes[1:3]))
+    if subject.method.separable:
+        some = only_classes(subject.real, list(subject.real.classes[1:3]))
         return _differs(
-            trial.distil(ipc, real=some, part=True), whole, "with fewer classes beside it, though it is separable"
+            subject.distil(ipc, real=some, part=True), whole, "with fewer classes beside it, though it is separable"
         )
     return ""
 
 
-def _memory(trial: Trial) -> str:
-    declared = trial.method.needs().memory_gib
+def _memory(subject: MethodUnderTest) -> str:
+    declared = subject.method.needs().memory_gib
     if not declared:
         return ""
-    trial.distil()  # what it imports and prepares is loaded
+    subject.distil()  # what it imports and prepares is loaded
     measure_from_here()
     before = peaks().get("peak_memory_mib", 0)
-    trial.distil()
+    subject.distil()
     taken = (peaks().get("peak_memory_mib", 0) - before) / 1024
     if taken > declared:
         return f"a handful of small images took {taken:.2g} GiB, and it declares {declared:g}"
@@ -192,10 +192,10 @@ def _differs(one: LabeledImages, other: LabeledImages, when: str) -> str:
     return ""
 
 
-def _gradients(trial: Trial) -> str:
-    trial.prepared.clear()
+def _gradients(subject: MethodUnderTest) -> str:
+    subject.prepared.clear()
     with gradients() as found:
-        trial.distil()
+        subject.distil()
     if found["not finite"]:
         return f"a gradient is not finite (a parameter of shape {found['not finite'][0]})"
     if found["idle"]:
@@ -203,10 +203,10 @@ def _gradients(trial: Trial) -> str:
     return ""
 
 
-def _finite(trial: Trial) -> str:
-    trial.distil()
-    odd = [name for name, value in trial.logged.items() if not math.isfinite(value)]
-    return f"it logged {odd[0]} = {trial.logged[odd[0]]}" if odd else ""
+def _finite(subject: MethodUnderTest) -> str:
+    subject.distil()
+    odd = [name for name, value in subject.logged.items() if not math.isfinite(value)]
+    return f"it logged {odd[0]} = {subject.logged[odd[0]]}" if odd else ""
 
 
 def _equal(a: LabeledImages, b: LabeledImages) -> bool:

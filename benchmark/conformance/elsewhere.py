@@ -40,7 +40,7 @@ def digests_elsewhere(config: Config, asked: Sequence[Asked]) -> dict[str, dict[
 
 def _main() -> None:
     from ddbench.config.study import resolve
-    from ddbench.conformance.trial import Trial, sample_of
+    from ddbench.conformance.under_test import MethodUnderTest, sample_of
 
     task = json.load(sys.stdin)
     study = resolve(Config.model_validate(task["config"]))
@@ -48,8 +48,8 @@ def _main() -> None:
     real, digests = sample_of(dataset), {}
     for (_, name), method in study.methods.items():
         with tempfile.TemporaryDirectory() as folder:
-            trial = Trial(method, real, study.networks, Path(folder))
-            digests[name] = [trial.distil(ipc, seed).digest() for ipc, seed in task["asked"]]
+            subject = MethodUnderTest(method, real, study.networks, Path(folder))
+            digests[name] = [subject.distil(ipc, seed).digest() for ipc, seed in task["asked"]]
     Path(task["answer"]).write_text(json.dumps(digests))
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from ddbench.config.study import Study
 from ddbench.conformance.checks import CHECKS, UNTRIED, Check
 from ddbench.conformance.elsewhere import Asked, digests_elsewhere
-from ddbench.conformance.trial import Trial, sample_of
+from ddbench.conformance.under_test import MethodUnderTest, sample_of
 from ddbench.images import LabeledImages
 
 ASKED = ((2, 0), (2, UNTRIED))
@@ -48,9 +48,11 @@ def run_checks(
         with tempfile.TemporaryDirectory() as folder:
             started = time.perf_counter()
             real = LabeledImages(sample.images.clone(), sample.labels.clone(), sample.classes)
-            trial = Trial(method, real, study.networks, Path(folder), elsewhere=lambda *asked: others()[asked])
+            subject = MethodUnderTest(
+                method, real, study.networks, Path(folder), elsewhere=lambda *asked: others()[asked]
+            )
             try:
-                wrong = check.find(trial)
+                wrong = check.find(subject)
             except (Exception, SystemExit) as error:  # whatever a stranger's code does is a finding
                 wrong = f"{type(error).__name__}: {' '.join(str(error).split())}"
             findings.append(Finding(check, textwrap.shorten(wrong, LONGEST), time.perf_counter() - started))

@@ -1,4 +1,4 @@
-"""What an executor must be able to do; the scheduling itself is in ``walk`` and is the same for all."""
+"""What an executor must be able to do; the scheduling itself is in ``run_schedule`` and is the same for all."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class Claims:
             return self._artifact(stage)
         block = {stage.key: stage} | {s.key: s for s in following(stage.kind, 1 + self._records // RECORDS_A_CLAIM)}
         claimed = [key for key in block if key not in self._looked and self._leases.claim(key)]
-        self._store.look_again()
+        self._store.refresh()
         done = self._store.done()
         self._records = len(done)
         for key in claimed:
@@ -58,7 +58,7 @@ class Claims:
     def _artifact(self, stage: Stage) -> State:
         if not self._leases.claim(stage.key):
             return "elsewhere"
-        self._store.look_again()
+        self._store.refresh()
         with contextlib.suppress(CorruptArtifact):
             if self._store.has(stage.kind, stage.key):
                 self._leases.release(stage.key)

@@ -16,7 +16,7 @@ from ddbench.store.folder import Store
 
 
 @dataclass(frozen=True)
-class Cost:
+class MedianCost:
     """Medians over the stages of one sort that a store holds."""
 
     seconds: float
@@ -70,13 +70,13 @@ class History:
             if (peak := run.get("peak_memory_mib")) is not None:
                 self._memory.setdefault(sort, []).append(float(peak))
 
-    def cost(self, stage: Stage) -> Cost | None:
+    def cost(self, stage: Stage) -> MedianCost | None:
         """What a stage of this sort has cost; None where the store holds none."""
         sort = sort_of(stage.task)
         seconds, memory = self._seconds.get(sort), self._memory.get(sort)
         if not seconds:
             return None
-        return Cost(statistics.median(seconds), statistics.median(memory) if memory else None, len(seconds))
+        return MedianCost(statistics.median(seconds), statistics.median(memory) if memory else None, len(seconds))
 
     def _new(self) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
         """(task, run) of each artifact and successful record that was not seen yet."""
@@ -86,9 +86,9 @@ class History:
                 with contextlib.suppress(CorruptArtifact, KeyError):
                     manifest = self.store.manifest(kind, key)
                     yield manifest["task"], manifest["run"]
-        judged = [name for name in self.store.kept("records") if ".ok." in name and name not in self._seen]
+        judged = [name for name in self.store.file_names("records") if ".ok." in name and name not in self._seen]
         self._seen.update(judged)
-        for path in self.store.fetch("records", judged):
+        for path in self.store.local_paths("records", judged):
             with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
                 record = json.loads(path.read_bytes())
                 yield record["config"]["evaluate"], record["run"]

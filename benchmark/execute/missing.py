@@ -13,18 +13,18 @@ from ddbench.types import Record
 
 
 @dataclass(frozen=True)
-class Survey:
+class Missing:
     """The stages that are missing, parents first, and the records of the cells that are done or skipped, by key."""
 
-    missing: dict[str, Stage]
+    stages: dict[str, Stage]
     done: dict[str, Record]
 
 
-def survey(plan: Plan, store: Store, observer: Observer) -> Survey:
+def find_missing(plan: Plan, store: Store, observer: Observer) -> Missing:
     """Look at every record and artifact of a plan. What is damaged is set aside and the observer told."""
     records = {record.key: record for record in store.records(plan.cells.values(), observer.say)}
     done = {key: record for key, record in records.items() if record.outcome in ("ok", "skipped")}
-    return Survey(_missing(plan, store, set(done), observer), done)
+    return Missing(_missing(plan, store, set(done), observer), done)
 
 
 def to_run(plan: Plan, store: Store, observer: Observer | None = None) -> dict[str, Stage]:
@@ -34,7 +34,7 @@ def to_run(plan: Plan, store: Store, observer: Observer | None = None) -> dict[s
     read, and records by their names alone.
     """
     if observer:
-        return survey(plan, store, observer).missing
+        return find_missing(plan, store, observer).stages
     skipped = {key for key, stage in plan.stages.items() if "skipped" in stage.task}
     return _missing(plan, store, store.done() | skipped, None)
 

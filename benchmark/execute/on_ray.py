@@ -38,7 +38,7 @@ class _UnderWay:
 
 
 class OnRay(Backend):
-    """Artifacts travel by the store, keys by Ray. Ray's retries are off: ``walk`` decides what a failure means.
+    """Artifacts travel by the store, keys by Ray. Ray's retries are off: ``run_schedule`` decides what a failure means.
 
     Without ``address`` a private cluster of this machine is started. It ends with this process, however that ends: Ray
     binds its processes to the driver's; after a SIGKILL two idle agents of it stay for a minute.

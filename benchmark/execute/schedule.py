@@ -12,7 +12,7 @@ from ddbench.errors import BenchError, CorruptArtifact
 from ddbench.execute.backend import Backend, Job
 from ddbench.execute.claims import Claims
 from ddbench.execute.interrupt import Stop
-from ddbench.execute.missing import is_damaged, survey, to_run
+from ddbench.execute.missing import find_missing, is_damaged, to_run
 from ddbench.execute.observer import Observer
 from ddbench.execute.policy import Policy
 from ddbench.execute.queue import Queue
@@ -23,13 +23,13 @@ from ddbench.stages.run import StageResult, failed_record
 from ddbench.store.folder import Store
 from ddbench.types import Record
 
-__all__ = ["Observer", "Summary", "survey", "to_run", "walk"]
+__all__ = ["Observer", "Summary", "find_missing", "run_schedule", "to_run"]
 
 POLL = 1.0
 """seconds between looks at what other drivers do and whether a stop was asked for"""
 
 
-def walk(
+def run_schedule(
     plan: Plan,
     store: Store,
     missing: dict[str, Stage],
@@ -44,22 +44,22 @@ def walk(
     more is started and what is under way is waited for. On an exception the backend is closed.
     """
     claims, stop = Claims(store), stop or Stop()
-    walked = _Walk(plan, store, missing, backend, observer, policy or Policy(), stop, claims)
+    scheduler = _Scheduler(plan, store, missing, backend, observer, policy or Policy(), stop, claims)
     broken: BaseException | None = None
     try:
-        walked.run()
+        scheduler.run()
     except BaseException as error:
         broken = error
         backend.close()
         raise
     finally:
         claims.close()
-        summary = walked.summary(broken)
+        summary = scheduler.summary(broken)
         observer.end(summary)
     return summary
 
 
-class _Walk:
+class _Scheduler:
     def __init__(
         self,
         plan: Plan,

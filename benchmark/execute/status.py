@@ -14,7 +14,7 @@ from ddbench.execute.history import History
 from ddbench.execute.schedule import to_run
 from ddbench.plan.build import make_plan
 from ddbench.plan.graph import Plan, Stage
-from ddbench.plan.shards import part_of
+from ddbench.plan.shards import subplan
 from ddbench.store.folder import Store
 from ddbench.types import Cell
 
@@ -111,7 +111,7 @@ def plan_of(runs: Iterable[dict[str, Any]]) -> tuple[Plan, bool]:
 
 def look(plan: Plan, planned: bool, store: Store, holder: Holder, history: History) -> Status:
     """How the cells of a plan stand in a store. Nothing is written."""
-    store.look_again()
+    store.refresh()
     done = store.done()
     missing = [key for key in plan.cells.values() if key not in done]
     attempts = {record.key: record for record in store.records(missing)} if missing else {}
@@ -156,4 +156,4 @@ def _stages(config: dict[str, Any], cells: dict[Cell, str]) -> dict[str, Stage]:
         return {}
     if any(plan.cells.get(cell) != key for cell, key in cells.items()):
         return {}
-    return part_of(plan, cells).stages
+    return subplan(plan, cells).stages

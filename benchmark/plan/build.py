@@ -82,7 +82,7 @@ class _Builder:
             judged={"split": config.split, "fingerprint": dataset.fingerprint(config.split)},
             protocol=self.protocol,
             network=self.networks[cell.arch],
-            compute=self.study.config.compute.model_dump(),
+            compute=dataclasses.asdict(config.compute),
         )
 
     def _variant_judged(self, dataset: str, name: str, arch: str) -> str:
@@ -101,7 +101,7 @@ class _Builder:
                 [self._part(preparation) for preparation in method.preparations(0)],
                 config.device,
                 config.threads.model_dump(),
-                config.compute.model_dump(),
+                dataclasses.asdict(config.compute),
             ]
             self.variants[dataset, name] = digest(reads)
         return self.variants[dataset, name]

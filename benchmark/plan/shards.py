@@ -10,7 +10,7 @@ from ddbench.plan.graph import Plan
 from ddbench.types import Cell
 
 
-def part_of(plan: Plan, cells: Iterable[Cell]) -> Plan:
+def subplan(plan: Plan, cells: Iterable[Cell]) -> Plan:
     """The plan of ``cells`` alone, in the order of ``plan``."""
     kept = set(cells)
     waiting = [key for cell, key in plan.cells.items() if cell in kept]
@@ -53,7 +53,7 @@ def shard_of(plan: Plan, shard: str) -> Plan:
         before += len(sets[distilled])
     for distilled in (d for d in sets if not chains[d]):
         min(shares, key=len).extend(sets[distilled])
-    return part_of(plan, shares[number])
+    return subplan(plan, shares[number])
 
 
 def _chain(plan: Plan, distilled: str) -> tuple[str, ...]:

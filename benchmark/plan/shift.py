@@ -85,7 +85,7 @@ def plan_shift(store: Store, space: Preparation | None, measure: Any, plugins: t
     for wanted, (keys, config) in asked.items():
         judged = [records[key] for key in keys if key in records]
         parents: list[str] = next((record.config["evaluate"]["parents"] for record in judged), [])
-        if not parents or not store.there("distill", parents[0]):
+        if not parents or not store.exists("distill", parents[0]):
             found.absent[wanted] = "not made or not judged yet; the `bench run` that asked for it makes it"
             continue
         found.variants[wanted] = {

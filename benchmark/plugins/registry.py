@@ -144,7 +144,7 @@ def forget(origin: str) -> None:
     entries.cache_clear()
 
 
-def trouble(entry: Entry) -> str:
+def import_problem(entry: Entry) -> str:
     """Why a part that somebody else registered cannot be imported, by importing it; nothing when it can."""
     if entry.origin.partition(" ")[0] == DISTRIBUTION:
         return ""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Cost:
+class StageCost:
     """Seconds of the method's or evaluator's own work, and what it logged."""
 
     seconds: float = 0.0
@@ -68,9 +68,9 @@ def load_split(dataset: Dataset, split: Split, cache: Cache | None = None) -> La
     return images
 
 
-def context_of(stage: Stage, store: Store, seed: int) -> tuple[Cost, StageContext]:
+def context_of(stage: Stage, store: Store, seed: int) -> tuple[StageCost, StageContext]:
     """What a stage lends to its method or evaluator, and the cost that fills as it runs."""
-    cost = Cost()
+    cost = StageCost()
     networks = {
         name: build(plain(described), stage.addresses) for name, described in stage.task.get("networks", {}).items()
     }
@@ -89,14 +89,14 @@ def context_of(stage: Stage, store: Store, seed: int) -> tuple[Cost, StageContex
 
 
 @contextmanager
-def timed(cost: Cost) -> Iterator[None]:
+def timed(cost: StageCost) -> Iterator[None]:
     """Count the seconds within the block, when it ends well."""
     started = time.perf_counter()
     yield
     cost.seconds = time.perf_counter() - started
 
 
-def about(stage: Stage, cost: Cost) -> dict[str, Any]:
+def about(stage: Stage, cost: StageCost) -> dict[str, Any]:
     """For a manifest: what was read, what was logged, and what it took where."""
     run = {"seconds": cost.seconds, **attempt.notes(), "provenance": provenance()}
     return {"task": stage.task, "addresses": stage.addresses, "log": cost.log, "run": run}

@@ -19,7 +19,7 @@ from ddbench.plugins.files import load_plugins
 from ddbench.stages import attempt
 from ddbench.stages.allocator import keep_freed_memory
 from ddbench.stages.attempt import Attempt
-from ddbench.stages.inputs import Cost, about, context_of, dataset_of, load_split, load_state, timed
+from ddbench.stages.inputs import StageCost, about, context_of, dataset_of, load_split, load_state, timed
 from ddbench.stages.provenance import provenance
 from ddbench.stages.shift import measure_shift
 from ddbench.store.distilled import (
@@ -98,7 +98,7 @@ def _check_gpu(stage: Stage) -> None:
             raise MemoryError(f"the method declares {stage.memory_gib:g} GiB of GPU memory, this GPU has {there:.3g}")
 
 
-def _write_set(store: Store, stage: Stage, made: LabeledImages, cost: Cost) -> None:
+def _write_set(store: Store, stage: Stage, made: LabeledImages, cost: StageCost) -> None:
     store.write(stage.kind, stage.key, lambda folder: save_distilled(made, folder), about(stage, cost))
     store.clear_scratch(stage.key)
 
@@ -133,13 +133,13 @@ def _distill(stage: Stage, store: Store) -> None:
     _write_set(store, stage, made, cost)
 
 
-def keep_external(store: Store, stage: Stage, made: LabeledImages, dataset: Dataset) -> None:
+def write_external(store: Store, stage: Stage, made: LabeledImages, dataset: Dataset) -> None:
     """Put images that were made elsewhere into the store as the artifact of the distill stage ``stage``.
 
     Raises InvalidOutput when they are no distilled set of ``dataset``.
     """
     check_distilled(made, dataset.classes, dataset.shape, stage.task["ipc"])
-    _write_set(store, stage, made, Cost())
+    _write_set(store, stage, made, StageCost())
 
 
 def _evaluate(stage: Stage, store: Store) -> str:

@@ -95,7 +95,7 @@ class RemoteStore(Store):
 
     # Artifacts
 
-    def there(self, kind: str, key: str) -> bool:
+    def exists(self, kind: str, key: str) -> bool:
         listing = self._listings.get(kind)
         if listing is None or (key not in listing.keys and time.monotonic() > listing.until):
             listing = self._listings[kind] = self._list(kind)
@@ -103,12 +103,12 @@ class RemoteStore(Store):
 
     def has(self, kind: str, key: str) -> bool:
         """Whether an artifact is there and nobody has found it damaged; its files are for ``read`` to look at."""
-        return self.there(kind, key)
+        return self.exists(kind, key)
 
     def artifacts(self) -> list[tuple[str, str]]:
         return [(kind, key) for kind in self._objects.folders("manifests") for key in sorted(self._list(kind).keys)]
 
-    def look_again(self) -> None:
+    def refresh(self) -> None:
         self._listings.clear()
 
     def manifest(self, kind: str, key: str) -> dict[str, Any]:
@@ -140,7 +140,7 @@ class RemoteStore(Store):
             self._objects.upload(made / name, f"artifacts/{kind}/{key}/{manifest['attempt']}/{name}")
         name = f"manifests/{kind}/{key}/{manifest['attempt']}.json"
         self._objects.put(name, (made / MANIFEST).read_bytes())
-        self.look_again()
+        self.refresh()
         if self.folder(kind, key).exists():  # of an attempt that no longer counts
             super().set_aside(kind, key)
         return self._attempt(kind, key) == manifest["attempt"]
@@ -154,12 +154,12 @@ class RemoteStore(Store):
 
     def _condemn(self, kind: str, key: str, attempt: str) -> None:
         self._objects.put(f"damaged/{kind}/{key}/{attempt}", b"")
-        self.look_again()
+        self.refresh()
 
     def _present(self, kind: str, key: str) -> str:
         attempt = self._attempt(kind, key)
         if attempt is None:
-            self.look_again()
+            self.refresh()
             raise CorruptArtifact(kind, key, "it is missing")
         return attempt
 
@@ -220,23 +220,23 @@ class RemoteStore(Store):
 
     # Records and other small files
 
-    def keep(self, folder: str, name: str, content: bytes) -> None:
+    def add_file(self, folder: str, name: str, content: bytes) -> None:
         self._objects.put(f"{folder}/{name}", content)
         self._copy(folder, name, content)
 
-    def kept(self, folder: str) -> list[str]:
+    def file_names(self, folder: str) -> list[str]:
         """Names of what was kept there, without what was found damaged there as well as here."""
         damaged = set(os.listdir(self.root / "set-aside"))
         return [name for name in self._objects.names(folder) if name not in damaged]
 
-    def fetch(self, folder: str, names: Iterable[str]) -> list[Path]:
+    def local_paths(self, folder: str, names: Iterable[str]) -> list[Path]:
         paths = [self.root / folder / name for name in names]
         missing = [path.name for path in paths if not path.exists()]
         for name, content in self._objects.get_all(folder, missing).items():
             self._copy(folder, name, content)
         return paths
 
-    def _renewed(self, folder: str, name: str) -> bool:
+    def _refetched(self, folder: str, name: str) -> bool:
         content, path = self._objects.get(f"{folder}/{name}"), self.root / folder / name
         if content is None or content == path.read_bytes():
             return False

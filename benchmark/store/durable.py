@@ -22,7 +22,7 @@ class StoreFull(BenchError):
 
 
 @contextlib.contextmanager
-def room_in(root: Path) -> Iterator[None]:
+def explain_full_disk(root: Path) -> Iterator[None]:
     """Say in one line that the disk is full, when that is what stops the writing in here. Raises StoreFull."""
     try:
         yield
@@ -45,7 +45,7 @@ def write_atomically(path: Path, content: bytes, *, flush: bool = True) -> None:
     """
     temporary = path.parent / temporary_name(path.name)
     try:
-        with room_in(path.parent):
+        with explain_full_disk(path.parent):
             with temporary.open("wb") as file:
                 file.write(content)
                 file.flush()

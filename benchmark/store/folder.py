@@ -28,7 +28,7 @@ from typing import Any
 from ddbench.errors import BenchError, CorruptArtifact
 from ddbench.store.artifacts import MANIFEST as MANIFEST
 from ddbench.store.artifacts import check_bytes, check_sizes, read_manifest
-from ddbench.store.durable import TEMPORARY, room_in, sha256, sweep, temporary_name, to_disk
+from ddbench.store.durable import TEMPORARY, explain_full_disk, sha256, sweep, temporary_name, to_disk
 from ddbench.store.durable import write_atomically as write_atomically
 from ddbench.store.objects import Objects
 from ddbench.store.workspace import Workspace
@@ -89,7 +89,7 @@ class Store(Workspace):
         """Where an artifact lies on this machine, if it does; ``read`` brings it there."""
         return self.root / "artifacts" / kind / key
 
-    def there(self, kind: str, key: str) -> bool:
+    def exists(self, kind: str, key: str) -> bool:
         """Whether there is such an artifact, whole or not."""
         return self.folder(kind, key).exists()
 
@@ -98,7 +98,7 @@ class Store(Workspace):
         kinds = _visible(self.root / "artifacts")
         return [(kind, key) for kind in kinds for key in _visible(self.root / "artifacts" / kind)]
 
-    def look_again(self) -> None:
+    def refresh(self) -> None:
         """Forget what was seen of a store elsewhere: the next question is answered by what is there then."""
 
     def has(self, kind: str, key: str) -> bool:
@@ -132,7 +132,7 @@ class Store(Workspace):
         final = self.folder(kind, key)
         temporary = final.parent / temporary_name(key)
         try:
-            with room_in(self.root):
+            with explain_full_disk(self.root):
                 temporary.mkdir(parents=True)
                 fill(temporary)
                 files = {
@@ -167,33 +167,33 @@ class Store(Workspace):
 
     # Records and other small files, each written once under a name that no other has
 
-    def keep(self, folder: str, name: str, content: bytes) -> None:
+    def add_file(self, folder: str, name: str, content: bytes) -> None:
         """Add the file ``name`` to a ``folder`` of the store: records, runs, or one of the caller's own."""
         path = self.root / folder / name
         path.parent.mkdir(exist_ok=True)
         write_atomically(path, content)
 
-    def kept(self, folder: str) -> list[str]:
+    def file_names(self, folder: str) -> list[str]:
         """Names of the files that were kept in ``folder``, in order."""
         return _visible(self.root / folder)
 
-    def fetch(self, folder: str, names: Iterable[str]) -> list[Path]:
+    def local_paths(self, folder: str, names: Iterable[str]) -> list[Path]:
         """Where files that were kept in ``folder`` lie on this machine, brought there if they must be."""
         return [self.root / folder / name for name in names]
 
-    def _renewed(self, folder: str, name: str) -> bool:
+    def _refetched(self, folder: str, name: str) -> bool:
         """Whether the copy here of a file that was kept was replaced, because it was not what is kept elsewhere."""
         return False
 
     def write_record(self, record: Record) -> str:
         """Add one attempt at a cell, and return the name that ``record`` reads it by. Never replaces another."""
         name = f"{record.key}.{record.outcome}.{uuid.uuid4().hex[:12]}.json"
-        self.keep("records", name, json.dumps(record.to_json()).encode())
+        self.add_file("records", name, json.dumps(record.to_json()).encode())
         return name
 
     def done(self) -> set[str]:
         """Keys of the cells with an attempt that succeeded. Reads names only."""
-        return {key for key, outcome, _ in map(_parts, self.kept("records")) if outcome == "ok"}
+        return {key for key, outcome, _ in map(_parts, self.file_names("records")) if outcome == "ok"}
 
     def records(self, keys: Iterable[str] | None = None, say: Callable[[str], None] = lambda _: None) -> list[Record]:
         """The record that counts for each cell: the first success by name, or else the latest attempt. Ordered by key.
@@ -202,12 +202,12 @@ class Store(Workspace):
         """
         wanted = None if keys is None else set(keys)
         attempts: dict[str, list[str]] = {}
-        for name in self.kept("records"):
+        for name in self.file_names("records"):
             key, _, _ = _parts(name)
             if wanted is None or key in wanted:
                 attempts.setdefault(key, []).append(name)
         good = {key: [name for name in names if _parts(name)[1] == "ok"] for key, names in attempts.items()}
-        self.fetch("records", (name for key, names in attempts.items() for name in good[key][:1] or names))
+        self.local_paths("records", (name for key, names in attempts.items() for name in good[key][:1] or names))
         chosen = []
         for key in sorted(attempts):
             record = next((found for name in good[key] if (found := self.record(name, say))), None)
@@ -221,7 +221,7 @@ class Store(Workspace):
 
     def record(self, name: str, say: Callable[[str], None] = lambda _: None) -> Record | None:
         """The record in the file ``name``; None when it is damaged, which sets it aside and is said."""
-        (path,) = self.fetch("records", [name])
+        (path,) = self.local_paths("records", [name])
         try:
             record = Record.from_json(json.loads(path.read_bytes()))
             if record.key != _parts(name)[0]:
@@ -230,7 +230,7 @@ class Store(Workspace):
         except FileNotFoundError:
             return None  # another driver found it damaged and was first to set it aside
         except (ValueError, KeyError, TypeError) as error:
-            if self._renewed("records", name):
+            if self._refetched("records", name):
                 return self.record(name, say)
             target = self.root / "set-aside" / name
             where = f"set aside as {target}"
@@ -242,11 +242,11 @@ class Store(Workspace):
             return None
 
     def write_run(self, run: dict[str, Any]) -> None:
-        self.keep("runs", f"{time.time_ns():020d}-{uuid.uuid4().hex[:8]}.json", json.dumps(run).encode())
+        self.add_file("runs", f"{time.time_ns():020d}-{uuid.uuid4().hex[:8]}.json", json.dumps(run).encode())
 
     def runs(self) -> list[dict[str, Any]]:
         """What each ``bench run`` on this store asked for, oldest first."""
-        return [json.loads(path.read_bytes()) for path in self.fetch("runs", self.kept("runs"))]
+        return [json.loads(path.read_bytes()) for path in self.local_paths("runs", self.file_names("runs"))]
 
     def _sweep_temporaries(self) -> None:
         """Remove what processes of this host left half-written when they were killed."""

@@ -63,7 +63,7 @@ class Leases:
                 return False
             for generation in before:
                 self._objects.delete(_name(key, generation))
-            self._store.look_again()
+            self._store.refresh()
             self._held[key] = (mine, about)
             if self._heart is None:
                 self._heart = threading.Thread(target=self._beat, name="leases", daemon=True)

@@ -98,11 +98,11 @@ def _known(into: Store, kind: str, key: str) -> dict[str, str] | None:
 
 def _records(into: Store, source: Store, report: MergeReport) -> None:
     """Copy attempts by name; a success that differs from the one that the destination has is a conflict."""
-    there, names = set(into.kept("records")), source.kept("records")
+    there, names = set(into.file_names("records")), source.file_names("records")
     missing = [name for name in names if name not in there]
     keys = {name.partition(".")[0] for name in missing}
     good = {record.key: record for record in into.records(keys) if record.outcome == "ok"}
-    for name, path in zip(missing, source.fetch("records", missing), strict=True):
+    for name, path in zip(missing, source.local_paths("records", missing), strict=True):
         content = path.read_bytes()
         try:
             record = Record.from_json(json.loads(content))
@@ -115,15 +115,15 @@ def _records(into: Store, source: Store, report: MergeReport) -> None:
                 reason = f"{record.cell} has another result than the one that is there: {_difference(known, record)}"
                 report.conflicts.append(Conflict("record", record.key, source.address, reason))
                 continue
-        into.keep("records", name, content)
+        into.add_file("records", name, content)
         report.copied["record"] += 1
 
 
 def _files(into: Store, source: Store, folder: Literal["runs", "tunes"], report: MergeReport) -> None:
-    there, names = set(into.kept(folder)), source.kept(folder)
+    there, names = set(into.file_names(folder)), source.file_names(folder)
     missing = [name for name in names if name not in there]
-    for name, path in zip(missing, source.fetch(folder, missing), strict=True):
-        into.keep(folder, name, path.read_bytes())
+    for name, path in zip(missing, source.local_paths(folder, missing), strict=True):
+        into.add_file(folder, name, path.read_bytes())
         report.copied[folder] += 1
 
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ddbench.store.durable import room_in, temporary_name
+from ddbench.store.durable import explain_full_disk, temporary_name
 
 
 class Workspace:
@@ -28,7 +28,7 @@ class Workspace:
                 temporary = final.parent / temporary_name(name)
                 temporary.mkdir()
                 try:
-                    with room_in(self.root):
+                    with explain_full_disk(self.root):
                         fill(temporary)
                     temporary.rename(final)
                 finally:

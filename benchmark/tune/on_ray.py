@@ -19,7 +19,7 @@ from ddbench.execute.demand import Room
 from ddbench.execute.on_ray import OBJECT_STORE
 from ddbench.execute.policy import Policy
 from ddbench.tune.space import Scheduler
-from ddbench.tune.trial import Ending, Told, Trial, run_round
+from ddbench.tune.trial import Ending, OnRound, Trial, run_round
 
 METRIC = "top1"
 REDUCTION = 3
@@ -33,7 +33,7 @@ class OnTune:
         """``takes`` is what one trial takes of a machine, ``policy`` how its stages are run."""
         self._scheduler, self._takes, self._policy = scheduler, takes, policy
 
-    def __call__(self, trials: Sequence[Trial], store: str, told: Told) -> list[Ending]:
+    def __call__(self, trials: Sequence[Trial], store: str, on_round: OnRound) -> list[Ending]:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")  # Ctrl-C ends the command; the store has what is done
@@ -46,17 +46,17 @@ class OnTune:
         ray.init(address="local", object_store_memory=OBJECT_STORE, **quiet)
         try:
             with tempfile.TemporaryDirectory(prefix="tune-") as folder:
-                return self._run(trials, store, told, Path(folder))
+                return self._run(trials, store, on_round, Path(folder))
         finally:
             ray.shutdown()
 
-    def _run(self, trials: Sequence[Trial], store: str, told: Told, folder: Path) -> list[Ending]:
+    def _run(self, trials: Sequence[Trial], store: str, on_round: OnRound, folder: Path) -> list[Ending]:
         import ray
         from ray import tune
 
         class Report(tune.Callback):
             def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: Any, **info: Any) -> None:
-                told(result["trial"], result["training_iteration"], result[METRIC])
+                on_round(result["trial"], result["training_iteration"], result[METRIC])
 
         there = ray.cluster_resources()
         takes = {"cpu": min(self._takes.cpus, there["CPU"]), "gpu": self._takes.gpus}

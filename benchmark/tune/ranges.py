@@ -35,7 +35,7 @@ class Range(ABC):
 
 
 @dataclass(frozen=True)
-class Interval(Range):
+class IntervalRange(Range):
     """Numbers from ``low`` to ``high``, both possible."""
 
     low: float
@@ -49,7 +49,7 @@ class Interval(Range):
         return min(max(float(f"{value:.{DIGITS}g}"), self.low), self.high)
 
 
-class Uniform(Interval):
+class Uniform(IntervalRange):
     """Every number as likely."""
 
     kind = "uniform"
@@ -58,7 +58,7 @@ class Uniform(Interval):
         return self._rounded(at.uniform(self.low, self.high))
 
 
-class LogUniform(Interval):
+class LogUniform(IntervalRange):
     """Every order of magnitude as likely; ``low`` is above zero."""
 
     kind = "loguniform"
@@ -67,7 +67,7 @@ class LogUniform(Interval):
         return self._rounded(math.exp(at.uniform(math.log(self.low), math.log(self.high))))
 
 
-class RandInt(Interval):
+class RandInt(IntervalRange):
     """Whole numbers, both ends included."""
 
     kind = "randint"
@@ -80,7 +80,7 @@ class RandInt(Interval):
 
 
 @dataclass(frozen=True)
-class Listed(Range):
+class ListRange(Range):
     """One of ``values``, each once."""
 
     values: tuple[Any, ...]
@@ -92,20 +92,20 @@ class Listed(Range):
         return self.values
 
 
-class Choice(Listed):
+class ChoiceRange(ListRange):
     """A list to draw from."""
 
     kind = "choice"
 
 
-class Grid(Listed):
+class GridRange(ListRange):
     """A list to go through."""
 
     kind = "grid"
 
 
-INTERVALS: dict[str, type[Interval]] = {c.kind: c for c in (Uniform, LogUniform, RandInt)}
-LISTS: dict[str, type[Listed]] = {c.kind: c for c in (Choice, Grid)}
+INTERVALS: dict[str, type[IntervalRange]] = {c.kind: c for c in (Uniform, LogUniform, RandInt)}
+LISTS: dict[str, type[ListRange]] = {c.kind: c for c in (ChoiceRange, GridRange)}
 EXAMPLE = "--param methods.rsm.objective.weight='loguniform(1e-4, 1e-1)'"
 
 
@@ -139,7 +139,7 @@ def parse_range(text: str, where: str) -> Range:
     return _interval(kind, text, values, where)
 
 
-def _interval(kind: str, text: str, values: list[Any], where: str) -> Interval:
+def _interval(kind: str, text: str, values: list[Any], where: str) -> IntervalRange:
     example = f"Example: {kind}({'1, 8' if kind == 'randint' else '0.001, 0.1'})"
     numbers = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v)]
     if len(values) != 2 or len(numbers) != 2:

@@ -119,8 +119,8 @@ class Tune:
 def write(store: Store, tune: Tune) -> str:
     """Keep a search; where it lies. One that is there already stays as it is."""
     name = f"{tune.id}.json"
-    if name not in store.kept(FOLDER):
-        store.keep(FOLDER, name, json.dumps(tune.to_json(), indent=1).encode())
+    if name not in store.file_names(FOLDER):
+        store.add_file(FOLDER, name, json.dumps(tune.to_json(), indent=1).encode())
     return f"{store.address}/{FOLDER}/{name}"
 
 
@@ -132,16 +132,16 @@ def find(where: Path | str, name: str) -> Tune:
     if Path(name).is_file():
         return _read(Path(name))
     store = open_store(where, create=False)
-    known = [kept.removesuffix(".json") for kept in store.kept(FOLDER)]
+    known = [kept.removesuffix(".json") for kept in store.file_names(FOLDER)]
     matches = [name] if name in known else [found for found in known if found.startswith(name)]
     if len(matches) != 1:
         raise unknown("search", name, matches or known, where=str(where), hint="`bench tune` makes one.")
-    return _read(*store.fetch(FOLDER, [f"{matches[0]}.json"]))
+    return _read(*store.local_paths(FOLDER, [f"{matches[0]}.json"]))
 
 
 def latest(store: Store) -> Tune:
     """The search that ended last. Raises BenchError when there is none."""
-    tunes = [_read(path) for path in store.fetch(FOLDER, store.kept(FOLDER))]
+    tunes = [_read(path) for path in store.local_paths(FOLDER, store.file_names(FOLDER))]
     if not tunes:
         raise BenchError(f"the store {store.address} holds no search. `bench tune` makes one; --store names another.")
     return max(tunes, key=lambda tune: str(tune.run.get("finished", "")))

@@ -18,7 +18,7 @@ from ddbench.store.folder import Store
 from ddbench.tune.ranges import Range
 from ddbench.tune.record import TrialRow, Tune
 from ddbench.tune.space import Scheduler, Search, propose
-from ddbench.tune.trial import Ending, Runner, Told, Trial, judged, top1
+from ddbench.tune.trial import Ending, OnRound, Runner, Trial, judged, top1
 from ddbench.types import Distiller, Split
 
 SPLIT: Split = "validation"
@@ -81,14 +81,14 @@ def check_validation(config: Config, store: Store) -> None:
 
 
 def run_search(
-    request: Request, trials: Sequence[Trial], store: Store, runner: Runner, told: Told, failure: str = ""
+    request: Request, trials: Sequence[Trial], store: Store, runner: Runner, on_round: OnRound, failure: str = ""
 ) -> Tune:
     """Run the trials and return the search as it is to be kept.
 
     ``failure`` says why none of them can be run, because what they all rest on failed.
     """
     started = datetime.now(UTC)
-    endings = [Ending(0, failure)] * len(trials) if failure else runner(trials, store.address, told)
+    endings = [Ending(0, failure)] * len(trials) if failure else runner(trials, store.address, on_round)
     rows = tuple(_row(trial, ending, store) for trial, ending in zip(trials, endings, strict=True))
     return Tune(
         study=request.config.name,

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from ddbench.errors import BenchError
 from ddbench.keys import canonical
 from ddbench.seeding import stream
-from ddbench.tune.ranges import Grid, Listed, Range
+from ddbench.tune.ranges import GridRange, ListRange, Range
 
 Search = Literal["random", "grid", "one-at-a-time"]
 Scheduler = Literal["fifo", "asha", "median", "hyperband"]
@@ -32,16 +32,16 @@ def propose(space: Mapping[str, Range], search: Search, trials: int, seed: int) 
     list in turn, the other keys at the study's values.
     """
     if search == "random":
-        listed = [key for key, values in space.items() if isinstance(values, Grid)]
+        listed = [key for key, values in space.items() if isinstance(values, GridRange)]
         if listed:
             raise BenchError(
                 f"{listed[0]} is a grid(...), which is not drawn from. Use choice(...) for it, or lists alone, with "
                 "--search grid or one-at-a-time."
             )
         return _distinct((_draw(space, seed, i, again) for again in range(REDRAWS)) for i in range(trials))
-    lists: dict[str, Listed] = {}
+    lists: dict[str, ListRange] = {}
     for key, values in space.items():
-        if not isinstance(values, Listed):
+        if not isinstance(values, ListRange):
             raise BenchError(f"--search {search} needs a list for {key}, not {values.text}. Example: grid(0.001, 0.01)")
         lists[key] = values
     if search == "grid":
@@ -51,7 +51,7 @@ def propose(space: Mapping[str, Range], search: Search, trials: int, seed: int) 
 
 def usual_search(space: Mapping[str, Range]) -> Search:
     """What is searched when nothing is said: every combination where all ranges are grids, else draws."""
-    return "grid" if all(isinstance(values, Grid) for values in space.values()) else "random"
+    return "grid" if all(isinstance(values, GridRange) for values in space.values()) else "random"
 
 
 def _draw(space: Mapping[str, Range], seed: int, trial: int, again: int) -> Values:

@@ -11,9 +11,9 @@ from ddbench.errors import CorruptArtifact
 from ddbench.execute.inline import Inline
 from ddbench.execute.observer import Observer
 from ddbench.execute.policy import Policy
-from ddbench.execute.schedule import to_run, walk
+from ddbench.execute.schedule import run_schedule, to_run
 from ddbench.plan.graph import Plan, Stage
-from ddbench.plan.shards import part_of
+from ddbench.plan.shards import subplan
 from ddbench.store.folder import Store
 from ddbench.store.opening import store_at
 from ddbench.types import Cell, PreparationStage, Record
@@ -56,10 +56,10 @@ class Ending:
     seconds: float = 0.0
 
 
-Told = Callable[[int, int, float], None]
+OnRound = Callable[[int, int, float], None]
 """``told(trial, rounds, top1)`` after each round of a trial"""
 
-Runner = Callable[[Sequence[Trial], str, Told], list[Ending]]
+Runner = Callable[[Sequence[Trial], str, OnRound], list[Ending]]
 """``run(trials, store, told)``: judge every trial in the store, round by round, and say how each ended"""
 
 
@@ -73,9 +73,9 @@ def run_round(trial: Trial, number: int, store: str, policy: Policy) -> float:
     Stages run one after another in this process; what the store has already is not made again. Raises TrialFailed.
     """
     opened = store_at(store)
-    part = part_of(trial.plan, trial.rounds[number])
+    part = subplan(trial.plan, trial.rounds[number])
     silent = Observer()
-    summary = walk(part, opened, to_run(part, opened, silent), Inline(store), silent, policy)
+    summary = run_schedule(part, opened, to_run(part, opened, silent), Inline(store), silent, policy)
     if summary.cells["failed"]:
         stage, why = summary.failures[0]
         raise TrialFailed(f"{stage.kind} {stage.label}: {why}")

@@ -11,7 +11,7 @@ from ddbench.config.study import resolve
 from ddbench.errors import BenchError
 from ddbench.execute.history import History, sort_of
 from ddbench.plan.build import make_plan
-from ddbench.plan.shards import part_of, shard_of
+from ddbench.plan.shards import shard_of, subplan
 from ddbench.store.opening import open_store
 from ddbench.types import Record
 from tests.support.invoke import invoke
@@ -44,10 +44,10 @@ def test_shards_have_every_cell_once_and_about_as_many_each(methods, seeds, eval
 
 def test_a_part_has_the_stages_of_its_cells_and_no_others():
     plan = plan_of(methods=["random", "rsm"], seeds=[0, 1], ipc=[1])
-    part = part_of(plan, [cell for cell in plan.cells if cell.method == "random" and cell.seed == 0])
+    part = subplan(plan, [cell for cell in plan.cells if cell.method == "random" and cell.seed == 0])
     assert part.counts() | {"distill": 1, "evaluate": 2} == part.counts()
     assert sum(part.counts().values()) == 3
-    assert part_of(plan, plan.cells) == plan
+    assert subplan(plan, plan.cells) == plan
 
 
 def test_shards_keep_distilled_sets_whole_and_fine_tunes_together():

@@ -68,6 +68,12 @@ def refusal(assignments=(), **changes):
         ("gird.ipc=1", "unknown key 'gird'"),
         ("grid.ipcs=1", "section grid. Did you mean 'ipc'?"),
         ("threads.pior=1", "section threads. Did you mean 'prior'?"),
+        (
+            "compute.precison=bfloat16",
+            "section compute. Did you mean 'precision'? Known: channels_last, compile, precision.",
+        ),
+        ("compute.compile=maybe", "bad value 'maybe' for compute.compile"),
+        ("compute=float32", "bad value 'float32' for compute in"),
         ("threads.prior=0", "bad value 0 for threads.prior"),
         ("grid.ipc=ten", "bad value 'ten' for grid.ipc"),
         ("split=tset", "bad value 'tset' for split"),

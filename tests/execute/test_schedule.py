@@ -12,15 +12,14 @@ from ddbench.execute import claims
 from ddbench.execute import schedule as walking
 from ddbench.execute.interrupt import Stop
 from ddbench.execute.policy import Policy
-from ddbench.execute.schedule import to_run
-from ddbench.execute.schedule import walk as walk_missing
+from ddbench.execute.schedule import run_schedule, to_run
 from ddbench.plan.build import make_plan
 from ddbench.stages.run import StageResult
 from ddbench.store.folder import Store
 from ddbench.store.leases import Leases
 from ddbench.store.opening import open_store
 from ddbench.types import Record
-from tests.support.pretend import Pretend, Quiet, walk
+from tests.support.pretend import Pretend, Quiet, run_missing
 
 
 @pytest.fixture
@@ -41,7 +40,7 @@ def labels(stages, kind):
 @pytest.mark.parametrize("last_first", [False, True])
 def test_every_stage_runs_once_after_its_parents_whatever_ends_first(plan, store, slots, last_first):
     backend = Pretend(store, slots, last_first=last_first)
-    summary = walk(plan, store, backend, Quiet())
+    summary = run_missing(plan, store, backend, Quiet())
     assert sorted(s.key for s in backend.order) == sorted(plan.stages)
     assert summary.cells == {"total": 6, "ok": 6, "failed": 0, "cached": 0, "skipped": 0}
     assert {kind: n["run"] for kind, n in summary.stages.items()} == plan.counts()
@@ -49,14 +48,14 @@ def test_every_stage_runs_once_after_its_parents_whatever_ends_first(plan, store
 
 def test_what_most_stages_rest_on_starts_first(plan, store):
     backend = Pretend(store, slots=1)
-    walk(plan, store, backend, Quiet())
+    run_missing(plan, store, backend, Quiet())
     assert [s.kind for s in backend.order] == ["prior", "fit"] + ["distill"] * 6 + ["evaluate"] * 6
 
 
 def test_a_finished_study_runs_nothing(plan, store):
-    walk(plan, store, Pretend(store), Quiet())
+    run_missing(plan, store, Pretend(store), Quiet())
     backend = Pretend(store)
-    summary = walk(plan, store, backend, Quiet())
+    summary = run_missing(plan, store, backend, Quiet())
     assert backend.order == []
     assert summary.cells["cached"] == 6
     assert all(n["run"] == 0 for n in summary.stages.values())
@@ -64,7 +63,7 @@ def test_a_finished_study_runs_nothing(plan, store):
 
 def test_a_failed_stage_fails_its_cells_on_record_and_nothing_else(plan, store):
     backend = Pretend(store, outcomes={"digits/rsm/fit": StageResult("failed", "ValueError: no")})
-    summary = walk(plan, store, backend, Quiet())
+    summary = run_missing(plan, store, backend, Quiet())
     assert summary.cells == {"total": 6, "ok": 2, "failed": 4, "cached": 0, "skipped": 0}
     assert [(s.label, why) for s, why in summary.failures] == [("digits/rsm/fit", "ValueError: no")]
     failed = [r for r in store.records() if r.outcome == "failed"]
@@ -74,27 +73,27 @@ def test_a_failed_stage_fails_its_cells_on_record_and_nothing_else(plan, store):
 
 def test_the_outcome_of_a_failure_is_kept(plan, store):
     backend = Pretend(store, outcomes={"digits/random/ipc1/seed0": StageResult("invalid_output", "InvalidOutput: few")})
-    walk(plan, store, backend, Quiet())
+    run_missing(plan, store, backend, Quiet())
     assert [r.outcome for r in store.records() if r.cell.method == "random"].count("invalid_output") == 1
 
 
 def test_running_again_tries_only_what_failed(plan, store):
-    walk(plan, store, Pretend(store, outcomes={"digits/rsm/fit": StageResult("failed", "x")}), Quiet())
+    run_missing(plan, store, Pretend(store, outcomes={"digits/rsm/fit": StageResult("failed", "x")}), Quiet())
     backend = Pretend(store)
-    summary = walk(plan, store, backend, Quiet())
+    summary = run_missing(plan, store, backend, Quiet())
     assert labels(backend.order, "fit") == ["digits/rsm/fit"]
     assert labels(backend.order, "prior") == []
     assert summary.cells == {"total": 6, "ok": 4, "failed": 0, "cached": 2, "skipped": 0}
 
 
 def test_an_artifact_found_truncated_is_set_aside_and_made_again(plan, store):
-    walk(plan, store, Pretend(store), Quiet())
+    run_missing(plan, store, Pretend(store), Quiet())
     damaged = next(s for s in plan.stages.values() if s.kind == "distill")
     (store.folder("distill", damaged.key) / "x").write_bytes(b"")
     assert list(to_run(plan, store)) == [damaged.key]
     assert store.folder("distill", damaged.key).exists(), "a look does not touch"
     backend, observer = Pretend(store), Quiet()
-    walk(plan, store, backend, observer)
+    run_missing(plan, store, backend, observer)
     assert [s.key for s in backend.order] == [damaged.key]
     assert "set aside" in observer.said[0]
     assert store.has("distill", damaged.key)
@@ -131,7 +130,7 @@ def test_damage_that_several_stages_meet_makes_their_parent_again_once(plan, sto
     fit = next(s for s in plan.stages.values() if s.kind == "fit")
     children = [s.label for s in plan.stages.values() if s.kind == "distill" and fit.key in s.parents]
     backend, observer = Damaging(store, fit, children[:3], slots=slots), Quiet()
-    summary = walk(plan, store, backend, observer)
+    summary = run_missing(plan, store, backend, observer)
     assert len(labels(backend.order, "fit")) == 2
     assert [m for m in observer.said if "set aside" in m] == observer.said
     assert len(observer.said) == 1
@@ -142,28 +141,28 @@ def test_a_stage_that_meets_damage_again_after_that_has_failed(plan, store):
     parent = next(s for s in plan.stages.values() if s.label == "digits/random/ipc1/seed0")
     child = next(s for s in plan.stages.values() if s.parents == (parent.key,))
     met = StageResult("failed", "damaged", corrupt=("distill", parent.key, "bad digest"))
-    summary = walk(plan, store, Pretend(store, outcomes={child.label: [met, met]}), Quiet())
+    summary = run_missing(plan, store, Pretend(store, outcomes={child.label: [met, met]}), Quiet())
     assert summary.cells["failed"] == 1
 
 
 def test_a_record_can_be_lost_without_its_artifacts(plan, store):
-    walk(plan, store, Pretend(store), Quiet())
+    run_missing(plan, store, Pretend(store), Quiet())
     for path in (store.root / "records").iterdir():
         path.unlink()
     backend = Pretend(store)
-    walk(plan, store, backend, Quiet())
+    run_missing(plan, store, backend, Quiet())
     assert {s.kind for s in backend.order} == {"evaluate"}
 
 
 def test_records_are_json_of_themselves(plan, store):
-    walk(plan, store, Pretend(store), Quiet())
+    run_missing(plan, store, Pretend(store), Quiet())
     for record in store.records():
         assert Record.from_json(json.loads(json.dumps(dataclasses.asdict(record)))) == record
 
 
 def test_a_stage_that_fits_nowhere_has_failed_at_once_and_the_others_go_on(plan, store):
     backend = Pretend(store, refused={"digits/rsm/fit": "it takes 9 GPUs"})
-    summary = walk(plan, store, backend, Quiet())
+    summary = run_missing(plan, store, backend, Quiet())
     assert [(s.label, why) for s, why in summary.failures] == [("digits/rsm/fit", "it takes 9 GPUs")]
     assert summary.cells == {"total": 6, "ok": 2, "failed": 4, "cached": 0, "skipped": 0}
     assert {r.reason for r in store.records() if r.outcome == "failed"} == {"fit stage digits/rsm/fit: it takes 9 GPUs"}
@@ -176,7 +175,7 @@ LOST = StageResult("failed", "the worker was lost", lost=True)
 def test_a_lost_worker_is_replaced_and_its_attempts_are_known_to_the_last(plan, store):
     backend = Pretend(store, outcomes={"digits/rsm/fit": [LOST, LOST]})
     observer = Quiet()
-    summary = walk(plan, store, backend, observer)
+    summary = run_missing(plan, store, backend, observer)
     assert summary.cells["ok"] == 6
     tries = [job.attempt for job in backend.jobs if job.stage.kind == "fit"]
     assert [attempt.number for attempt in tries] == [1, 2, 3]
@@ -189,7 +188,7 @@ def test_a_lost_worker_is_replaced_and_its_attempts_are_known_to_the_last(plan, 
 def test_losses_are_borne_so_often_and_then_are_a_failure_that_names_them_all(plan, store):
     label = next(s.label for s in plan.stages.values() if s.kind == "evaluate")
     backend = Pretend(store, outcomes={label: [LOST] * 9})
-    summary = walk_missing(plan, store, to_run(plan, store), backend, Quiet(), Policy(retries=1))
+    summary = run_schedule(plan, store, to_run(plan, store), backend, Quiet(), Policy(retries=1))
     assert summary.cells["failed"] == 1
     (record,) = [r for r in store.records() if r.outcome == "failed"]
     assert [e["number"] for e in record.run["earlier"]] == [1, 2]
@@ -198,7 +197,7 @@ def test_losses_are_borne_so_often_and_then_are_a_failure_that_names_them_all(pl
 
 def test_an_exception_is_not_tried_again(plan, store):
     backend = Pretend(store, outcomes={"digits/rsm/fit": StageResult("failed", "ValueError: no")})
-    walk(plan, store, backend, Quiet())
+    run_missing(plan, store, backend, Quiet())
     assert len([job for job in backend.jobs if job.stage.kind == "fit"]) == 1
 
 
@@ -213,12 +212,12 @@ def test_after_a_stop_what_is_under_way_is_waited_for_and_nothing_more_is_starte
             return super().wait(seconds)
 
     backend, observer = Stopping(store), Quiet()
-    summary = walk_missing(plan, store, to_run(plan, store), backend, observer, stop=stop)
+    summary = run_schedule(plan, store, to_run(plan, store), backend, observer, stop=stop)
     assert len(backend.order) == 4
     assert backend.queue == []
     assert summary.cells == {"total": 6, "ok": 0, "failed": 0, "cached": 0, "skipped": 0}
     assert "under way are waited for" in observer.said[0]
-    assert walk(plan, store, Pretend(store), Quiet()).cells["ok"] == 6
+    assert run_missing(plan, store, Pretend(store), Quiet()).cells["ok"] == 6
 
 
 def test_an_exception_closes_the_backend_and_gives_the_leases_back(plan, store):
@@ -233,7 +232,7 @@ def test_an_exception_closes_the_backend_and_gives_the_leases_back(plan, store):
 
     backend = Interrupted(store)
     with pytest.raises(KeyboardInterrupt):
-        walk(plan, store, backend, Quiet())
+        run_missing(plan, store, backend, Quiet())
     assert backend.closed
     assert Leases(store).holder(backend.order[0].key) is None
 
@@ -251,7 +250,7 @@ def test_what_another_driver_makes_is_waited_for_and_not_made_here(plan, store, 
             return super().wait(seconds)
 
     backend = Elsewhere(store)
-    summary = walk(plan, store, backend, Quiet())
+    summary = run_missing(plan, store, backend, Quiet())
     assert [s.kind for s in backend.order[:4]] == ["distill"] * 2 + ["evaluate"] * 2  # the random ones
     assert "prior" not in {s.kind for s in backend.order}
     assert summary.stages["prior"] == {"run": 0, "cached": 1}
@@ -263,8 +262,8 @@ def test_two_drivers_share_a_study_and_run_no_stage_twice(plan, store, monkeypat
     first, second = Pretend(store), Pretend(store)
     missing = to_run(plan, store)  # both have seen an empty store
     with ThreadPoolExecutor() as pool:
-        walks = [pool.submit(walk_missing, plan, store, missing, b, Quiet()) for b in (first, second)]
-        cells = [w.result(timeout=60).cells for w in walks]
+        runs = [pool.submit(run_schedule, plan, store, missing, b, Quiet()) for b in (first, second)]
+        cells = [w.result(timeout=60).cells for w in runs]
     assert sorted(s.key for s in first.order + second.order) == sorted(plan.stages)
     assert sum(c["ok"] for c in cells) == 6
     assert all(c["ok"] + c["cached"] == 6 for c in cells)
@@ -276,7 +275,7 @@ def test_many_cells_are_claimed_at_a_time_in_a_large_store(plan, store, monkeypa
     monkeypatch.setattr(store, "done", lambda: listings.append(1) or Store.done(store))
     missing = to_run(plan, store)
     listings.clear()
-    assert walk_missing(plan, store, missing, Pretend(store), Quiet()).cells["ok"] == 6
+    assert run_schedule(plan, store, missing, Pretend(store), Quiet()).cells["ok"] == 6
     assert len(listings) < 6
 
 
@@ -291,7 +290,7 @@ def test_a_failure_that_cannot_be_written_is_told_and_the_others_go_on(plan, sto
     monkeypatch.setattr(Store, "write_record", full)
     observer = Quiet()
     backend = Pretend(store, outcomes={"digits/rsm/fit": StageResult("failed", "x")})
-    assert walk(plan, store, backend, observer).cells["failed"] == 4
+    assert run_missing(plan, store, backend, observer).cells["failed"] == 4
     assert len([m for m in observer.said if "No space left" in m]) == 4
 
 
@@ -301,7 +300,7 @@ def test_a_skipped_cell_is_on_record_once_and_no_failure(plan, store):
     lacking = dataclasses.replace(plan, stages={**plan.stages, cell.key: skipped})
     for _ in range(2):
         backend = Pretend(store, refused={cell.label: "no such machine"})
-        summary = walk(lacking, store, backend, Quiet())
+        summary = run_missing(lacking, store, backend, Quiet())
         assert summary.failures == []
         assert (summary.cells["skipped"], summary.cells["failed"]) == (1, 0)
         assert cell.key not in {s.key for s in backend.order}

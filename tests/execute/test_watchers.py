@@ -10,8 +10,7 @@ from ddbench.config.schema import load_config
 from ddbench.config.study import resolve
 from ddbench.execute.interrupt import Stop
 from ddbench.execute.jsonl import JsonLines
-from ddbench.execute.schedule import to_run
-from ddbench.execute.schedule import walk as walk_missing
+from ddbench.execute.schedule import run_schedule, to_run
 from ddbench.execute.watched import Watched, run_start
 from ddbench.plan.build import make_plan
 from ddbench.stages.run import StageResult
@@ -75,23 +74,23 @@ def store(tmp_path):
 
 
 @pytest.fixture
-def walk(config, plan, store):
+def run(config, plan, store):
     """Carries the plan out with a backend that runs nothing; what the display said."""
 
-    def walk(*watchers, backend=None, stop=None, debug=False):
+    def run(*watchers, backend=None, stop=None, debug=False):
         display = Quiet()
         observer = Watched(display, watchers, run_start(config, plan, store), debug)
         backend = backend or Pretend(store)
-        summary = walk_missing(plan, store, to_run(plan, store, observer), backend, observer, stop=stop)
+        summary = run_schedule(plan, store, to_run(plan, store, observer), backend, observer, stop=stop)
         return summary, display.said
 
-    return walk
+    return run
 
 
-def test_it_is_told_of_begin_every_stage_with_its_record_and_end_in_order(plan, store, config, walk):
+def test_it_is_told_of_begin_every_stage_with_its_record_and_end_in_order(plan, store, config, run):
     watcher = Remembers()
     backend = Pretend(store)
-    walk(watcher, backend=backend)
+    run(watcher, backend=backend)
     start, *between, end = watcher.events
     assert start == RunStart(
         "tiny",
@@ -108,9 +107,9 @@ def test_it_is_told_of_begin_every_stage_with_its_record_and_end_in_order(plan, 
     assert end.stages["evaluate"] == {"run": 6, "cached": 0}
 
 
-def test_the_records_are_those_of_the_store(store, walk):
+def test_the_records_are_those_of_the_store(store, run):
     watcher = Remembers()
-    walk(watcher, backend=Pretend(store, outcomes={"digits/rsm/fit": NO}))
+    run(watcher, backend=Pretend(store, outcomes={"digits/rsm/fit": NO}))
     told = watcher.of(Record)
     assert sorted(told, key=lambda record: record.key) == store.records()
     assert sorted(record.outcome for record in told) == ["failed"] * 4 + ["ok"] * 2
@@ -119,9 +118,9 @@ def test_the_records_are_those_of_the_store(store, walk):
     }
 
 
-def test_a_failure_is_told_as_a_stage_and_at_the_end(store, walk):
+def test_a_failure_is_told_as_a_stage_and_at_the_end(store, run):
     watcher = Remembers()
-    walk(watcher, backend=Pretend(store, outcomes={"digits/rsm/fit": NO}))
+    run(watcher, backend=Pretend(store, outcomes={"digits/rsm/fit": NO}))
     (failed,) = [stage for stage in watcher.of(StageEnd) if stage.outcome != "ok"]
     assert (failed.kind, failed.label, failed.reason, failed.seconds) == (
         "fit",
@@ -133,28 +132,28 @@ def test_a_failure_is_told_as_a_stage_and_at_the_end(store, walk):
     assert (end.outcome, end.failures, end.cells["failed"]) == ("failed", (failed,), 4)
 
 
-def test_a_run_that_goes_on_tells_of_what_it_runs_alone(store, walk):
-    walk(backend=Pretend(store, outcomes={"digits/rsm/fit": NO}))
+def test_a_run_that_goes_on_tells_of_what_it_runs_alone(store, run):
+    run(backend=Pretend(store, outcomes={"digits/rsm/fit": NO}))
     watcher = Remembers()
-    walk(watcher)
+    run(watcher)
     (start,), (end,) = watcher.of(RunStart), watcher.of(RunEnd)
     assert len(start.cells) == 6
     assert start.stages == {"fit": 1, "distill": 4, "evaluate": 4}
     assert len(watcher.of(Record)) == 4
     assert (end.cells["ok"], end.cells["cached"]) == (4, 2)
-    walk(last := Remembers())
+    run(last := Remembers())
     assert [type(event) for event in last.events] == [RunStart, RunEnd]
 
 
-def test_a_skipped_cell_is_told_as_a_record(plan, store, walk):
+def test_a_skipped_cell_is_told_as_a_record(plan, store, run):
     evaluate = next(stage for stage in plan.stages.values() if stage.kind == "evaluate")
     evaluate.task["skipped"] = "it cannot be"
-    walk(watcher := Remembers())
+    run(watcher := Remembers())
     (record,) = [record for record in watcher.of(Record) if record.outcome == "skipped"]
     assert (record.key, record.reason) == (evaluate.key, "it cannot be")
 
 
-def test_what_could_not_be_written_is_no_record(store, walk, monkeypatch):
+def test_what_could_not_be_written_is_no_record(store, run, monkeypatch):
     write = Store.write_record
 
     def full(self, record):
@@ -163,21 +162,21 @@ def test_what_could_not_be_written_is_no_record(store, walk, monkeypatch):
         return write(self, record)
 
     monkeypatch.setattr(Store, "write_record", full)
-    walk(watcher := Remembers(), backend=Pretend(store, outcomes={"digits/rsm/fit": NO}))
+    run(watcher := Remembers(), backend=Pretend(store, outcomes={"digits/rsm/fit": NO}))
     assert [record.outcome for record in watcher.of(Record)] == ["ok"] * 2
 
 
-def test_records_are_not_read_back_for_nobody(store, walk, monkeypatch):
+def test_records_are_not_read_back_for_nobody(store, run, monkeypatch):
     monkeypatch.setattr(Store, "record", lambda *_: pytest.fail("read"))
-    assert walk()[0].cells["ok"] == 6
+    assert run()[0].cells["ok"] == 6
 
 
-def test_a_store_that_does_not_answer_costs_a_watcher_its_record_and_the_run_nothing(walk, monkeypatch):
+def test_a_store_that_does_not_answer_costs_a_watcher_its_record_and_the_run_nothing(run, monkeypatch):
     def gone(*_):
         raise OSError("no route to host")
 
     monkeypatch.setattr(Store, "record", gone)
-    summary, said = walk(watcher := Remembers())
+    summary, said = run(watcher := Remembers())
     assert summary.cells["ok"] == 6
     assert watcher.of(Record) == []
     assert "could not be read back for its watchers: no route to host" in said[0]
@@ -185,9 +184,9 @@ def test_a_store_that_does_not_answer_costs_a_watcher_its_record_and_the_run_not
 
 @pytest.mark.parametrize("at", ["begin", "stage", "record", "end"])
 @pytest.mark.parametrize("error", [OSError("no\n  connection"), SystemExit(3)], ids=["error", "exit"])
-def test_one_that_raises_is_reported_once_and_changes_nothing(walk, at, error):
+def test_one_that_raises_is_reported_once_and_changes_nothing(run, at, error):
     raises, other = Raises(at=at, error=error), Remembers()
-    summary, said = walk(raises, other)
+    summary, said = run(raises, other)
     assert summary.cells["ok"] == 6
     assert raises.events[-1] == at and raises.events.count(at) == 1
     assert [type(event) for event in other.events if not isinstance(event, StageEnd)] == [
@@ -200,19 +199,19 @@ def test_one_that_raises_is_reported_once_and_changes_nothing(walk, at, error):
     assert report == f"the watcher 'Raises' failed at {at}() and is told nothing more; the run goes on: {why}"
 
 
-def test_the_traceback_of_one_that_raises_is_shown_on_request(walk):
-    _, (_, text) = walk(Raises(), debug=True)
+def test_the_traceback_of_one_that_raises_is_shown_on_request(run):
+    _, (_, text) = run(Raises(), debug=True)
     assert text.startswith("Traceback") and "OSError" in text
 
 
-def test_an_interrupt_within_a_watcher_stops_the_run_and_the_others_are_told_of_its_end(walk):
+def test_an_interrupt_within_a_watcher_stops_the_run_and_the_others_are_told_of_its_end(run):
     with pytest.raises(KeyboardInterrupt):
-        walk(Raises(at="record", error=KeyboardInterrupt()), other := Remembers())
+        run(Raises(at="record", error=KeyboardInterrupt()), other := Remembers())
     (end,) = other.of(RunEnd)
     assert (end.outcome, end.reason, end.cells["ok"]) == ("stopped", "KeyboardInterrupt", 1)
 
 
-def test_the_end_is_told_of_a_run_that_was_stopped(store, walk):
+def test_the_end_is_told_of_a_run_that_was_stopped(store, run):
     stop = Stop()
 
     class Stopping(Pretend):
@@ -220,25 +219,25 @@ def test_the_end_is_told_of_a_run_that_was_stopped(store, walk):
             stop.asked = len(self.order) >= 4
             return super().wait(seconds)
 
-    walk(watcher := Remembers(), backend=Stopping(store), stop=stop)
+    run(watcher := Remembers(), backend=Stopping(store), stop=stop)
     assert isinstance(watcher.events[-1], RunEnd)
     assert (watcher.events[-1].outcome, watcher.events[-1].cells["total"]) == ("stopped", 6)
 
 
-def test_the_end_is_told_of_a_run_that_an_error_ended(store, walk):
+def test_the_end_is_told_of_a_run_that_an_error_ended(store, run):
     class Breaking(Pretend):
         def wait(self, seconds):
             raise RuntimeError("the cluster is gone")
 
     with pytest.raises(RuntimeError):
-        walk(watcher := Remembers(), backend=Breaking(store))
+        run(watcher := Remembers(), backend=Breaking(store))
     assert isinstance(watcher.events[-1], RunEnd)
     assert (watcher.events[-1].outcome, watcher.events[-1].reason) == ("failed", "RuntimeError: the cluster is gone")
 
 
-def test_json_lines_hold_what_was_told(tmp_path, store, walk):
+def test_json_lines_hold_what_was_told(tmp_path, store, run):
     path, watcher = tmp_path / "logs" / "run.jsonl", Remembers()
-    walk(JsonLines(str(path)), watcher, backend=Pretend(store, outcomes={"digits/rsm/fit": NO}))
+    run(JsonLines(str(path)), watcher, backend=Pretend(store, outcomes={"digits/rsm/fit": NO}))
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     names = {RunStart: "begin", StageEnd: "stage", Record: "record", RunEnd: "end"}
     assert [line["event"] for line in lines] == [names[type(event)] for event in watcher.events]
@@ -248,7 +247,7 @@ def test_json_lines_hold_what_was_told(tmp_path, store, walk):
     assert lines == sorted(lines, key=lambda line: line["time"])
 
 
-def test_a_line_is_in_the_file_at_once_and_a_second_run_goes_on_below(tmp_path, store, walk):
+def test_a_line_is_in_the_file_at_once_and_a_second_run_goes_on_below(tmp_path, store, run):
     path, seen = tmp_path / "run.jsonl", []
 
     class Looking(Pretend):
@@ -256,16 +255,16 @@ def test_a_line_is_in_the_file_at_once_and_a_second_run_goes_on_below(tmp_path, 
             seen.append(len(path.read_text().splitlines()))
             return super().wait(seconds)
 
-    walk(JsonLines(str(path)), backend=Looking(store, slots=1))
+    run(JsonLines(str(path)), backend=Looking(store, slots=1))
     assert seen[:3] == [1, 2, 3]  # begin, then the end of each stage
     before = path.read_text()
-    walk(JsonLines(str(path)))
+    run(JsonLines(str(path)))
     assert path.read_text().startswith(before)
     assert [json.loads(line)["event"] for line in path.read_text().splitlines()][-2:] == ["begin", "end"]
 
 
-def test_json_lines_that_cannot_be_written_do_not_stop_a_run(tmp_path, walk):
+def test_json_lines_that_cannot_be_written_do_not_stop_a_run(tmp_path, run):
     (tmp_path / "file").write_text("")
-    summary, said = walk(JsonLines(str(tmp_path / "file" / "run.jsonl")))
+    summary, said = run(JsonLines(str(tmp_path / "file" / "run.jsonl")))
     assert summary.cells["ok"] == 6
     assert said[0].startswith("the watcher 'jsonl' failed at begin()") and len(said) == 1

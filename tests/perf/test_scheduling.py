@@ -11,7 +11,7 @@ import pytest
 from ddbench.config.schema import load_config
 from ddbench.config.study import resolve
 from ddbench.execute.backend import Backend
-from ddbench.execute.schedule import survey, to_run, walk
+from ddbench.execute.schedule import find_missing, run_schedule, to_run
 from ddbench.plan.build import make_plan
 from ddbench.stages.run import StageResult
 from ddbench.store.opening import open_store
@@ -82,28 +82,28 @@ def test_planning_and_walking_a_hundred_thousand_cells(tmp_path, monkeypatch):
     # What is measured is the bookkeeping: leases are files, and cost the disk's time for each stage.
     monkeypatch.setattr("ddbench.store.leases.Leases.claim", lambda self, key: True)
     looked = time.perf_counter()
-    summary = walk(plan, store, missing, Nothing(), Quiet())
-    walked = time.perf_counter()
+    summary = run_schedule(plan, store, missing, Nothing(), Quiet())
+    scheduled = time.perf_counter()
     assert summary.cells["ok"] == 100_000
     print(
         f"\n100,000 cells: planned in {planned - began:.1f} s, {looked - planned:.1f} s to see what is missing, "
-        f"walked in {walked - looked:.1f} s"
+        f"scheduled in {scheduled - looked:.1f} s"
     )
 
 
 def test_resuming_a_finished_study_of_ten_thousand_records(tmp_path):
     plan = make_plan(digits(tmp_path, 1000, 10))
     store = open_store(tmp_path / "s", create=True)
-    walk(plan, store, to_run(plan, store), Nothing(store=store), Quiet())
+    run_schedule(plan, store, to_run(plan, store), Nothing(store=store), Quiet())
     began = time.perf_counter()
-    found = survey(plan, store, Quiet())
+    missing = find_missing(plan, store, Quiet())
     looked = time.perf_counter()
-    assert not found.missing
-    assert len(found.done) == 10_000
+    assert not missing.stages
+    assert len(missing.done) == 10_000
     from ddbench.api.stores import Stores
     from ddbench.api.tables import make_tables
 
-    make_tables("main", Stores.of_store(store, plan.cells), plan.cells, list(found.done.values()))
+    make_tables("main", Stores.of_store(store, plan.cells), plan.cells, list(missing.done.values()))
     print(
         f"\n10,000 records, 1,000 sets: {looked - began:.1f} s to see that nothing is missing, "
         f"{time.perf_counter() - looked:.1f} s for the table"

@@ -79,7 +79,7 @@ def test_an_artifact_is_read_as_it_was_written(where):
     write(store, name="deep/x.bin", task={"a": 1})
     for opened in (store, store_at(store.address), open_store(where, create=False)):
         assert opened.has("distill", "k1")
-        assert opened.there("distill", "k1")
+        assert opened.exists("distill", "k1")
         assert content(opened, name="deep/x.bin") == b"pixels"
         assert opened.manifest("distill", "k1")["task"] == {"a": 1}
         assert opened.artifacts() == [("distill", "k1")]
@@ -134,7 +134,7 @@ def test_a_record_survives(where):
 
 def test_a_damaged_record_is_said_and_does_not_count(where):
     store = open_store(where, create=True)
-    store.keep("records", "c1.ok.abc.json", b'{"key": "c1"')
+    store.add_file("records", "c1.ok.abc.json", b'{"key": "c1"')
     store.write_record(record("c2"))
     said = []
     assert [r.key for r in store.records(say=said.append)] == ["c2"]
@@ -144,12 +144,12 @@ def test_a_damaged_record_is_said_and_does_not_count(where):
 
 def test_files_of_other_parts_are_kept(where):
     store = open_store(where, create=True)
-    assert store.kept("tunes") == []
-    store.keep("tunes", "b.json", b"2")
-    store.keep("tunes", "a.json", b"1")
+    assert store.file_names("tunes") == []
+    store.add_file("tunes", "b.json", b"2")
+    store.add_file("tunes", "a.json", b"1")
     other = open_store(where, create=False)
-    assert other.kept("tunes") == ["a.json", "b.json"]
-    assert [path.read_bytes() for path in other.fetch("tunes", other.kept("tunes"))] == [b"1", b"2"]
+    assert other.file_names("tunes") == ["a.json", "b.json"]
+    assert [path.read_bytes() for path in other.local_paths("tunes", other.file_names("tunes"))] == [b"1", b"2"]
 
 
 def test_leases_have_one_holder(where):
@@ -246,7 +246,7 @@ def test_what_was_cut_off_while_going_up_is_never_seen(calls, tmp_path):
     with pytest.raises(Cut):
         flaky.write("distill", "k1", fill, {})
     assert not open_store(url, create=False).has("distill", "k1")
-    assert not whole.there("distill", "k1")
+    assert not whole.exists("distill", "k1")
     assert not whole.folder("distill", "k1").exists()
     whole.write("distill", "k1", fill, {})
     assert content(whole, name="c") == b"c"

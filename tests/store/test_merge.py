@@ -41,7 +41,13 @@ def state(store):
     """All of a store but for who wrote it: artifacts by content, the records that count, and the names of files."""
     artifacts = {where: (store.read(*where) / "x").read_bytes() for where in store.artifacts()}
     counts = [record.content() for record in store.records()]
-    return artifacts, counts, set(store.kept("records")), set(store.kept("runs")), set(store.kept("tunes"))
+    return (
+        artifacts,
+        counts,
+        set(store.file_names("records")),
+        set(store.file_names("runs")),
+        set(store.file_names("tunes")),
+    )
 
 
 @pytest.fixture
@@ -58,7 +64,7 @@ def test_the_union_of_two_stores(stores):
     b.write_record(record("c1", 0.5))
     b.write_record(record("c2", 0.5, "failed"))
     b.write_run({"name": "run"})
-    b.keep("tunes", "t.json", b"{}")
+    b.add_file("tunes", "t.json", b"{}")
     report = merge(into, [a, b])
     assert report.conflicts == []
     assert report.copied == {"artifact": 2, "record": 3, "runs": 1, "tunes": 1}
@@ -87,7 +93,7 @@ def test_damage_in_a_source_is_told_and_not_copied(stores):
     a, _, into = stores
     write(a, "k1", b"one")
     (a.folder("distill", "k1") / "x").write_bytes(b"eno")
-    a.keep("records", "c1.ok.1.json", b"{")
+    a.add_file("records", "c1.ok.1.json", b"{")
     report = merge(into, [a])
     assert ["digest" in report.damaged[0], "c1.ok.1.json" in report.damaged[1]] == [True, True]
     assert state(into) == ({}, [], set(), set(), set())

@@ -4,8 +4,7 @@ import dataclasses
 
 from ddbench.execute.backend import Backend
 from ddbench.execute.observer import Observer
-from ddbench.execute.schedule import to_run
-from ddbench.execute.schedule import walk as walk_missing
+from ddbench.execute.schedule import run_schedule, to_run
 from ddbench.stages.run import StageResult
 from ddbench.types import Cell, Record
 
@@ -51,8 +50,8 @@ class Pretend(Backend):
     def close(self): ...
 
 
-def walk(plan, store, backend, observer):
-    return walk_missing(plan, store, to_run(plan, store, observer), backend, observer)
+def run_missing(plan, store, backend, observer):
+    return run_schedule(plan, store, to_run(plan, store, observer), backend, observer)
 
 
 class Quiet(Observer):

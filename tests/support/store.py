@@ -65,7 +65,7 @@ def make_store(
         task = {"stage": "distill", "dataset": described, "method": {"type": f"m:{cell.method}"}, "seed": cell.seed}
         task |= {"state": [], "chain": []}
         parents = [] if cell.ipc == 0 or result == "skipped" else [set_key]
-        if parents and not store.there("distill", set_key):
+        if parents and not store.exists("distill", set_key):
             made = images(cell, classes)
             about = {"task": task, "run": {"seconds": 2.0, "provenance": PROVENANCE}}
             store.write("distill", set_key, lambda folder, made=made: save_distilled(made, folder), about)

@@ -32,7 +32,7 @@ def sample_of(dataset: Dataset) -> LabeledImages:
 
 
 @dataclass
-class Trial:
+class MethodUnderTest:
     """``method`` on ``real``; preparations run once for each seed that they read."""
 
     method: Distiller
@@ -52,7 +52,7 @@ class Trial:
         return min(3, int(self.real.labels.bincount().min()))
 
     def context(self, seed: int, data: str = "") -> StageContext:
-        """As a worker gets it; ``data`` names the train split, that of the trial by default."""
+        """As a worker gets it; ``data`` names the train split, that of the subject by default."""
         scratch = self.folder / f"scratch-{seed}"
         scratch.mkdir(parents=True, exist_ok=True)
         return StageContext(
@@ -95,7 +95,7 @@ class Trial:
     ) -> LabeledImages:
         """What the method makes, from a method rebuilt of the fields that it says it reads, as in a worker.
 
-        ``real``: other train images; with ``part``, some classes of the trial's own.
+        ``real``: other train images; with ``part``, some classes of the subject's own.
         """
         described = describe(self.method)
         read = {key: described[key] for key in ("type", *self.method.reads())}
