@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 Shape = tuple[int, int, int]
 """(channels, height, width) of an image."""
 
+MODES = {1: "L", 3: "RGB"}
+"""number of channels -> Pillow's mode of an image file"""
+
 SOFT_LABEL_TOLERANCE = 1e-3
 """by how much a row of soft labels may miss the sum 1: half-precision files do"""
 
@@ -73,11 +76,11 @@ class LabeledImages:
 
     def digest(self) -> str:
         """Of pixels, labels, class names and soft labels: 64 hex digits."""
-        found = hashlib.sha256(json.dumps([self.classes, list(self.images.shape)]).encode())
+        checksum = hashlib.sha256(json.dumps([self.classes, list(self.images.shape)]).encode())
         for tensor in (self.images, self.labels, self.soft):
             if tensor is not None:
-                found.update(tensor.contiguous().numpy().tobytes())
-        return found.hexdigest()
+                checksum.update(tensor.contiguous().numpy().tobytes())
+        return checksum.hexdigest()
 
     def of_class(self, index: int) -> torch.Tensor:
         """The images, uint8 (n, C, H, W), of the class at ``index``, in stored order."""

@@ -8,6 +8,9 @@ from typing import Any, Literal
 
 Outcome = Literal["ok", "failed", "timeout", "out_of_memory", "invalid_output", "skipped"]
 
+WHOLE = 0
+"""the ipc of a cell whose classifier is trained on the whole train split: nothing was distilled for it"""
+
 
 @dataclass(frozen=True, order=True)
 class Cell:
@@ -17,7 +20,7 @@ class Cell:
     split: str
     arch: str
     ipc: int
-    """images per class; 0 where the whole train split is meant"""
+    """images per class, or WHOLE"""
     method: str
     protocol: str
     seed: int

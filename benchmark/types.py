@@ -22,6 +22,7 @@ from ddbench.hyperparameters import Positive as Positive
 from ddbench.images import DistilledSet as DistilledSet
 from ddbench.images import LabeledImages as LabeledImages
 from ddbench.images import Shape as Shape
+from ddbench.records import WHOLE as WHOLE
 from ddbench.records import Cell as Cell
 from ddbench.records import Outcome as Outcome
 from ddbench.records import Record as Record

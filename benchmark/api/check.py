@@ -93,8 +93,8 @@ def _registered_in(file: str) -> str:
     """The method that uses the one part that a plug-in file registers. Raises BenchError for none or several."""
     (path,) = absolute([file])
     load_plugins([path])
-    found = [entry for entry in registered_by(path) if entry.kind in CHECKED]
-    if len(found) != 1:
-        names = ", ".join(f"the {entry.kind} {entry.name}" for entry in found) or "nothing that can be checked"
+    parts = [entry for entry in registered_by(path) if entry.kind in CHECKED]
+    if len(parts) != 1:
+        names = ", ".join(f"the {entry.kind} {entry.name}" for entry in parts) or "nothing that can be checked"
         raise BenchError(f"{Path(file).name} registers {names}: name what to check, with --plugin {file}.")
-    return used_by(CHECKED[found[0].kind], found[0].name)
+    return used_by(CHECKED[parts[0].kind], parts[0].name)

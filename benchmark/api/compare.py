@@ -50,9 +50,9 @@ def compare_sides(
             if field not in FIELDS:
                 raise unknown("field", field, FIELDS, where=side.name)
         cells = pinned(select(side.stores.wanted, filters or {}), side.coordinates)
-        found = side.stores.records(cells)
-        records.extend(found)
-        sides.append(samples(cells, found, which))
+        judged = side.stores.records(cells)
+        records.extend(judged)
+        sides.append(samples(cells, judged, which))
     places = matched(sides[0], sides[1], set(a.coordinates))
     table = comparison_table(places, a.name, b.name, facts_of(records))
     return Compared([table], rows=len(places), regressed=len(regressions(places)))

@@ -87,14 +87,14 @@ def _name(method: str | None, folder: Path) -> str:
 
 
 def _ipc(folders: Sequence[Path], sets: Sequence[LabeledImages]) -> int:
-    found = [len(images) // len(images.classes) for images in sets]
-    if len(set(found)) > 1:
-        other = next(i for i, ipc in enumerate(found) if ipc != found[0])
+    ipcs = [len(images) // len(images.classes) for images in sets]
+    if len(set(ipcs)) > 1:
+        other = next(i for i, ipc in enumerate(ipcs) if ipc != ipcs[0])
         raise BenchError(
-            f"{folders[0]} has IPC {found[0]} and {folders[other]} has IPC {found[other]}: only sets of one IPC can be "
+            f"{folders[0]} has IPC {ipcs[0]} and {folders[other]} has IPC {ipcs[other]}: only sets of one IPC can be "
             "averaged. Give each IPC in a command of its own, with the same --method."
         )
-    return found[0]
+    return ipcs[0]
 
 
 def _check_soft_labels(images: LabeledImages, study: Study, protocol: str, say: Say) -> None:

@@ -14,7 +14,7 @@ from ddbench.results.export import export_set, set_folder
 from ddbench.store.distilled import load_distilled
 from ddbench.store.folder import Store
 from ddbench.store.opening import open_store
-from ddbench.types import LabeledImages
+from ddbench.types import WHOLE, LabeledImages
 
 
 class Coordinates(NamedTuple):
@@ -90,7 +90,7 @@ def asked_sets(store: Store) -> dict[Coordinates, list[str]]:
     for run in store.runs():
         latest: dict[Coordinates, list[str]] = {}
         for cell, key in run["cells"]:
-            if not cell["ipc"]:
+            if cell["ipc"] == WHOLE:
                 continue
             place = Coordinates(cell["dataset"], cell["method"], cell["ipc"], cell["seed"])
             latest.setdefault(place, []).append(key)

@@ -26,11 +26,13 @@ def find_cell(text: str, cells: Mapping[Cell, str], others: Mapping[str, Cell]) 
     text = text.strip().strip("/")
     if re.fullmatch(rf"[0-9a-f]{{{SHORTEST},}}", text):
         by_key = {**others, **{key: cell for cell, key in cells.items()}}
-        found = [(cell, key) for key, cell in by_key.items() if key.startswith(text)]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            raise BenchError(f"{len(found)} keys begin with {text!r}: {_list(k for _, k in found)}. Write more of it.")
+        matches = [(cell, key) for key, cell in by_key.items() if key.startswith(text)]
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            raise BenchError(
+                f"{len(matches)} keys begin with {text!r}: {_list(k for _, k in matches)}. Write more of it."
+            )
         raise BenchError(
             f"no key begins with {text!r}. `bench show` takes a cell's coordinates too, such as {_any(cells)}"
         )
@@ -38,8 +40,8 @@ def find_cell(text: str, cells: Mapping[Cell, str], others: Mapping[str, Cell]) 
     if len(exact) == 1:
         return exact[0]
     if exact:
-        told = _list(f"{key[:12]} ({cell.split}, {cell.protocol})" for cell, key in exact)
-        raise BenchError(f"{text} was judged in several ways: {told}. Write the beginning of the key that you mean.")
+        choices = _list(f"{key[:12]} ({cell.split}, {cell.protocol})" for cell, key in exact)
+        raise BenchError(f"{text} was judged in several ways: {choices}. Write the beginning of the key that you mean.")
     within = [str(cell) for cell in cells if str(cell).startswith(f"{text}/")]
     if within:
         raise BenchError(f"{text} is the beginning of {len(within)} cells: {_list(within)}. Write one in full.")
@@ -49,8 +51,8 @@ def find_cell(text: str, cells: Mapping[Cell, str], others: Mapping[str, Cell]) 
 
 
 def _list(names: object) -> str:
-    found = list(names)  # type: ignore[call-overload]
-    return ", ".join(found[:MOST]) + (f" and {len(found) - MOST} more" if len(found) > MOST else "")
+    texts = list(names)  # type: ignore[call-overload]
+    return ", ".join(texts[:MOST]) + (f" and {len(texts) - MOST} more" if len(texts) > MOST else "")
 
 
 def _any(cells: Mapping[Cell, str]) -> str:

@@ -65,7 +65,7 @@ def _record(stores: Stores, cell: Cell, key: str, record: Record | None) -> dict
     row: dict[str, Any] = {**vars(cell), "key": key, "outcome": "not run", "reason": ""}
     if record is None:
         return row
-    made, task = record.run.get("provenance", {}), record.config.get("evaluate", {})
+    provenance, task = record.run.get("provenance", {}), record.config.get("evaluate", {})
     row |= {"outcome": record.outcome, "reason": record.reason, "n_images": record.n_images or None}
     if record.curve:
         row |= {"last": record.last, "best": record.best}
@@ -74,9 +74,9 @@ def _record(stores: Stores, cell: Cell, key: str, record: Record | None) -> dict
         run = record.run if stage == "evaluate" else run_of(stores.holding(stage, stage_key), stage, stage_key)
         row |= {f"{name}_{stage}": run[name] for name in ("peak_memory_mib", "peak_gpu_mib") if name in run}
     row |= {"device": task.get("device"), "host": record.run.get("host"), "variant": task.get("variant")}
-    row |= {name: made.get(name) for name in ("processor", "cores", "platform")}
+    row |= {name: provenance.get(name) for name in ("processor", "cores", "platform")}
     row |= {name: record.run.get(name) for name in ("started", "finished")}
-    return {**row, "commit": (made.get("git") or {}).get("commit")}
+    return {**row, "commit": (provenance.get("git") or {}).get("commit")}
 
 
 def _curves(records: Sequence[Record]) -> Iterator[dict[str, Any]]:
@@ -97,12 +97,12 @@ def _sets(stores: Stores, cells: Mapping[Cell, str], by_key: Mapping[str, Record
             continue
         seen.add(key)
         path, run = store.folder("distill", key) / IMAGES_FILE, run_of(store, "distill", key)
-        there = path.exists()  # of a store at a URL, what was never read is not on this machine
+        on_disk = path.exists()  # of a store at a URL, what was never read is not on this machine
         yield {
             **{name: getattr(cell, name) for name in ("dataset", "split", "method", "ipc", "seed")},
             "images": images_in(store, key),
-            "bytes": path.stat().st_size if there else None,
-            "path": str(path) if there else None,
+            "bytes": path.stat().st_size if on_disk else None,
+            "path": str(path) if on_disk else None,
             "key": key,
             "seconds_distill": run.get("seconds"),
             "host": run.get("host"),

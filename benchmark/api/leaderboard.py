@@ -12,7 +12,7 @@ from ddbench.errors import BenchError
 from ddbench.results.leaderboard import boards
 from ddbench.results.statistics import Select, samples
 from ddbench.results.tables.leaderboard import leaderboard_table
-from ddbench.types import Cell, Record
+from ddbench.types import WHOLE, Cell, Record
 
 
 def make_leaderboard(
@@ -22,8 +22,8 @@ def make_leaderboard(
 
     Raises BenchError where nothing was distilled.
     """
-    if not any(cell.ipc for cell in cells):
+    if all(cell.ipc == WHOLE for cell in cells):
         raise BenchError("there is nothing distilled to rank. `bench run` makes some.")
     facts = facts_of(records)
-    found = boards(samples(cells, records, which), facts_of_sets(stores, records))
-    return Tables([leaderboard_table(board, facts) for board in found])
+    ranked = boards(samples(cells, records, which), facts_of_sets(stores, records))
+    return Tables([leaderboard_table(board, facts) for board in ranked])

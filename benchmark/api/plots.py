@@ -73,10 +73,10 @@ def _parts(kind: Kind, stores: Stores, cells: Mapping[Cell, str], which: Select)
         return drawings(kind, cells, records, which, looks, facts)
     from ddbench.results.plots.projection import project
 
-    parts, found = [], galleries(stores, cells, records)
-    for gallery in found:
+    parts, shown = [], galleries(stores, cells, records)
+    for gallery in shown:
         if gallery.real is not None:
-            where = f", {gallery.dataset}, IPC {gallery.ipc}" if len(found) > 1 else ""
+            where = f", {gallery.dataset}, IPC {gallery.ipc}" if len(shown) > 1 else ""
             features = gallery.space.features if gallery.space else None
             parts += projections(project(gallery.real, gallery.sets, features), looks, where)
     return parts

@@ -43,13 +43,13 @@ def runs(stores: Stores) -> list[Run]:
     """The studies that were asked for, each once, by its latest run."""
     from ddbench.results.report.content import Run
 
-    found = {}
+    by_name = {}
     for store in stores.members:
         for run in store.runs():
             config = run.get("config", {})
             about = str(config.get("description", ""))
-            found[run["name"]] = Run(run["name"], about, len(run["cells"]), tuple(config.get("tuned", ())))
-    return list(found.values())
+            by_name[run["name"]] = Run(run["name"], about, len(run["cells"]), tuple(config.get("tuned", ())))
+    return list(by_name.values())
 
 
 def galleries(stores: Stores, cells: Mapping[Cell, str], records: Sequence[Record]) -> list[Gallery]:
@@ -61,17 +61,17 @@ def galleries(stores: Stores, cells: Mapping[Cell, str], records: Sequence[Recor
     from ddbench.store.distilled import load_distilled
 
     by_key = {record.key: record for record in records}
-    found: dict[tuple[str, str, int], dict[int, dict[str, Record]]] = {}
+    by_seed: dict[tuple[str, str, int], dict[int, dict[str, Record]]] = {}
     for cell, key in cells.items():
         record = by_key.get(key)
         parents = record.config["evaluate"]["parents"] if record else []
         if record and parents and stores.holding("distill", parents[0]):
             split = cell.split.rpartition("/")[0]
-            judged = found.setdefault((cell.dataset, split, cell.ipc), {}).setdefault(cell.seed, {})
+            judged = by_seed.setdefault((cell.dataset, split, cell.ipc), {}).setdefault(cell.seed, {})
             judged.setdefault(cell.method, record)
-    made = []
+    shown = []
     real: dict[tuple[str, str], tuple[LabeledImages | None, tuple[str, ...]]] = {}
-    for (dataset, split, ipc), seeds in sorted(found.items()):
+    for (dataset, split, ipc), seeds in sorted(by_seed.items()):
         seed = max(seeds, key=lambda s: (len(seeds[s]), -s))
         sets: dict[str, LabeledImages] = {}
         notes: list[str] = []
@@ -94,8 +94,8 @@ def galleries(stores: Stores, cells: Mapping[Cell, str], records: Sequence[Recor
             notes.append(f"{method} is left out: its images are of shape {sets.pop(method).shape}, not {shape}.")
         space = _space(stores, _of_the_same_data(first, records)) if images else None
         if sets:
-            made.append(Gallery(dataset, ipc, seed, sets, images, space, (*notes, *missing)))
-    return made
+            shown.append(Gallery(dataset, ipc, seed, sets, images, space, (*notes, *missing)))
+    return shown
 
 
 def shift_blocks(stores: Stores) -> tuple[list[ShiftBlock], list[str]]:
@@ -103,12 +103,12 @@ def shift_blocks(stores: Stores) -> tuple[list[ShiftBlock], list[str]]:
     from ddbench.api.shift import SPACES, load_shift
     from ddbench.results.shift import shift_blocks as blocks
 
-    found: list[ShiftBlock] = []
+    shown_blocks: list[ShiftBlock] = []
     notes = []
     for store in stores.members:
         if not any(kind == "shift" for kind, _ in store.artifacts()):
             continue
-        before = len(found)
+        before = len(shown_blocks)
         for space in SPACES:
             try:
                 measured = load_shift(store, space)
@@ -116,24 +116,24 @@ def shift_blocks(stores: Stores) -> tuple[list[ShiftBlock], list[str]]:
                 notes.append(f"Distribution shift is left out: {error}")
                 continue
             shown = [block for block in blocks(measured) if any(row.values for row in block.rows)]
-            found += [block for block in shown if block not in found]
-        if len(found) == before:
+            shown_blocks += [block for block in shown if block not in shown_blocks]
+        if len(shown_blocks) == before:
             notes.append("Distribution shift was measured in a space of other options than the default ones: left out.")
-    return found, notes
+    return shown_blocks, notes
 
 
 def searches(stores: Stores) -> list[Search]:
     """The searches of hyper-parameters that the stores hold."""
     from ddbench.tune.record import FOLDER, find
 
-    found = []
+    pages = []
     for store in stores.members:
         for path in store.local_paths(FOLDER, sorted(store.file_names(FOLDER))):
             try:
-                found.append(_search(find(store.address, str(path))))
+                pages.append(_search(find(store.address, str(path))))
             except BenchError as error:
                 stores.say(str(error))
-    return found
+    return pages
 
 
 def _search(tune: Any) -> Search:
@@ -199,8 +199,8 @@ def _real(stores: Stores, name: str, record: Record) -> tuple[LabeledImages | No
 def _of_the_same_data(one: Record, records: Sequence[Record]) -> list[Record]:
     """The records that rest on the dataset of ``one``, by seed."""
     data = one.config["evaluate"]["dataset"]
-    found = [record for record in records if record.config["evaluate"]["dataset"] == data]
-    return sorted(found, key=lambda record: (record.cell.seed, record.cell, record.key))
+    same = [record for record in records if record.config["evaluate"]["dataset"] == data]
+    return sorted(same, key=lambda record: (record.cell.seed, record.cell, record.key))
 
 
 def _space(stores: Stores, records: Sequence[Record]) -> Space | None:

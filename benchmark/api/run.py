@@ -55,13 +55,13 @@ class Execution:
     def resolved_watchers(self) -> tuple[Watcher, ...]:
         """The watchers, names resolved; to be asked for when plug-ins are loaded. Raises BenchError."""
         named = iter(resolve_watchers([watcher for watcher in self.watchers if isinstance(watcher, str)]))
-        found = tuple(next(named) if isinstance(watcher, str) else watcher for watcher in self.watchers)
-        for watcher in found:
+        watchers = tuple(next(named) if isinstance(watcher, str) else watcher for watcher in self.watchers)
+        for watcher in watchers:
             if not isinstance(watcher, Watcher):
                 raise BenchError(
                     f"{watcher!r} is no watcher: name a registered one, or give an instance of a Watcher class."
                 )
-        return found
+        return watchers
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Finished:
 
     summary: Summary
     store: Store
-    read: Mapping[str, Record]
+    cached: Mapping[str, Record]
     """by key, the records that were there before"""
     pictures: Path | None
     """folder with pictures of the distilled sets; None when there are none"""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ddbench.errors import BenchError, unknown
-from ddbench.types import Cell
+from ddbench.types import WHOLE, Cell
 
 FILTERS = {
     "datasets": "dataset",
@@ -19,7 +19,7 @@ FILTERS = {
 
 
 def select(cells: Mapping[Cell, str], filters: Mapping[str, Sequence[Any] | None]) -> dict[Cell, str]:
-    """The ``cells`` (cell -> key) that the filters admit; those of the whole train split (ipc 0) whatever ``ipc`` says.
+    """The ``cells`` (cell -> key) that the filters admit; those of the whole train split whatever ``ipc`` says.
 
     A filter that is None or missing admits all. Methods and the rest come in the order in which they are named.
     Raises BenchError for an unknown filter, a value that no cell has, and where nothing is left.
@@ -36,11 +36,11 @@ def select(cells: Mapping[Cell, str], filters: Mapping[str, Sequence[Any] | None
         for value in values:
             if value not in known:
                 raise unknown(field, str(value), map(str, known), where="the runs of this store")
-        admitted = [0, *values] if field == "ipc" else list(values)
-        found = [cell for cell in kept if getattr(cell, field) in admitted]
+        admitted = [WHOLE, *values] if field == "ipc" else list(values)
+        passing = [cell for cell in kept if getattr(cell, field) in admitted]
         if field != "ipc":  # tables are in the order of IPC whatever was asked for
-            found.sort(key=lambda cell: admitted.index(getattr(cell, field)))
-        kept = {cell: kept[cell] for cell in found}
+            passing.sort(key=lambda cell: admitted.index(getattr(cell, field)))
+        kept = {cell: kept[cell] for cell in passing}
     if cells and not kept:
         raise BenchError("no cell passes all filters at once. `bench table` without them shows what is there.")
     return kept

@@ -17,12 +17,13 @@ def draw_sensitivity(store: Path | str, tune: str | None, out: Path) -> None:
     Raises BenchError for an unknown search and an ending that is no format of figures.
     """
     check_format(out)
-    found = find(store, tune) if tune else latest(open_store(store, create=False))
+    search = find(store, tune) if tune else latest(open_store(store, create=False))
+    title = f"{search.method} on {search.study}: {len(search.trials)} settings"
     draw(
         out,
-        f"{found.method} on {found.study}: {len(found.trials)} settings, {found.cells} cells of the validation part",
-        [Parameter(key, key.partition(".")[2], text.startswith("log")) for key, text in found.space.items()],
-        settings(found, found.trials),
+        f"{title}, {search.cells} cells of the validation part",
+        [Parameter(key, key.partition(".")[2], text.startswith("log")) for key, text in search.space.items()],
+        settings(search, search.trials),
     )
 
 

@@ -32,15 +32,15 @@ def run_of(store: Store | None, kind: str, key: str) -> dict[str, Any]:
 
 def facts_of_sets(stores: Stores, records: Iterable[Record]) -> dict[str, Made]:
     """By key, the distilled sets that ``records`` judged, of those that lie on this machine. Headers alone are read."""
-    found: dict[str, Made] = {}
+    facts: dict[str, Made] = {}
     for key in dict.fromkeys(filter(None, map(set_key, records))):
         if (store := stores.holding("distill", key)) is not None:
             memory: dict[str, list[int]] = {"peak_memory_mib": [], "peak_gpu_mib": []}
             with contextlib.suppress(CorruptArtifact, KeyError):
                 _memory(store, key, memory)
             highest = {name: max(values, default=None) for name, values in memory.items()}
-            found[key] = Made(images_in(store, key), highest["peak_memory_mib"], highest["peak_gpu_mib"])
-    return found
+            facts[key] = Made(images_in(store, key), highest["peak_memory_mib"], highest["peak_gpu_mib"])
+    return facts
 
 
 def images_in(store: Store, key: str) -> int | None:

@@ -43,17 +43,17 @@ def measure_shift(
     files = absolute(plugins)
     load_plugins(files)
     preparation, store = space_of(space, assignments), open_store(where, create=False)
-    found = _plan(store, preparation, tuple(files))
+    planned = _plan(store, preparation, tuple(files))
     failed: dict[str, str] = {}
     watchers = how.resolved_watchers()
     with make_display(how.tracebacks, store.how_far) as display:
         observer = Watched(display, watchers, RunStart(f"shift in the space {space}", store.address), how.tracebacks)
-        to_run = shift_to_run(found, store, observer)
+        to_run = shift_to_run(planned, store, observer)
         if to_run:
             config = Config.model_validate(store.runs()[-1]["config"])
-            summary = run_stages(found.plan, to_run, store, config, how, observer)
+            summary = run_stages(planned.plan, to_run, store, config, how, observer)
             failed = {stage.key: f"{stage.kind} {stage.label}: {reason}" for stage, reason in summary.failures}
-    return _measurements(store, found, preparation, space, failed)
+    return _measurements(store, planned, preparation, space, failed)
 
 
 def load_shift(store: Store, space: str = "trained", assignments: Sequence[str] = ()) -> list[Measurement]:
@@ -77,8 +77,8 @@ def space_of(name: str, assignments: Sequence[str]) -> Preparation | None:
     if not colon:
         raise unknown("space", name, SPACES, hint="Your own is given as --space MODULE:CLASS.")
     try:
-        made: Any = getattr(importlib.import_module(module), attribute)
-        preparation = made() if isinstance(made, type) else made
+        registered: Any = getattr(importlib.import_module(module), attribute)
+        preparation = registered() if isinstance(registered, type) else registered
     except Exception as error:
         raise BenchError(f"the space {name!r} cannot be imported: {type(error).__name__}: {error}.") from error
     if not isinstance(preparation, Preparation):
@@ -96,22 +96,22 @@ def _plan(store: Store, preparation: Preparation | None, plugins: tuple[str, ...
 
 
 def _measurements(
-    store: Store, found: ShiftPlan, preparation: Preparation | None, space: str, failed: dict[str, str]
+    store: Store, planned: ShiftPlan, preparation: Preparation | None, space: str, failed: dict[str, str]
 ) -> list[Measurement]:
     """A measurement for each set asked for, real draws first."""
     named = f"{space} ({_options(preparation)})" if preparation else space
     rows = []
-    for wanted in sorted([*found.keys, *found.absent], key=lambda w: w.method != REAL):
-        key, measures, note = found.keys.get(wanted, ""), None, found.absent.get(wanted, "")
+    for wanted in sorted([*planned.keys, *planned.absent], key=lambda w: w.method != REAL):
+        key, measures, note = planned.keys.get(wanted, ""), None, planned.absent.get(wanted, "")
         if key:
-            behind = [failed[k] for k in (*found.plan.stages[key].parents, key) if k in failed]
+            behind = [failed[k] for k in (*planned.plan.stages[key].parents, key) if k in failed]
             try:
                 measures = read_shift(store, key) if store.has("shift", key) else None
                 note = (behind or ["not measured yet; `bench shift` does it"])[0]
             except CorruptArtifact as error:
                 note = str(error)
         place = (wanted.dataset, wanted.split, wanted.ipc, wanted.method, wanted.seed)
-        rows.append(Measurement(*place, named, measures, "" if measures else note, found.variants.get(wanted, {})))
+        rows.append(Measurement(*place, named, measures, "" if measures else note, planned.variants.get(wanted, {})))
     return rows
 
 

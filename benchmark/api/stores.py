@@ -47,9 +47,9 @@ class Stores:
     @classmethod
     def of_store(cls, store: Store, cells: Mapping[Cell, str], say: Say = say_on_stderr) -> Stores:
         """An open store alone, of which ``cells`` are asked for."""
-        found = cls.__new__(cls)
-        found.say, found.members, found.wanted = say, [store], dict(cells)
-        return found
+        stores = cls.__new__(cls)
+        stores.say, stores.members, stores.wanted = say, [store], dict(cells)
+        return stores
 
     @classmethod
     def of(cls, stores: Stores, cells: Mapping[Cell, str]) -> Stores:
@@ -60,12 +60,12 @@ class Stores:
 
     def records(self, cells: Mapping[Cell, str]) -> list[Record]:
         """The record that counts for each of ``cells``, from any of the stores: a success where one has it."""
-        found: dict[str, Record] = {}
+        by_key: dict[str, Record] = {}
         for store in self.members:
             for record in store.records(set(cells.values()), self.say):
-                if record.key not in found or found[record.key].outcome != "ok":
-                    found[record.key] = record
-        return [found[key] for key in sorted(found)]
+                if record.key not in by_key or by_key[record.key].outcome != "ok":
+                    by_key[record.key] = record
+        return [by_key[key] for key in sorted(by_key)]
 
     def holding(self, kind: str, key: str) -> Store | None:
         """The first store with an artifact."""

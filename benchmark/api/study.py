@@ -61,7 +61,7 @@ def study(
     of searches in ``store`` whose chosen values are taken. Nothing is run. Raises BenchError for any unknown name or
     key, a value of the wrong type, and an ipc that the smallest class cannot give.
     """
-    found = configuration(
+    chosen = configuration(
         str(config),
         store=store,
         plugins=[str(plugin) for plugin in plugins],
@@ -75,7 +75,7 @@ def study(
         eval_seeds=eval_seeds and list(eval_seeds),
         protocol=protocol,
     )
-    return resolve(found)
+    return resolve(chosen)
 
 
 def plan_of_study(study: Study, shard: str | None = None) -> Plan:

@@ -80,8 +80,8 @@ def make_tables(
 
     if layout not in LAYOUTS:
         raise unknown("layout", layout, LAYOUTS)
-    found, facts = samples(cells, records, which), facts_of(records)
-    main = blocks({position: sample.estimate for position, sample in found.items()}, which, facts, spread)
+    by_position, facts = samples(cells, records, which), facts_of(records)
+    main = blocks({position: sample.estimate for position, sample in by_position.items()}, which, facts, spread)
     if layout == "methods":
         from ddbench.results.tables.by_method import method_tables
 
@@ -97,14 +97,14 @@ def make_tables(
     if layout == "ablation":
         from ddbench.results.tables.ablation import ablation_tables
 
-        return Tables(ablation_tables(found, facts, reference))
+        return Tables(ablation_tables(by_position, facts, reference))
     if layout == "cost":
         from ddbench.results.tables.cost import cost_tables
 
-        return Tables(cost_tables(found, facts_of_sets(stores, records)))
+        return Tables(cost_tables(by_position, facts_of_sets(stores, records)))
     if layout == "published":
         from ddbench.results.published import load_published
         from ddbench.results.tables.published import beside_tables
 
-        return Tables(beside_tables(found, load_published(), facts))
+        return Tables(beside_tables(by_position, load_published(), facts))
     return Tables(main)

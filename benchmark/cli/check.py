@@ -36,7 +36,7 @@ def check(method: str, plugins: tuple[str, ...], assignments: tuple[str, ...], a
             if not as_json:
                 print("\n".join(finding_lines(finding)), file=stdout, flush=True)
 
-        found = check_method(method, plugins, assignments, tell=tell)
+        checked = check_method(method, plugins, assignments, tell=tell)
         if as_json:
             rows = [
                 {
@@ -45,9 +45,9 @@ def check(method: str, plugins: tuple[str, ...], assignments: tuple[str, ...], a
                     "wrong": f.wrong,
                     "advice": f.check.advice if f.wrong else "",
                 }
-                for f in found.findings
+                for f in checked.findings
             ]
-            print(json.dumps({"method": found.method, "checks": rows}, indent=1), file=stdout)
+            print(json.dumps({"method": checked.method, "checks": rows}, indent=1), file=stdout)
         else:
-            print(f"\n{found.summary()}", file=stdout)
-    return 0 if found else EXIT_NONCONFORMING
+            print(f"\n{checked.summary()}", file=stdout)
+    return 0 if checked else EXIT_NONCONFORMING

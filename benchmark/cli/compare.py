@@ -63,10 +63,10 @@ def compare(
         if len(stores) != 2:
             raise BenchError(f"name two stores, or two selections with --a and --b. {EXAMPLE}")
         sides = [Side(str(store), Stores([store], say), {}) for store in stores]
-    found = compare_sides(sides[0], sides[1], filters_of(filters), which)
-    write_tables(found.tables, form, out)
-    if fail_on and found.regressed:
-        say(f"B regressed in {found.regressed} of {found.rows} rows.")
+    compared = compare_sides(sides[0], sides[1], filters_of(filters), which)
+    write_tables(compared.tables, form, out)
+    if fail_on and compared.regressed:
+        say(f"B regressed in {compared.regressed} of {compared.rows} rows.")
         return 1
     return 0
 
@@ -77,7 +77,7 @@ def _parsed(option: str, text: str | None) -> dict[str, Any]:
 
     if not text:
         raise BenchError(f"{option} is missing: both sides must be said. {EXAMPLE}")
-    found: dict[str, Any] = {}
+    coordinates: dict[str, Any] = {}
     for piece in variants.split(text):
         field, equals, value = (part.strip() for part in piece.partition("="))
         if not equals or not value:
@@ -86,5 +86,5 @@ def _parsed(option: str, text: str | None) -> dict[str, Any]:
             raise unknown("field", field, FIELDS, where=option)
         if field == "ipc" and not value.isdecimal():
             raise BenchError(f"{option} ipc={value} is not a number of images. Example: {option} ipc=10")
-        found[field] = int(value) if field == "ipc" else value
-    return found
+        coordinates[field] = int(value) if field == "ipc" else value
+    return coordinates

@@ -33,7 +33,7 @@ def export(
     from ddbench.api.export import export_sets
 
     counts: Counter[str] = Counter()
-    found = export_sets(
+    results = export_sets(
         store,
         out,
         datasets=names(datasets),
@@ -42,7 +42,7 @@ def export(
         seeds=integers("--seeds", seeds, ranges=True),
         say=say,
     )
-    for exported in found:
+    for exported in results:
         counts[exported.outcome] += 1
         if exported.folder:
             click.echo(str(exported.folder))

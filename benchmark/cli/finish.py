@@ -20,8 +20,8 @@ def finish(done: Finished, plan: Plan, as_json: bool, stdout: TextIO) -> int:
     from ddbench.results.tables import rows
 
     summary, store = done.summary, done.store
-    fresh = set(plan.cells.values()) - set(done.read)
-    records = [*done.read.values(), *store.records(fresh, say)]
+    fresh = set(plan.cells.values()) - set(done.cached)
+    records = [*done.cached.values(), *store.records(fresh, say)]
     tables = make_tables("main", Stores.of_store(store, plan.cells, say), plan.cells, records).tables
     if as_json:
         document = {

@@ -35,23 +35,23 @@ def info(name: str, store: Path | str, plugins: tuple[str, ...], as_json: bool) 
     load_plugins(absolute(plugins))
     chosen = variants.parse(variants.canonical(name))
     here = [(kind, entry) for kind in get_args(Kind) if (entry := entries(kind).get(chosen.name))]
-    found, refused = [], []
+    described, refused = [], []
     for kind, entry in here:
         try:
-            found.append(_about(kind, entry, chosen))
+            described.append(_about(kind, entry, chosen))
         except BenchError as error:  # rsm[objective.weight=1] is a row of the method, not of the objective
             refused.append(error)
-    if refused and not found:
+    if refused and not described:
         raise refused[0]
-    if not found:
+    if not described:
         known = {known for kind in get_args(Kind) for known in entries(kind)}
         raise unknown("name", chosen.name, known, hint="`bench list methods` and the like show them.")
-    for about in found:
+    for about in described:
         about["cost"] = list(_costs(store, variants.canonical(name))) if about["kind"] == "method" else []
     if as_json:
-        click.echo(json.dumps(found, indent=1))
+        click.echo(json.dumps(described, indent=1))
         return
-    for about in found:
+    for about in described:
         _print(about)
 
 
@@ -109,7 +109,7 @@ def _costs(folder: Path | str, method: str) -> Iterator[dict[str, Any]]:
             groups[record.cell.dataset, record.cell.ipc].append(record)
     for (dataset, ipc), records in sorted(groups.items()):
         cost = cost_of(records, {})
-        seconds = {kind: found for kind in OWN if (found := getattr(cost, kind)) is not None}
+        seconds = {kind: mean for kind in OWN if (mean := getattr(cost, kind)) is not None}
         yield {"dataset": dataset, "ipc": ipc, "seconds": seconds}
 
 

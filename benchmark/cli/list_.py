@@ -19,9 +19,9 @@ def list_(what: str, plugins: tuple[str, ...], as_json: bool) -> None:
         from ddbench.plugins.files import absolute, load_plugins
 
         load_plugins(absolute(plugins))
-    found = listed(what)
+    rows = listed(what)
     if as_json:
-        click.echo(json.dumps(found, indent=1))
+        click.echo(json.dumps(rows, indent=1))
         return
     from rich.console import Console
     from rich.table import Table
@@ -29,6 +29,6 @@ def list_(what: str, plugins: tuple[str, ...], as_json: bool) -> None:
     table = Table(box=None, pad_edge=False)
     for column in ("name", "what it is", "from"):
         table.add_column(column, header_style="bold", no_wrap=column == "name")
-    for row in found:
+    for row in rows:
         table.add_row(row["name"], row["summary"], row["origin"])
     Console(markup=False).print(table)

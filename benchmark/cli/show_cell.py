@@ -73,12 +73,14 @@ def _top1(accuracy: dict[str, Any]) -> str:
 
 
 def _machine(run: dict[str, Any], config: dict[str, Any]) -> Iterator[str]:
-    made = run.get("provenance", {})
+    provenance = run.get("provenance", {})
     task = config.get("evaluate", {})
-    yield _line("commit", _commit(made.get("git")))
-    packages = ", ".join(f"{name} {version}" for name, version in made.get("packages", {}).items())
-    yield _line("versions", f"python {made.get('python', '?')}, {packages}")
-    hardware = f"{made.get('processor', '?')}, {made.get('cores', '?')} cores, {made.get('platform', '?')}"
+    yield _line("commit", _commit(provenance.get("git")))
+    packages = ", ".join(f"{name} {version}" for name, version in provenance.get("packages", {}).items())
+    yield _line("versions", f"python {provenance.get('python', '?')}, {packages}")
+    hardware = (
+        f"{provenance.get('processor', '?')}, {provenance.get('cores', '?')} cores, {provenance.get('platform', '?')}"
+    )
     place = f", host {run['host']}" if run.get("host") else ""
     yield _line("machine", f"{hardware}{place}; device {task.get('device', '?')}, {task.get('threads', '?')} threads")
 

@@ -36,7 +36,7 @@ def status(store: Path | str, whole: bool, watch: bool, as_json: bool) -> None:
     """
     from ddbench.errors import BenchError
     from ddbench.execute.history import History
-    from ddbench.execute.status import look, plan_of
+    from ddbench.execute.status import plan_of, status_of
     from ddbench.store.leases import Leases
     from ddbench.store.opening import open_store
 
@@ -51,7 +51,7 @@ def status(store: Path | str, whole: bool, watch: bool, as_json: bool) -> None:
 
     def now() -> Status:
         history.update()
-        return look(plan, planned, opened, leases.holder, history)
+        return status_of(plan, planned, opened, leases.holder, history)
 
     try:
         if watch:
@@ -68,57 +68,57 @@ def _watch(now: Callable[[], Status], name: str, as_json: bool) -> None:
     """Show the status again and again, in place on a terminal, until no cell is running or waiting, or Ctrl-C."""
     if as_json or not sys.stdout.isatty():
         while True:
-            found = now()
-            click.echo(json.dumps({"run": name, **found.to_json()}) if as_json else render(found, name))
-            if _ended(found):
+            status = now()
+            click.echo(json.dumps({"run": name, **status.to_json()}) if as_json else render(status, name))
+            if _ended(status):
                 return
             time.sleep(PAUSE)
     from rich.live import Live
     from rich.text import Text
 
     try:
-        with Live(Text(render(found := now(), name)), auto_refresh=False) as live:
-            while not _ended(found):
+        with Live(Text(render(status := now(), name)), auto_refresh=False) as live:
+            while not _ended(status):
                 time.sleep(PAUSE)
-                found = now()
-                live.update(Text(render(found, name)), refresh=True)
+                status = now()
+                live.update(Text(render(status, name)), refresh=True)
     except KeyboardInterrupt:
         return
 
 
-def _ended(found: Status) -> bool:
-    return not found.counts["running"] and not found.counts["waiting"]
+def _ended(status: Status) -> bool:
+    return not status.counts["running"] and not status.counts["waiting"]
 
 
-def render(found: Status, name: str) -> str:
+def render(status: Status, name: str) -> str:
     """The status as text."""
-    lines = [f"{name}: {len(found.cells)} cells: " + ", ".join(f"{n} {state}" for state, n in found.counts.items())]
-    for stage in found.under_way:
+    lines = [f"{name}: {len(status.cells)} cells: " + ", ".join(f"{n} {state}" for state, n in status.counts.items())]
+    for stage in status.under_way:
         share = f", {stage.share:.0%} done" if stage.share is not None else ""
         lines.append(f"under way: {stage.kind} {stage.label} ({stage.holder}){share}")
-    failed = [cell for cell in found.cells if cell.state == "failed"]
+    failed = [cell for cell in status.cells if cell.state == "failed"]
     for cell in failed[:MOST_FAILURES]:
         log = f"; log: {cell.log}" if cell.log else ""
         lines.append(f"{cell.outcome}: {cell.cell}: {cell.reason}{log}")
     if len(failed) > MOST_FAILURES:
         lines.append(f"... and {len(failed) - MOST_FAILURES} more failed cells; --json shows all.")
-    lines.append(_left(found))
+    lines.append(_left(status))
     return "\n".join(lines) + "\n"
 
 
-def _left(found: Status) -> str:
-    remaining = found.remaining
+def _left(status: Status) -> str:
+    remaining = status.remaining
     if remaining is None:
         return "left: unknown, since code, plug-ins or data have changed after the run was planned"
     if not remaining.stages:
         return "left: nothing"
     work = f"{remaining.stages} stages"
-    if found.left is None:
+    if status.left is None:
         return f"left: {work}, time unknown: no stage of their sort has been measured in this store"
     bound = "at least " if remaining.unknown else "about "
     note = f" ({remaining.unknown} stages of unknown cost)" if remaining.unknown else ""
-    side = f"{len(found.under_way)} side by side" if found.under_way else "one after another; nothing is under way"
-    return f"left: {work}, {bound}{_clock(found.left)}{note}, {side}"
+    side = f"{len(status.under_way)} side by side" if status.under_way else "one after another; nothing is under way"
+    return f"left: {work}, {bound}{_clock(status.left)}{note}, {side}"
 
 
 def _clock(seconds: float) -> str:

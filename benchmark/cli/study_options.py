@@ -36,7 +36,7 @@ _GRID = (
 def grid_options(*, methods: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """The options that ``configuration`` reads, for a click command; without ``--methods`` where a verb names them."""
     options = (*_GRID[:2], _METHODS, *_GRID[2:]) if methods else _GRID
-    return lambda command: reduce(lambda made, option: option(made), reversed(options), command)
+    return lambda command: reduce(lambda decorated, option: option(decorated), reversed(options), command)
 
 
 def configuration_of(

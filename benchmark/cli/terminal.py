@@ -53,11 +53,11 @@ def _apart(table: Table) -> tuple[str, Table]:
     """What all rows say alike in their leading columns, as a line, and the table without those columns."""
     first = table.rows[0] if table.rows else ()
     same = [n for n in range(table.stub) if first and all(row[n] == first[n] for row in table.rows)]
-    told = ", ".join(f"{table.columns[n].title} {first[n].text}" for n in same)
-    kept = [n for n in range(len(table.columns)) if n not in same]
-    columns = tuple(table.columns[n] for n in kept)
-    rows = tuple(tuple(row[n] for n in kept) for row in table.rows)
-    return told, replace(table, columns=columns, rows=rows, stub=table.stub - len(same))
+    line = ", ".join(f"{table.columns[n].title} {first[n].text}" for n in same)
+    rest = [n for n in range(len(table.columns)) if n not in same]
+    columns = tuple(table.columns[n] for n in rest)
+    rows = tuple(tuple(row[n] for n in rest) for row in table.rows)
+    return line, replace(table, columns=columns, rows=rows, stub=table.stub - len(same))
 
 
 def _rich(table: Table, compact: bool = False) -> RichTable:

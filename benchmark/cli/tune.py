@@ -92,18 +92,18 @@ def tune(
         check_validation(config, opened)
         failure = _make_shared(planned, opened, Policy.of(config))
         runner = OnTune(request.scheduler, _takes(config, planned), Policy.of(config))
-        found = run_search(request, planned, opened, runner, _teller(planned), failure)
-        path = write(opened, found)
+        result = run_search(request, planned, opened, runner, _teller(planned), failure)
+        path = write(opened, result)
         if as_json:
-            print(json.dumps({**found.to_json(), "file": path}, indent=1), file=stdout)
+            print(json.dumps({**result.to_json(), "file": path}, indent=1), file=stdout)
         else:
-            _print(found, stdout)
-            if found.chosen:
-                values = [f"{key}={_show(value)}" for key, value in found.chosen.values.items()]
-                print(f"\n{_run(found, grid, 'set', values)}", file=stdout)
+            _print(result, stdout)
+            if result.chosen:
+                values = [f"{key}={_show(value)}" for key, value in result.chosen.values.items()]
+                print(f"\n{_run(result, grid, 'set', values)}", file=stdout)
         stdout.flush()
-    _conclude(found, path, _run(found, grid, "tuned", [found.id]))
-    return 0 if found.chosen else 1
+    _conclude(result, path, _run(result, grid, "tuned", [result.id]))
+    return 0 if result.chosen else 1
 
 
 def _request(

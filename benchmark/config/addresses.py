@@ -35,15 +35,15 @@ def addresses_of(*values: Any) -> dict[str, str]:
 
     Raises BenchError when two classes have one name: a record could not tell them apart.
     """
-    found: dict[str, str] = {}
+    addresses: dict[str, str] = {}
     for cls in _classes(values):
         address = f"{cls.__module__}:{cls.__qualname__}"
-        other = found.setdefault(name_of(cls), address)
+        other = addresses.setdefault(name_of(cls), address)
         if other != address:
             raise BenchError(
                 f"two classes are called {name_of(cls)} in keys and records: {other} and {address}. Rename one of them."
             )
-    return found
+    return addresses
 
 
 def named_in(described: Any) -> set[str]:
@@ -74,8 +74,8 @@ def class_of(name: str, addresses: Addresses) -> type:
 
 
 def _attribute(module: Any, qualname: str) -> type:
-    found: type = reduce(getattr, qualname.split("."), module)
-    return found
+    cls: type = reduce(getattr, qualname.split("."), module)
+    return cls
 
 
 def _classes(value: Any) -> Iterator[type]:

@@ -49,20 +49,20 @@ def places_of(value: Any, mark: type, above: tuple[str, ...] = ()) -> Iterator[t
 
 def field_texts(cls: type) -> dict[str, str]:
     """The string below each field of ``cls`` and its bases in their sources, on one line."""
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for base in reversed(cls.__mro__):
         source = parse(base.__module__) if base is not object else None
         for node in ast.walk(source) if source else ():
             if isinstance(node, ast.ClassDef) and node.name == base.__name__:
-                found.update(_texts(node))
-    return found
+                texts.update(_texts(node))
+    return texts
 
 
 def _texts(node: ast.ClassDef) -> Iterator[tuple[str, str]]:
     for statement, following in zip(node.body, node.body[1:], strict=False):
         named = isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name)
-        said = isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant)
-        if named and said:
+        has_text = isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant)
+        if named and has_text:
             yield statement.target.id, " ".join(str(following.value.value).split()).replace("``", "`")  # type: ignore[attr-defined]
 
 

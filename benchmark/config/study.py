@@ -166,9 +166,9 @@ def _configured(method: Distiller, name: str, config: Config, dataset: Dataset) 
     if isinstance(method, BrokenMethod):
         return method
     selected = variants.parse(name)
-    there = config.per_dataset.get(dataset.name, {})
+    of_dataset = config.per_dataset.get(dataset.name, {})
     try:
-        for layer, where in ((config.methods, "methods"), (there, f"per_dataset.{dataset.name}")):
+        for layer, where in ((config.methods, "methods"), (of_dataset, f"per_dataset.{dataset.name}")):
             for key in dict.fromkeys((method.family, selected.name)):
                 if key in layer:
                     method = override(method, layer[key], f"{where}.{key}")
@@ -196,11 +196,11 @@ def _check_method_keys(config: Config, methods: Mapping[str, Distiller]) -> None
 
 def _families() -> set[str]:
     """The families of every registered method that can be imported."""
-    found = set()
+    families = set()
     for entry in registry.entries("method").values():
         with contextlib.suppress(BenchError):
-            found.add(getattr(entry.load(), "family", ""))
-    return found
+            families.add(getattr(entry.load(), "family", ""))
+    return families
 
 
 def _no_repeats(config: Config) -> None:

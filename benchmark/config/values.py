@@ -142,7 +142,7 @@ def _places(value: Any, name: str, above: tuple[str, ...] = ()) -> Iterator[tupl
 
 def _dataclasses_of(hint: Any) -> dict[str, type]:
     """The dataclasses, by name, whose instances the annotation ``hint`` admits: those named and their subclasses."""
-    found: dict[str, type] = {}
+    classes: dict[str, type] = {}
     waiting = list(typing.get_args(hint)) if typing.get_origin(hint) else [hint]
     while waiting:
         cls = waiting.pop(0)
@@ -150,8 +150,8 @@ def _dataclasses_of(hint: Any) -> dict[str, type]:
             waiting.extend(cls.__subclasses__())
             if not getattr(cls, "__abstractmethods__", None):
                 # Of two classes of one name the one that was there first; the other is named as it is registered.
-                found.setdefault(cls.__name__, cls)
-    return dict(sorted(found.items()))
+                classes.setdefault(cls.__name__, cls)
+    return dict(sorted(classes.items()))
 
 
 def _part(name: str, kinds: dict[str, type], where: str) -> Any:
@@ -188,12 +188,12 @@ def _checked(hint: Any, change: Any, where: str) -> Any:
     if any(isinstance(n, float) and not math.isfinite(n) for n in numbers):
         raise BenchError(f"bad value {change!r} for {where}: it must be a finite number.")
     try:
-        found = TypeAdapter(hint).validate_python(change)
+        value = TypeAdapter(hint).validate_python(change)
     except PydanticSchemaGenerationError:
         raise BenchError(f"{where} cannot be set from a configuration: its type is {hint}.") from None
     except ValidationError as error:
         problem = error.errors()[0]["msg"]
         raise BenchError(f"bad value {change!r} for {where}: {problem}.") from None
-    if isinstance(change, bool) and not isinstance(found, bool):
+    if isinstance(change, bool) and not isinstance(value, bool):
         raise BenchError(f"bad value {change!r} for {where}: it must be a number, not true or false.")
-    return found
+    return value

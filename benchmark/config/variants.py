@@ -71,10 +71,10 @@ def expand(text: str) -> list[str]:
     choices = []
     for piece in split(rest[:-1]):
         key, _, value = piece.partition("=")
-        found = re.fullmatch(r"grid\s*\((.*)\)", value, re.DOTALL)
-        if re.match(r"grid\s*\(", value) and not found:
+        grid = re.fullmatch(r"grid\s*\((.*)\)", value, re.DOTALL)
+        if re.match(r"grid\s*\(", value) and not grid:
             raise _malformed(text, f"the grid of {key!r} is not closed; write {key}=grid(1,2)")
-        values = split(found[1]) if found else [value]
+        values = split(grid[1]) if grid else [value]
         if not values:
             raise _malformed(text, f"the grid of {key!r} is empty; write {key}=grid(1,2)")
         choices.append([f"{key}={one}" if value else piece for one in values])

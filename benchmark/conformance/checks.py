@@ -48,8 +48,8 @@ class Check:
 def _format(subject: MethodUnderTest) -> str:
     for ipc in (1, subject.most):
         try:
-            made = subject.distil(ipc)
-            check_distilled(made, subject.real.classes, subject.real.shape, ipc)
+            images = subject.distil(ipc)
+            check_distilled(images, subject.real.classes, subject.real.shape, ipc)
         except InvalidOutput as error:
             return f"at ipc {ipc}: {error}"
     return ""
@@ -61,12 +61,12 @@ def _same_seed(subject: MethodUnderTest) -> str:
 
 
 def _other_process(subject: MethodUnderTest) -> str:
-    made = subject.distil().digest()
+    digest = subject.distil().digest()
     try:
         other = subject.elsewhere(2, 0)
     except Failed as error:
         return f"another process could not make its images: {error}"
-    return "" if made == other else "another process makes other images with the same seed"
+    return "" if digest == other else "another process makes other images with the same seed"
 
 
 def _other_seed(subject: MethodUnderTest) -> str:
@@ -75,8 +75,8 @@ def _other_seed(subject: MethodUnderTest) -> str:
         moved = ((one.images.short() - other.images.short()).abs() > GREY_LEVELS).float().flatten(1).mean(1)
         return "" if float(moved.max()) > NEARLY else "seeds 0 and 1 give nearly the same images"
     first = [subject.real.of_class(k)[:2] for k in range(len(subject.real.classes))]
-    made = subject.distil()
-    if all(bool((made.of_class(k) == images).all()) for k, images in enumerate(first)):
+    chosen = subject.distil()
+    if all(bool((chosen.of_class(k) == images).all()) for k, images in enumerate(first)):
         return "it takes the first images of each class as they are stored: that is no draw"
     return "seeds 0 and 1 give the same images"
 
@@ -97,17 +97,17 @@ def _global_state(subject: MethodUnderTest) -> str:
 
     kept = random.getstate(), np.random.get_state(), torch.get_rng_state()
     try:
-        made = []
+        sets = []
         for seed in (1, 2):
             random.seed(seed)
             np.random.seed(seed)
             torch.manual_seed(seed)
             before = _states()
-            made.append(subject.distil())
+            sets.append(subject.distil())
             names = [name for name, a, b in zip(("random", "numpy", "torch"), before, _states(), strict=True) if a != b]
             if names:
                 return f"it draws from the global generator of {names[0]}"
-        return "" if _equal(*made) else "its images depend on a global generator"
+        return "" if _equal(*sets) else "its images depend on a global generator"
     finally:
         random.setstate(kept[0])
         np.random.set_state(kept[1])
@@ -194,12 +194,12 @@ def _differs(one: LabeledImages, other: LabeledImages, when: str) -> str:
 
 def _gradients(subject: MethodUnderTest) -> str:
     subject.prepared.clear()
-    with gradients() as found:
+    with gradients() as shapes:
         subject.distil()
-    if found["not finite"]:
-        return f"a gradient is not finite (a parameter of shape {found['not finite'][0]})"
-    if found["idle"]:
-        return f"{len(found['idle'])} trainable parameters get no gradient, one of shape {found['idle'][0]}"
+    if shapes["not finite"]:
+        return f"a gradient is not finite (a parameter of shape {shapes['not finite'][0]})"
+    if shapes["idle"]:
+        return f"{len(shapes['idle'])} trainable parameters get no gradient, one of shape {shapes['idle'][0]}"
     return ""
 
 

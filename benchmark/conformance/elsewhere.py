@@ -34,8 +34,8 @@ def digests_elsewhere(config: Config, asked: Sequence[Asked]) -> dict[str, dict[
         done = subprocess.run(command, input=json.dumps(task), capture_output=True, text=True, env=environment)
         if not answer.is_file():
             raise Failed((done.stderr.strip().splitlines() or [f"it ended with exit code {done.returncode}"])[-1])
-        found = json.loads(answer.read_text())
-        return {name: dict(zip(asked, digests, strict=True)) for name, digests in found.items()}
+        by_method = json.loads(answer.read_text())
+        return {name: dict(zip(asked, digests, strict=True)) for name, digests in by_method.items()}
 
 
 def _main() -> None:

@@ -109,9 +109,9 @@ def _allowed(path: Path) -> bool:
 
 def _touch(what: str) -> None:
     """Put a violation on the list, and raise it."""
-    told = f"{what}, at {_line()}"
-    _watched[-1][1].append(told)
-    raise Touched(told)
+    violation = f"{what}, at {_line()}"
+    _watched[-1][1].append(violation)
+    raise Touched(violation)
 
 
 def _below(base: Any) -> Iterator[type[Dataset]]:
@@ -150,11 +150,11 @@ def gradients() -> Iterator[dict[str, Any]]:
                     if not torch.isfinite(values).all():
                         bad.add(tuple(p.shape))
 
-    found: dict[str, Any] = {}
+    shapes: dict[str, Any] = {}
     handle = register_optimizer_step_pre_hook(watch)
     try:
-        yield found
+        yield shapes
     finally:
         handle.remove()
-        found["idle"] = sorted(tuple(p.shape) for key, p in seen.items() if key not in moved)
-        found["not finite"] = sorted(bad)
+        shapes["idle"] = sorted(tuple(p.shape) for key, p in seen.items() if key not in moved)
+        shapes["not finite"] = sorted(bad)

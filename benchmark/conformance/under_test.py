@@ -82,10 +82,10 @@ class MethodUnderTest:
         for n, preparation in enumerate(chain, 1):
             key = tuple(str(describe(p)) for p in chain[:n])
             if key not in self.prepared:
-                made = preparation.run(self.real, None if preparation.apart else state, self.context(0))
+                prepared = preparation.run(self.real, None if preparation.apart else state, self.context(0))
                 folder = self.folder / f"prepared-{uuid.uuid4().hex}"
                 folder.mkdir(parents=True)
-                preparation.save(made, folder)
+                preparation.save(prepared, folder)
                 self.prepared[key] = folder
             state = preparation.load(self.prepared[key], state, self.context(0))
         return state

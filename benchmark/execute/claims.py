@@ -27,29 +27,29 @@ class Claims:
 
     def __init__(self, store: Store) -> None:
         self._store, self._leases = store, Leases(store)
-        self._looked: dict[str, State] = {}
+        self._states: dict[str, State] = {}
         self._records = 0
 
-    def look(self, stage: Stage, following: Callable[[str, int], list[Stage]]) -> State:
+    def claim(self, stage: Stage, following: Callable[[str, int], list[Stage]]) -> State:
         """Whether the stage is ours to run, made already, or another's. ``following(kind, n)``: the next in turn."""
-        if (state := self._looked.pop(stage.key, None)) is not None:
+        if (state := self._states.pop(stage.key, None)) is not None:
             return state
         if stage.kind != "evaluate":
             return self._artifact(stage)
         block = {stage.key: stage} | {s.key: s for s in following(stage.kind, 1 + self._records // RECORDS_A_CLAIM)}
-        claimed = [key for key in block if key not in self._looked and self._leases.claim(key)]
+        claimed = [key for key in block if key not in self._states and self._leases.claim(key)]
         self._store.refresh()
         done = self._store.done()
         self._records = len(done)
         for key in claimed:
-            self._looked[key] = "made" if key in done else "mine"
+            self._states[key] = "made" if key in done else "mine"
             if key in done:
                 self._leases.release(key)
-        return self._looked.pop(stage.key, "elsewhere")
+        return self._states.pop(stage.key, "elsewhere")
 
     def release(self, key: str) -> None:
         """After the stage's last word is in the store."""
-        self._looked.pop(key, None)
+        self._states.pop(key, None)
         self._leases.release(key)
 
     def close(self) -> None:

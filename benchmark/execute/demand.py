@@ -95,13 +95,13 @@ def largest(machines: Iterable[Room]) -> Room:
 
 def recorded_peaks(store: Store, kinds: Iterable[str]) -> dict[str, float]:
     """Kind of stage -> the largest peak of memory, MiB, among the latest stages of that kind in a store."""
-    found = {}
+    largest_peaks = {}
     for kind in set(kinds):
         pattern = "records/[!.]*.ok.*.json" if kind == "evaluate" else f"artifacts/{kind}/*/{MANIFEST}"
         latest = heapq.nlargest(LATEST, store.root.glob(pattern), key=_written)
         if peaks := [peak for path in latest if (peak := _peak(path)) is not None]:
-            found[kind] = max(peaks)
-    return found
+            largest_peaks[kind] = max(peaks)
+    return largest_peaks
 
 
 def _written(path: Path) -> float:

@@ -35,9 +35,9 @@ class JsonLines(Watcher):
     def end(self, summary: RunEnd) -> None:
         self._append("end", summary=dataclasses.asdict(summary))
 
-    def _append(self, event: str, **told: Any) -> None:
+    def _append(self, event: str, **details: Any) -> None:
         path = Path(self.path).expanduser()
         path.parent.mkdir(parents=True, exist_ok=True)
-        line = json.dumps({"event": event, "time": datetime.now(UTC).isoformat(), **told})
+        line = json.dumps({"event": event, "time": datetime.now(UTC).isoformat(), **details})
         with path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")

@@ -52,9 +52,9 @@ def _missing(plan: Plan, store: Store, done: set[str], observer: Observer | None
     return {key: stage for key, stage in plan.stages.items() if key in needed}
 
 
-def shift_to_run(found: ShiftPlan, store: Store, observer: Observer) -> dict[str, Stage]:
+def shift_to_run(planned: ShiftPlan, store: Store, observer: Observer) -> dict[str, Stage]:
     """The stages without which some set has no measures, parents first. What is damaged is set aside, and said so."""
-    stages = found.plan.stages
+    stages = planned.plan.stages
     absent = {key for key, stage in stages.items() if not whole(store, stage, observer)}
     needed = {key for key in absent if stages[key].kind == "shift"}
     for key, stage in reversed(stages.items()):

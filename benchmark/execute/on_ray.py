@@ -76,9 +76,9 @@ class OnRay(Backend):
 
     def fits(self, stage: Stage) -> bool:
         machines = self._now()
-        there = sum(machines, NOTHING)
+        total = sum(machines, NOTHING)
         taken = sum((task.room for task in self._under_way.values()), NOTHING)
-        return (there - taken).holds(self._demand.of(stage, largest(machines)))
+        return (total - taken).holds(self._demand.of(stage, largest(machines)))
 
     def submit(self, job: Job) -> None:
         room = self._demand.of(job.stage, largest(self._now()))

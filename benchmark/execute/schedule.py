@@ -119,7 +119,7 @@ class _Scheduler:
                 if not self.backend.fits(stage):
                     break
                 try:
-                    state = self.claims.look(stage, self.queue.next)
+                    state = self.claims.claim(stage, self.queue.next)
                 except (OSError, BenchError) as error:  # a full disk, perhaps: then it could not be run either
                     self._finish(stage, StageResult("failed", f"it could not be claimed: {error}"), {})
                     continue

@@ -75,7 +75,7 @@ class Status:
 
     @property
     def counts(self) -> dict[State, int]:
-        counted = Counter(found.state for found in self.cells)
+        counted = Counter(cell.state for cell in self.cells)
         return {state: counted[state] for state in STATES}
 
     @property
@@ -92,7 +92,7 @@ class Status:
             "left_seconds": self.left,
             "remaining": vars(self.remaining) if self.remaining else None,
             "under_way": [vars(stage) for stage in self.under_way],
-            "cells": [found.to_json() for found in self.cells],
+            "cells": [cell.to_json() for cell in self.cells],
         }
 
 
@@ -109,7 +109,7 @@ def plan_of(runs: Iterable[dict[str, Any]]) -> tuple[Plan, bool]:
     return Plan(stages, cells), all(key in stages for key in cells.values())
 
 
-def look(plan: Plan, planned: bool, store: Store, holder: Holder, history: History) -> Status:
+def status_of(plan: Plan, planned: bool, store: Store, holder: Holder, history: History) -> Status:
     """How the cells of a plan stand in a store. Nothing is written."""
     store.refresh()
     done = store.done()
@@ -119,23 +119,23 @@ def look(plan: Plan, planned: bool, store: Store, holder: Holder, history: Histo
     keys = [*waiting] if planned else missing
     held = {key: who for key in keys if (who := holder(key))}
     shares = {key: store.how_far(key) for key in held}
-    found = []
+    cells = []
     for cell, key in plan.cells.items():
         record = attempts.get(key)
         if key in done:
-            found.append(CellStatus(cell, key, "done"))
+            cells.append(CellStatus(cell, key, "done"))
         elif key in held:
-            found.append(CellStatus(cell, key, "running", share=shares[key]))
+            cells.append(CellStatus(cell, key, "running", share=shares[key]))
         elif record is not None:
             log = record.run.get("output")
             where = str(store.root / log) if isinstance(log, str) else ""
-            found.append(CellStatus(cell, key, "failed", record.outcome, record.reason, where))
+            cells.append(CellStatus(cell, key, "failed", record.outcome, record.reason, where))
         else:
-            found.append(CellStatus(cell, key, "waiting"))
+            cells.append(CellStatus(cell, key, "waiting"))
     under_way = [
         UnderWay(stage.kind, stage.label, key, held[key], shares[key]) for key, stage in waiting.items() if key in held
     ]
-    return Status(tuple(found), tuple(under_way), _remaining(waiting, shares, history) if planned else None, planned)
+    return Status(tuple(cells), tuple(under_way), _remaining(waiting, shares, history) if planned else None, planned)
 
 
 def _remaining(waiting: dict[str, Stage], shares: dict[str, float | None], history: History) -> Remaining:

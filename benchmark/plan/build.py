@@ -19,7 +19,7 @@ from ddbench.errors import BenchError
 from ddbench.keys import digest
 from ddbench.plan.code import STAGE_FORMAT, code_digest
 from ddbench.plan.graph import Plan, Stage
-from ddbench.types import Cell, Dataset, Distiller
+from ddbench.types import WHOLE, Cell, Dataset, Distiller
 
 
 def make_plan(study: Study) -> Plan:
@@ -34,7 +34,7 @@ def make_plan(study: Study) -> Plan:
             dataset=dataset,
             split=f"{study.datasets[dataset].split_name}/{config.split}",
             arch=arch,
-            ipc=0 if whole else ipc,
+            ipc=WHOLE if whole else ipc,
             method=method,
             protocol=grid.protocol,
             seed=0 if whole else seed,

@@ -34,10 +34,10 @@ def shard_of(plan: Plan, shard: str) -> Plan:
     where the fewest cells are. The parts differ in their cells by about one set. What a part is depends on the plan
     alone, not on any store or machine.
     """
-    found = re.fullmatch(r"(\d+)/(\d+)", shard)
-    if not found or not 1 <= int(found[1]) <= int(found[2]):
+    match = re.fullmatch(r"(\d+)/(\d+)", shard)
+    if not match or not 1 <= int(match[1]) <= int(match[2]):
         raise BenchError(f"--shard {shard!r} is not a part i/n with 1 <= i <= n. Example: --shard 1/4, 2/4, 3/4, 4/4")
-    number, parts = int(found[1]) - 1, int(found[2])
+    number, parts = int(match[1]) - 1, int(match[2])
     sets: dict[str, list[Cell]] = {}
     for cell, key in plan.cells.items():
         distilled = next(iter(plan.stages[key].parents), key)  # a cell that judges no set stands for itself

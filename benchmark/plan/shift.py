@@ -22,14 +22,14 @@ from ddbench.plan.code import code_digest
 from ddbench.plan.graph import Plan, Stage
 from ddbench.plan.lineage import lineage
 from ddbench.store.folder import Store
-from ddbench.types import Distiller, LabeledImages, Preparation, StageContext
+from ddbench.types import WHOLE, Distiller, LabeledImages, Preparation, StageContext
 
 REAL = "(real draw)"
 """the row of random train images measured against all others; no method can be called so"""
 
 
 @dataclass(frozen=True, order=True)
-class Wanted:
+class SetCoordinates:
     """The coordinates of a distilled set, or of a real draw (``method`` is REAL)."""
 
     dataset: str
@@ -48,9 +48,9 @@ class ShiftPlan:
     """The stages, the key of the shift stage of every set, and why there is none for the others."""
 
     plan: Plan
-    keys: dict[Wanted, str] = field(default_factory=dict)
-    absent: dict[Wanted, str] = field(default_factory=dict)
-    variants: dict[Wanted, dict[str, str]] = field(default_factory=dict)
+    keys: dict[SetCoordinates, str] = field(default_factory=dict)
+    absent: dict[SetCoordinates, str] = field(default_factory=dict)
+    variants: dict[SetCoordinates, dict[str, str]] = field(default_factory=dict)
     """by arch and protocol, the variant that a set was judged as: sets of several are not to be averaged"""
 
 
@@ -77,18 +77,18 @@ def plan_shift(store: Store, space: Preparation | None, measure: Any, plugins: t
     measure: a dataclass with ``draw`` and ``measure`` as those of ``evaluators.shift.measure.Shift``; plugins: files
     that a worker runs first, besides those of the runs.
     """
-    found = ShiftPlan(Plan(stages={}, cells={}))
+    shift = ShiftPlan(Plan(stages={}, cells={}))
     asked = _asked(store)
     records = {record.key: record for record in store.records(key for keys, _ in asked.values() for key in keys)}
     spaces: dict[tuple[str, str], _Planned | str] = {}
-    made: list[tuple[Wanted, _Planned, str, dict[str, Any]]] = []
+    sets: list[tuple[SetCoordinates, _Planned, str, dict[str, Any]]] = []
     for wanted, (keys, config) in asked.items():
         judged = [records[key] for key in keys if key in records]
         parents: list[str] = next((record.config["evaluate"]["parents"] for record in judged), [])
         if not parents or not store.exists("distill", parents[0]):
-            found.absent[wanted] = "not made or not judged yet; the `bench run` that asked for it makes it"
+            shift.absent[wanted] = "not made or not judged yet; the `bench run` that asked for it makes it"
             continue
-        found.variants[wanted] = {
+        shift.variants[wanted] = {
             f"{record.cell.arch} {record.cell.protocol}": record.config["evaluate"]["variant"] for record in judged
         }
         place = (wanted.dataset, digest(config))
@@ -96,31 +96,31 @@ def plan_shift(store: Store, space: Preparation | None, measure: Any, plugins: t
             spaces[place] = _plan_space(wanted.dataset, config, space, plugins)
         planned = spaces[place]
         if isinstance(planned, str):
-            found.absent[wanted] = planned
+            shift.absent[wanted] = planned
             continue
         try:
             manifests = lineage(store, parents[0])
         except CorruptArtifact as error:
-            found.absent[wanted] = f"{error}; the `bench run` that asked for it makes it again"
+            shift.absent[wanted] = f"{error}; the `bench run` that asked for it makes it again"
             continue
         if manifests["distill"]["task"]["dataset"] != planned.asks["dataset"]:
-            found.absent[wanted] = "made from another version of the dataset; the `bench run` that asked makes it again"
+            shift.absent[wanted] = "made from another version of the dataset; the `bench run` that asked makes it again"
             continue
-        made.append((wanted, planned, parents[0], manifests))
-    priors = {wanted.dataset: manifests["prior"] for wanted, _, _, manifests in made if "prior" in manifests}
+        sets.append((wanted, planned, parents[0], manifests))
+    priors = {wanted.dataset: manifests["prior"] for wanted, _, _, manifests in sets if "prior" in manifests}
     addresses = addresses_of(measure)
     measured = {**describe(measure), "code": code_digest(describe(measure), addresses)}
-    for wanted, planned, key, manifests in made:
+    for wanted, planned, key, manifests in sets:
         prior = manifests.get("prior", priors.get(wanted.dataset))
-        found.keys[wanted] = _add(found.plan, planned, f"{wanted}", prior, measured, addresses, distilled=key)
+        shift.keys[wanted] = _add(shift.plan, planned, f"{wanted}", prior, measured, addresses, distilled=key)
         drawn = replace(wanted, method=REAL)
-        if drawn not in found.keys and 2 * wanted.ipc <= planned.smallest_class:
+        if drawn not in shift.keys and 2 * wanted.ipc <= planned.smallest_class:
             latest = priors.get(wanted.dataset)
             draw = {"ipc": wanted.ipc, "seed": wanted.seed}
-            found.keys[drawn] = _add(found.plan, planned, f"{drawn}", latest, measured, addresses, draw=draw)
+            shift.keys[drawn] = _add(shift.plan, planned, f"{drawn}", latest, measured, addresses, draw=draw)
     order = {kind: i for i, kind in enumerate(STAGE_KINDS)}
-    stages = dict(sorted(found.plan.stages.items(), key=lambda item: order[item[1].kind]))
-    return replace(found, plan=Plan(stages=stages, cells={}))
+    stages = dict(sorted(shift.plan.stages.items(), key=lambda item: order[item[1].kind]))
+    return replace(shift, plan=Plan(stages=stages, cells={}))
 
 
 @dataclass(frozen=True)
@@ -191,15 +191,15 @@ def _add(
     return key
 
 
-def _asked(store: Store) -> dict[Wanted, tuple[list[str], dict[str, Any]]]:
+def _asked(store: Store) -> dict[SetCoordinates, tuple[list[str], dict[str, Any]]]:
     """The distilled sets that runs asked for: the keys of the cells that judge them, and the run's configuration."""
-    sets: dict[Wanted, tuple[list[str], dict[str, Any]]] = {}
+    sets: dict[SetCoordinates, tuple[list[str], dict[str, Any]]] = {}
     for run in store.runs():
-        latest: dict[Wanted, tuple[list[str], dict[str, Any]]] = {}
+        latest: dict[SetCoordinates, tuple[list[str], dict[str, Any]]] = {}
         for cell, key in run["cells"]:
-            if cell["ipc"]:  # 0 is the whole train split: nothing was distilled
+            if cell["ipc"] != WHOLE:
                 split = cell["split"].rpartition("/")[0]
-                wanted = Wanted(cell["dataset"], split, cell["ipc"], cell["method"], cell["seed"])
+                wanted = SetCoordinates(cell["dataset"], split, cell["ipc"], cell["method"], cell["seed"])
                 latest.setdefault(wanted, ([], run["config"]))[0].append(key)
         sets |= latest
     return sets

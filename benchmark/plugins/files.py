@@ -25,13 +25,13 @@ def load_plugins(paths: Iterable[str]) -> None:
 
 def absolute(paths: Iterable[str]) -> list[str]:
     """The files as paths that hold in every process. Raises BenchError for one that is not there."""
-    found = []
+    files = []
     for text in paths:
         path = Path(text).expanduser().absolute()
         if not path.is_file():
             raise BenchError(f"there is no plug-in file {path}. --plugin takes the path of a Python file.")
-        found.append(str(path))
-    return found
+        files.append(str(path))
+    return files
 
 
 def _load(path: Path) -> None:

@@ -165,14 +165,14 @@ def _clash(one: Entry, other: Entry) -> BenchError:
 @lru_cache
 def entries(kind: Kind) -> dict[str, Entry]:
     """Every registered name of a kind, sorted. Raises BenchError, showing both origins, for a name claimed twice."""
-    found: dict[str, Entry] = {name: entry for (of, name), entry in _decorated.items() if of == kind}
+    by_name: dict[str, Entry] = {name: entry for (of, name), entry in _decorated.items() if of == kind}
     for point in entry_points(group=f"bench.{kind}s"):
         origin = f"{point.dist.name} {point.dist.version}" if point.dist else "unknown"
         entry = Entry(kind, point.name, point.value, origin)
-        other = found.setdefault(point.name, entry)
+        other = by_name.setdefault(point.name, entry)
         if other != entry:
             raise _clash(other, entry)
-    return dict(sorted(found.items()))
+    return dict(sorted(by_name.items()))
 
 
 def registered_name(kind: Kind, cls: type) -> str:

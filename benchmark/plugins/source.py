@@ -60,9 +60,9 @@ def module_defining(packages: Iterable[str], qualname: str) -> str | None:
 def _children(spec: ModuleSpec) -> list[str]:
     """Names of the modules directly in a package."""
     folders = [Path(folder) for folder in spec.submodule_search_locations or ()]
-    there = {p.stem for folder in folders for p in folder.glob("*.py") if p.stem != "__init__"}
-    there |= {p.parent.name for folder in folders for p in folder.glob("*/__init__.py")}
-    return sorted(there)
+    names = {p.stem for folder in folders for p in folder.glob("*.py") if p.stem != "__init__"}
+    names |= {p.parent.name for folder in folders for p in folder.glob("*/__init__.py")}
+    return sorted(names)
 
 
 def _known(name: str) -> ModuleSpec | None:

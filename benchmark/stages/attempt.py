@@ -131,16 +131,16 @@ def peaks() -> dict[str, int]:
     ``peak_memory_mib`` is the resident set of this process by the kernel's own high-water mark (VmHWM): everything that
     must fit, the libraries and mapped data included, child processes not. ``peak_gpu_mib`` is what torch had allocated.
     """
-    found: dict[str, int] = {}
+    peak_mib: dict[str, int] = {}
     with contextlib.suppress(OSError, ValueError, StopIteration):
         lines = Path("/proc/self/status").read_text().splitlines()
         peak = next(line for line in lines if line.startswith("VmHWM:"))
-        found["peak_memory_mib"] = round(int(peak.split()[1]) / 1024)
+        peak_mib["peak_memory_mib"] = round(int(peak.split()[1]) / 1024)
     if _cuda_in_use():
         import torch
 
-        found["peak_gpu_mib"] = round(torch.cuda.max_memory_allocated() / 2**20)
-    return found
+        peak_mib["peak_gpu_mib"] = round(torch.cuda.max_memory_allocated() / 2**20)
+    return peak_mib
 
 
 def _cuda_in_use() -> bool:

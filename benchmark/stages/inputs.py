@@ -55,15 +55,15 @@ def dataset_of(stage: Stage) -> Dataset:
 def load_split(dataset: Dataset, split: Split, cache: Cache | None = None) -> LabeledImages:
     """The images of a split. Raises BenchError when they are not what the dataset declares."""
     images = dataset.load(split, cache)
-    found = {"classes": images.classes, "shape": images.shape}
+    loaded = {"classes": images.classes, "shape": images.shape}
     declared = {"classes": dataset.classes, "shape": dataset.shape}
     if split == "train":
-        found["counts"] = tuple(images.labels.bincount(minlength=len(images.classes)).tolist())
+        loaded["counts"] = tuple(images.labels.bincount(minlength=len(images.classes)).tolist())
         declared["counts"] = tuple(dataset.train_counts())
     for what, value in declared.items():
-        if found[what] != value:
+        if loaded[what] != value:
             raise BenchError(
-                f"the dataset {dataset.name} declares the {what} {value}, and its {split} split has {found[what]}."
+                f"the dataset {dataset.name} declares the {what} {value}, and its {split} split has {loaded[what]}."
             )
     return images
 

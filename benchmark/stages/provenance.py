@@ -19,7 +19,7 @@ def provenance() -> dict[str, Any]:
     """Versions, the harness's git commit and whether it had uncommitted changes, processor and core count."""
     return {
         "python": sys.version.split()[0],
-        "packages": {name: found for name in PACKAGES if (found := _version(name))},
+        "packages": {name: installed for name in PACKAGES if (installed := _version(name))},
         "git": _git(),
         "platform": platform.platform(),
         "processor": _processor(),

@@ -93,13 +93,15 @@ def _check_gpu(stage: Stage) -> None:
     import torch
 
     if stage.task["device"] == "cuda" and stage.memory_gib:
-        there = torch.cuda.get_device_properties(0).total_memory / 2**30
-        if stage.memory_gib > there:
-            raise MemoryError(f"the method declares {stage.memory_gib:g} GiB of GPU memory, this GPU has {there:.3g}")
+        available = torch.cuda.get_device_properties(0).total_memory / 2**30
+        if stage.memory_gib > available:
+            raise MemoryError(
+                f"the method declares {stage.memory_gib:g} GiB of GPU memory, this GPU has {available:.3g}"
+            )
 
 
-def _write_set(store: Store, stage: Stage, made: LabeledImages, cost: StageCost) -> None:
-    store.write(stage.kind, stage.key, lambda folder: save_distilled(made, folder), about(stage, cost))
+def _write_set(store: Store, stage: Stage, images: LabeledImages, cost: StageCost) -> None:
+    store.write(stage.kind, stage.key, lambda folder: save_distilled(images, folder), about(stage, cost))
     store.clear_scratch(stage.key)
 
 
@@ -122,24 +124,24 @@ def _distill(stage: Stage, store: Store) -> None:
     if stage.kind == "shard":
         real = only_classes(real, task["classes"])
     if stage.kind == "distill" and list(stage.parents) != task["chain"]:
-        made = merge_shards(store, stage.parents, real.classes)
+        images = merge_shards(store, stage.parents, real.classes)
         cost.seconds = sum(store.manifest("shard", key)["run"]["seconds"] for key in stage.parents)
     else:
         method: Distiller = build(plain(task["method"]), stage.addresses)
         state = load_state(store, task["state"], stage.parents, context, stage.addresses)
         with timed(cost):
-            made = method.distill(real, state, task["ipc"], context)
-    check_distilled(made, real.classes, real.shape, task["ipc"])
-    _write_set(store, stage, made, cost)
+            images = method.distill(real, state, task["ipc"], context)
+    check_distilled(images, real.classes, real.shape, task["ipc"])
+    _write_set(store, stage, images, cost)
 
 
-def write_external(store: Store, stage: Stage, made: LabeledImages, dataset: Dataset) -> None:
+def write_external(store: Store, stage: Stage, images: LabeledImages, dataset: Dataset) -> None:
     """Put images that were made elsewhere into the store as the artifact of the distill stage ``stage``.
 
     Raises InvalidOutput when they are no distilled set of ``dataset``.
     """
-    check_distilled(made, dataset.classes, dataset.shape, stage.task["ipc"])
-    _write_set(store, stage, made, StageCost())
+    check_distilled(images, dataset.classes, dataset.shape, stage.task["ipc"])
+    _write_set(store, stage, images, StageCost())
 
 
 def _evaluate(stage: Stage, store: Store) -> str:

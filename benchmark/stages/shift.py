@@ -33,18 +33,18 @@ def measure_shift(stage: Stage, store: Store) -> None:
     measure = build(plain(task["measure"]), stage.addresses)
     held_out = None
     if "draw" in task:
-        made, held_out = measure.draw(real, **task["draw"])
+        distilled, held_out = measure.draw(real, **task["draw"])
     else:
         with _made_by_a_run():
-            made = load_distilled(store, task["distilled"])
+            distilled = load_distilled(store, task["distilled"])
     space = load_state(store, task["state"], tuple(task["chain"]), context, stage.addresses)
     with _made_by_a_run():
         prior = None
         if "prior" in task:
             prior = load_state(store, [task["prior"]], (task["prior_key"],), context, stage.addresses)
     with timed(cost):
-        found = measure.measure(
-            made,
+        measures = measure.measure(
+            distilled,
             real,
             space.features if space else None,
             digest(task["chain"]),
@@ -52,7 +52,7 @@ def measure_shift(stage: Stage, store: Store) -> None:
             context,
             held_out,
         )
-    text = json.dumps(found, indent=1, allow_nan=False)
+    text = json.dumps(measures, indent=1, allow_nan=False)
     store.write("shift", stage.key, lambda folder: _write(folder / SHIFT_FILE, text), about(stage, cost))
     store.clear_scratch(stage.key)
 

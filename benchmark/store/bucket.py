@@ -132,14 +132,14 @@ class RemoteStore(Store):
     def write(self, kind: str, key: str, fill: Callable[[Path], None], about: dict[str, Any]) -> None:
         super().write(kind, key, fill, {**about, "attempt": f"{time.time_ns():020d}-{uuid.uuid4().hex[:8]}"})
 
-    def _publish(self, kind: str, key: str, made: Path) -> bool:
+    def _publish(self, kind: str, key: str, finished: Path) -> bool:
         if self._attempt(kind, key):
             return False
-        manifest = json.loads((made / MANIFEST).read_bytes())
+        manifest = json.loads((finished / MANIFEST).read_bytes())
         for name in manifest["files"]:
-            self._objects.upload(made / name, f"artifacts/{kind}/{key}/{manifest['attempt']}/{name}")
+            self._objects.upload(finished / name, f"artifacts/{kind}/{key}/{manifest['attempt']}/{name}")
         name = f"manifests/{kind}/{key}/{manifest['attempt']}.json"
-        self._objects.put(name, (made / MANIFEST).read_bytes())
+        self._objects.put(name, (finished / MANIFEST).read_bytes())
         self.refresh()
         if self.folder(kind, key).exists():  # of an attempt that no longer counts
             super().set_aside(kind, key)

@@ -22,25 +22,25 @@ def load_distilled(store: Store, key: str, kind: str = "distill") -> LabeledImag
         return LabeledImages(file.get_tensor("images"), file.get_tensor("labels"), classes, soft)
 
 
-def save_distilled(made: LabeledImages, folder: Path) -> None:
+def save_distilled(distilled: LabeledImages, folder: Path) -> None:
     """Write a distilled set as ``load_distilled`` reads it."""
     from safetensors.torch import save_file
 
-    tensors = {"images": made.images.contiguous(), "labels": made.labels.contiguous()}
-    if made.soft is not None:
-        tensors["soft"] = made.soft.contiguous()
-    save_file(tensors, folder / IMAGES_FILE, metadata={"classes": json.dumps(made.classes)})
+    tensors = {"images": distilled.images.contiguous(), "labels": distilled.labels.contiguous()}
+    if distilled.soft is not None:
+        tensors["soft"] = distilled.soft.contiguous()
+    save_file(tensors, folder / IMAGES_FILE, metadata={"classes": json.dumps(distilled.classes)})
 
 
-def check_distilled(made: LabeledImages, classes: tuple[str, ...], shape: Shape, ipc: int) -> None:
+def check_distilled(distilled: LabeledImages, classes: tuple[str, ...], shape: Shape, ipc: int) -> None:
     """Raises InvalidOutput when what a method returned is not a distilled set of those classes and that shape."""
-    if not isinstance(made, LabeledImages):
-        raise InvalidOutput(f"the method returned a {type(made).__name__}, not LabeledImages")
-    if made.classes != classes:
+    if not isinstance(distilled, LabeledImages):
+        raise InvalidOutput(f"the method returned a {type(distilled).__name__}, not LabeledImages")
+    if distilled.classes != classes:
         raise InvalidOutput("the method returned other classes, or another order of them, than the dataset's")
-    if made.shape != shape:
-        raise InvalidOutput(f"the method returned images of shape {made.shape}, the dataset's are {shape}")
-    DistilledSet(made, ipc)
+    if distilled.shape != shape:
+        raise InvalidOutput(f"the method returned images of shape {distilled.shape}, the dataset's are {shape}")
+    DistilledSet(distilled, ipc)
 
 
 def only_classes(real: LabeledImages, classes: list[str]) -> LabeledImages:

@@ -71,10 +71,10 @@ class Store(Workspace):
                     f"cannot write to the store {root}: {error.strerror}. Name a writable folder with --store DIR."
                 ) from None
         try:
-            found = marker.read_bytes()
+            content = marker.read_bytes()
         except OSError:
-            found = b""
-        check_format(found, str(root))
+            content = b""
+        check_format(content, str(root))
         store._sweep_temporaries()
         return store
 
@@ -154,7 +154,7 @@ class Store(Workspace):
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
-    def _publish(self, kind: str, key: str, made: Path) -> bool:
+    def _publish(self, kind: str, key: str, finished: Path) -> bool:
         """Called with a finished artifact before it gets its name here; whether it is to get it."""
         return True
 
@@ -210,7 +210,7 @@ class Store(Workspace):
         self.local_paths("records", (name for key, names in attempts.items() for name in good[key][:1] or names))
         chosen = []
         for key in sorted(attempts):
-            record = next((found for name in good[key] if (found := self.record(name, say))), None)
+            record = next((readable for name in good[key] if (readable := self.record(name, say))), None)
             others = (self.record(name, say) for name in attempts[key] if name not in good[key]) if not record else ()
             for other in others:
                 if other and (record is None or _later(other, record)):
@@ -257,14 +257,14 @@ class Store(Workspace):
 def check_format(marker: bytes, store: str) -> None:
     """Raises BenchError when ``marker``, the content of a store's store.json, is not of a store that can be read."""
     try:
-        found = json.loads(marker)["format"]
+        version = json.loads(marker)["format"]
     except (ValueError, KeyError, TypeError):
         raise BenchError(
             f"{store}/{MARKER} is damaged. If {store} is a store, write {json.dumps({'format': FORMAT})} into it; "
             "otherwise name another with --store."
         ) from None
-    if found != FORMAT:
-        raise BenchError(f"the store {store} has format {found}, this release reads {FORMAT}. Use another --store.")
+    if version != FORMAT:
+        raise BenchError(f"the store {store} has format {version}, this release reads {FORMAT}. Use another --store.")
 
 
 def _visible(folder: Path) -> list[str]:
@@ -277,8 +277,8 @@ def _visible(folder: Path) -> list[str]:
 
 def _shown(folder: Path, most: int = 4) -> str:
     """``images/, notes.txt, ...``: what lies in a folder."""
-    found = sorted(f"{path.name}/" if path.is_dir() else path.name for path in folder.iterdir())
-    return ", ".join([*found[:most], "..."] if len(found) > most else found)
+    entries = sorted(f"{path.name}/" if path.is_dir() else path.name for path in folder.iterdir())
+    return ", ".join([*entries[:most], "..."] if len(entries) > most else entries)
 
 
 def _parts(name: str) -> tuple[str, str, str]:

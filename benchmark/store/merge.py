@@ -75,8 +75,8 @@ def _artifacts(into: Store, source: Store, report: MergeReport) -> None:
             report.damaged.append(f"{source.address}: {error}")
             continue
 
-        def fill(made: Path, folder: Path = folder) -> None:
-            shutil.copytree(folder, made, dirs_exist_ok=True, ignore=shutil.ignore_patterns(MANIFEST))
+        def fill(empty: Path, folder: Path = folder) -> None:
+            shutil.copytree(folder, empty, dirs_exist_ok=True, ignore=shutil.ignore_patterns(MANIFEST))
 
         about = {k: v for k, v in manifest.items() if k not in {"key", "files", "attempt"}}
         into.write(kind, key, fill, about)
@@ -98,8 +98,8 @@ def _known(into: Store, kind: str, key: str) -> dict[str, str] | None:
 
 def _records(into: Store, source: Store, report: MergeReport) -> None:
     """Copy attempts by name; a success that differs from the one that the destination has is a conflict."""
-    there, names = set(into.file_names("records")), source.file_names("records")
-    missing = [name for name in names if name not in there]
+    existing, names = set(into.file_names("records")), source.file_names("records")
+    missing = [name for name in names if name not in existing]
     keys = {name.partition(".")[0] for name in missing}
     good = {record.key: record for record in into.records(keys) if record.outcome == "ok"}
     for name, path in zip(missing, source.local_paths("records", missing), strict=True):
@@ -120,8 +120,8 @@ def _records(into: Store, source: Store, report: MergeReport) -> None:
 
 
 def _files(into: Store, source: Store, folder: Literal["runs", "tunes"], report: MergeReport) -> None:
-    there, names = set(into.file_names(folder)), source.file_names(folder)
-    missing = [name for name in names if name not in there]
+    existing, names = set(into.file_names(folder)), source.file_names(folder)
+    missing = [name for name in names if name not in existing]
     for name, path in zip(missing, source.local_paths(folder, missing), strict=True):
         into.add_file(folder, name, path.read_bytes())
         report.copied[folder] += 1

@@ -76,12 +76,12 @@ class Objects:
 
     def get_all(self, folder: str, names: Sequence[str]) -> dict[str, bytes]:
         """The contents of objects of one ``folder`` by name, fetched side by side where the driver can."""
-        found: dict[str, bytes] = {}
+        by_name: dict[str, bytes] = {}
         for at in range(0, len(names), AT_A_TIME):
             paths = [self.path(f"{folder}/{name}") for name in names[at : at + AT_A_TIME]]
             contents = self._system.cat(paths, on_error="omit")
-            found |= {path.rpartition("/")[2]: content for path, content in contents.items()}
-        return found
+            by_name |= {path.rpartition("/")[2]: content for path, content in contents.items()}
+        return by_name
 
     def create(self, name: str, content: bytes) -> bool:
         """Make an object if there is none of this name; of several rivals one is told True.

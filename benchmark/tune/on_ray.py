@@ -58,10 +58,10 @@ class OnTune:
             def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: Any, **info: Any) -> None:
                 on_round(result["trial"], result["training_iteration"], result[METRIC])
 
-        there = ray.cluster_resources()
-        takes = {"cpu": min(self._takes.cpus, there["CPU"]), "gpu": self._takes.gpus}
-        if takes["gpu"] > there.get("GPU", 0):
-            raise BenchError(f"a trial takes {takes['gpu']:g} GPUs and there are {there.get('GPU', 0):g} here.")
+        total = ray.cluster_resources()
+        takes = {"cpu": min(self._takes.cpus, total["CPU"]), "gpu": self._takes.gpus}
+        if takes["gpu"] > total.get("GPU", 0):
+            raise BenchError(f"a trial takes {takes['gpu']:g} GPUs and there are {total.get('GPU', 0):g} here.")
         trainable = tune.with_parameters(_trainable(), trials=list(trials), store=store, policy=self._policy)
         tuner = tune.Tuner(
             tune.with_resources(trainable, takes),
@@ -75,14 +75,14 @@ class OnTune:
             run_config=tune.RunConfig(storage_path=str(folder), name="search", verbose=0, callbacks=[Report()]),
         )
         results = tuner.fit()  # in the order of the grid; a trial that died before its first result has no more to say
-        found = [(results[i].metrics or {}, results[i].error) for i in range(len(results))]
+        outcomes = [(results[i].metrics or {}, results[i].error) for i in range(len(results))]
         return [
             Ending(
                 rounds=int(metrics.get("training_iteration", 0)),
                 failure=_reason(error) if error else "",
                 seconds=float(metrics.get("time_total_s", 0.0)),
             )
-            for metrics, error in found
+            for metrics, error in outcomes
         ]
 
 
@@ -100,9 +100,9 @@ def _trainable() -> type:
             return True
 
         def step(self) -> dict[str, Any]:
-            found = run_round(self.judged, self.iteration, self.store, self.policy)
+            accuracy = run_round(self.judged, self.iteration, self.store, self.policy)
             last = self.iteration + 1 == len(self.judged.rounds)
-            return {METRIC: found, "trial": self.judged.index, "done": last}
+            return {METRIC: accuracy, "trial": self.judged.index, "done": last}
 
         def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:
             return {}  # rounds are counted by Tune, and what they made is in the store

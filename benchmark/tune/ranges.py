@@ -119,16 +119,16 @@ def parse_parameter(text: str) -> tuple[str, Range]:
 
 def parse_range(text: str, where: str) -> Range:
     """The range that ``text`` says; ``where`` names it in messages. Raises BenchError."""
-    found = re.fullmatch(r"(\w+)\s*\((.*)\)", text, re.DOTALL)
+    match = re.fullmatch(r"(\w+)\s*\((.*)\)", text, re.DOTALL)
     known = [*INTERVALS, *LISTS]
-    if not found:
+    if not match:
         raise BenchError(f"{where}: {text!r} is not a range. Known: {', '.join(f'{k}(...)' for k in known)}.")
-    kind = found[1]
+    kind = match[1]
     if kind not in known:
         close = nearest(kind, known)
         hint = f" Did you mean {close!r}?" if close else ""
         raise BenchError(f"{where}: unknown range {kind!r}.{hint} Known: {', '.join(known)}.")
-    values = _values(found[2], where)
+    values = _values(match[2], where)
     if kind in LISTS:
         # False is 0 and True is 1 to Python, and not to whoever lists them.
         repeated = [v for i, v in enumerate(values) if any(type(w) is type(v) and w == v for w in values[:i])]

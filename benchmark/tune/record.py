@@ -133,7 +133,7 @@ def find(where: Path | str, name: str) -> Tune:
         return _read(Path(name))
     store = open_store(where, create=False)
     known = [kept.removesuffix(".json") for kept in store.file_names(FOLDER)]
-    matches = [name] if name in known else [found for found in known if found.startswith(name)]
+    matches = [name] if name in known else [other for other in known if other.startswith(name)]
     if len(matches) != 1:
         raise unknown("search", name, matches or known, where=str(where), hint="`bench tune` makes one.")
     return _read(*store.local_paths(FOLDER, [f"{matches[0]}.json"]))

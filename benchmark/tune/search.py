@@ -61,8 +61,8 @@ def make_trials(request: Request) -> list[Trial]:
     taken = {tuple(own.cells.values())}
     for proposed in propose(request.space, request.search, request.draws, request.seed):
         plan = _plan(config, proposed)
-        if (made := tuple(plan.cells.values())) not in taken:
-            taken.add(made)
+        if (keys := tuple(plan.cells.values())) not in taken:
+            taken.add(keys)
             trials.append(Trial(len(trials), {**current, **proposed}, tuple(proposed), plan))
     return trials
 
@@ -113,8 +113,8 @@ def run_search(
 
 
 def _row(trial: Trial, ending: Ending, store: Store) -> TrialRow:
-    found = judged(trial, ending.rounds, store)
-    complete = ending.rounds == len(trial.rounds) and len(found) == len(trial.plan.cells)
+    records = judged(trial, ending.rounds, store)
+    complete = ending.rounds == len(trial.rounds) and len(records) == len(trial.plan.cells)
     stopped = f"stopped by the scheduler after {ending.rounds} of {len(trial.rounds)} rounds"
     return TrialRow(
         trial=trial.index,
@@ -123,8 +123,8 @@ def _row(trial: Trial, ending: Ending, store: Store) -> TrialRow:
         outcome="failed" if ending.failure else "ok" if complete else "stopped",
         reason=ending.failure or ("" if complete else stopped),
         rounds=ending.rounds,
-        top1=top1([record for _, record in found]) if found else None,
-        cells=tuple({"cell": vars(cell), "key": record.key, "top1": record.last} for cell, record in found),
+        top1=top1([record for _, record in records]) if records else None,
+        cells=tuple({"cell": vars(cell), "key": record.key, "top1": record.last} for cell, record in records),
     )
 
 
@@ -136,8 +136,8 @@ def _check(config: Config, key: str, values: Range, own: Plan, method: str) -> N
             f"--param {key}: what is searched is an option of a method, methods.NAME.FIELD"
             + (f"; did you mean {close}.{key.partition('.')[2]}?" if close else ".")
         )
-    made = {tuple(_plan(config, {key: corner}).cells.values()) for corner in values.corners()}
-    if made == {tuple(own.cells.values())}:
+    keys_at_corners = {tuple(_plan(config, {key: corner}).cells.values()) for corner in values.corners()}
+    if keys_at_corners == {tuple(own.cells.values())}:
         named = key.split(".")[1 if section == "methods" else 2 :]
         instead = ".".join(["methods", method, *named[1:]])
         raise BenchError(f"--param {key} changes nothing that {method} does on these datasets. Did you mean {instead}?")

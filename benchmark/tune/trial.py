@@ -104,8 +104,8 @@ def _there(store: Store, stage: Stage) -> bool:
 def judged(trial: Trial, rounds: int, store: Store) -> list[tuple[Cell, Record]]:
     """The records of the first ``rounds`` rounds of a trial, those that succeeded, in the order of the rounds."""
     keys = {cell: trial.plan.cells[cell] for cell in trial.cells(rounds)}
-    found = {record.key: record for record in store.records(keys.values()) if record.outcome == "ok"}
-    return [(cell, found[key]) for cell, key in keys.items() if key in found]
+    by_key = {record.key: record for record in store.records(keys.values()) if record.outcome == "ok"}
+    return [(cell, by_key[key]) for cell, key in keys.items() if key in by_key]
 
 
 def top1(records: Sequence[Record]) -> float:

@@ -10,7 +10,7 @@ import pytest
 from ddbench.config.schema import load_config
 from ddbench.config.study import resolve
 from ddbench.execute.history import History
-from ddbench.execute.status import look, plan_of
+from ddbench.execute.status import plan_of, status_of
 from ddbench.plan.build import make_plan
 from ddbench.store.leases import Leases
 from ddbench.store.opening import open_store
@@ -59,7 +59,7 @@ def finish(store, plan, method, outcome="ok", seconds=2.0, **more):
 def status(store, holder=lambda _: None, runs=None):
     history = History(store)
     history.update()
-    return look(*plan_of(store.runs() if runs is None else runs), store, holder, history)
+    return status_of(*plan_of(store.runs() if runs is None else runs), store, holder, history)
 
 
 def test_before_anything_is_done_all_wait_and_the_time_left_is_unknown(plan, store):

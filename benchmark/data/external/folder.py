@@ -68,18 +68,18 @@ def _metadata(path: Path) -> dict[str, dict[str, Any]]:
     """file name -> its line. Raises BenchError for a line that is none."""
     if not path.exists():
         return {}
-    found = {}
+    by_name = {}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if line.strip():
             try:
                 entry = json.loads(line)
-                found[str(entry["file_name"])] = entry
+                by_name[str(entry["file_name"])] = entry
             except (ValueError, KeyError, TypeError):
                 raise BenchError(
                     f"{path}, line {number}: not an object with a file_name. Example: "
                     '{"file_name": "n01440764/0.png", "label": "n01440764"}'
                 ) from None
-    return found
+    return by_name
 
 
 def _soft(path: Path, entry: Mapping[str, Any]) -> dict[str, float]:

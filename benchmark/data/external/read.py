@@ -14,14 +14,12 @@ from ddbench.data.external import table
 from ddbench.data.external.folder import ExternalImage
 from ddbench.data.imagefolder import ImageFolder
 from ddbench.errors import BenchError, unknown
-from ddbench.images import SOFT_LABEL_TOLERANCE
+from ddbench.images import MODES, SOFT_LABEL_TOLERANCE
 from ddbench.types import Dataset, LabeledImages
 
 if TYPE_CHECKING:
     import torch
     from PIL import Image
-
-MODES = {1: "L", 3: "RGB"}
 
 
 def read_external(folder: Path, dataset: Dataset, resize: bool) -> LabeledImages:
@@ -49,9 +47,9 @@ def read_external(folder: Path, dataset: Dataset, resize: bool) -> LabeledImages
 def _classes_of(folder: Path, images: Sequence[ExternalImage], dataset: Dataset) -> dict[str, str]:
     """label as written -> class of the dataset."""
     known = _names(dataset)
-    found: dict[str, str] = {}
+    classes: dict[str, str] = {}
     for image in images:
-        if image.label in found:
+        if image.label in classes:
             continue
         if _plain(image.label) not in known:
             written = [*dataset.classes, *dataset.aliases()]
@@ -59,8 +57,8 @@ def _classes_of(folder: Path, images: Sequence[ExternalImage], dataset: Dataset)
             if image.label.isdigit():
                 hint = f"A class is known by its name, never by a number: {hint[0].lower()}{hint[1:]}"
             raise unknown("class", image.label, written, where=f"{folder} ({image.where})", hint=hint)
-        found[image.label] = known[_plain(image.label)]
-    return found
+        classes[image.label] = known[_plain(image.label)]
+    return classes
 
 
 def _names(dataset: Dataset) -> dict[str, str]:
@@ -118,18 +116,18 @@ def _as_set(
     )
 
 
-def _sized(image: ExternalImage, found: Image.Image, dataset: Dataset, resize: Resize | None) -> Image.Image:
+def _sized(image: ExternalImage, opened_image: Image.Image, dataset: Dataset, resize: Resize | None) -> Image.Image:
     _, height, width = dataset.shape
-    if found.size == (width, height):
-        return found
+    if opened_image.size == (width, height):
+        return opened_image
     if resize is None:
-        setting = f" or load the dataset at that size with --set data.{dataset.name}.resolution={found.height}"
+        setting = f" or load the dataset at that size with --set data.{dataset.name}.resolution={opened_image.height}"
         raise BenchError(
-            f"{image.where} is {found.width} x {found.height} pixels, the images of {dataset.name} are {width} x "
-            f"{height} here. Add --resize to bring it to that size"
-            f"{setting if isinstance(dataset, ImageFolder) and found.width == found.height else ''}."
+            f"{image.where} is {opened_image.width} x {opened_image.height} pixels, the images of {dataset.name} are "
+            f"{width} x {height} here. Add --resize to bring it to that size"
+            f"{setting if isinstance(dataset, ImageFolder) and opened_image.width == opened_image.height else ''}."
         )
-    return resize(found)
+    return resize(opened_image)
 
 
 def _soft(images: Sequence[ExternalImage], dataset: Dataset) -> torch.Tensor | None:

@@ -60,9 +60,9 @@ def write_plugin(kind: Kind, name: str, folder: Path) -> list[Path]:
         f"test_{name}.py": f"test_{_tested(kind)}.txt",
         f"{name}.md": f"{_page(kind)}.txt",
     }
-    there = [folder / file for file in templates if (folder / file).exists()]
-    if there:
-        raise BenchError(f"{there[0]} exists already. Choose another name, or another folder with --out.")
+    existing = [folder / file for file in templates if (folder / file).exists()]
+    if existing:
+        raise BenchError(f"{existing[0]} exists already. Choose another name, or another folder with --out.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for file, template in templates.items():
