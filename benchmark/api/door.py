@@ -32,8 +32,9 @@ def run(
 
     study: what ``ddbench.study`` made, or its name or file; executor: ``inline``, ``ray`` or ``auto``; ray_address: of
     a running cluster; shard: the part ``i/n`` alone; watchers: who is told of the run, by name or as instances.
-    Progress is shown on a terminal or in a notebook. A failed cell raises nothing: it is a row with its reason, listed in
-    ``results.failures``. Raises BenchError for bad input, before anything is run, and KeyboardInterrupt after a stop
+
+    Progress is shown on a terminal or in a notebook. A failed cell raises nothing: it is a row with its reason, listed
+    in ``results.failures``. Raises BenchError for bad input, before anything is run, and KeyboardInterrupt after a stop
     was asked for.
     """
     how = Execution(executor, ray_address, watchers)
