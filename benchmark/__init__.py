@@ -4,8 +4,8 @@
     results = ddbench.run(study, store="bench-store")
     results.frame(), results.table(), results.plot("ipc"), results.report("report.html")
 
-Every name below is imported when it is first used, so that importing this takes no time. Errors are ``BenchError``,
-with the text that the command prints.
+Names are imported when they are first used, so that ``import ddbench`` is fast. Errors are ``BenchError``, with the
+text that the command prints.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ class BenchError(Exception):
 
 
 class PluginError(BenchError):
-    """Something registered cannot be imported. Its own cells fail, and no others."""
+    """A registered plug-in cannot be imported. Only the cells that use it fail."""
 
 
 class CorruptArtifact(Exception):
@@ -30,14 +30,14 @@ class CorruptArtifact(Exception):
 
 
 class OutdatedArtifact(CorruptArtifact):
-    """A stored artifact is whole, but an earlier release made it and its manifest lacks what this one needs."""
+    """A stored artifact is intact, but was written by an earlier release whose manifest lacks a field needed now."""
 
     def __str__(self) -> str:
         return f"the {self.kind} artifact {self.key[:12]} was made by a release before {self.args[2]}"
 
 
 class InvalidOutput(Exception):
-    """A method returned something that is not a distilled set of what it was asked for."""
+    """A method, dataset or protocol returned something of the wrong type, shape, classes or number of images."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
@@ -47,7 +47,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 
 def unknown(kind: str, name: str, known: Iterable[str], *, where: str = "", hint: str = "") -> BenchError:
-    """The error for a name that is not among ``known``: names the place, the nearest match and the choices."""
+    """The error for a name that is not in ``known``: it says where, suggests the nearest name and lists all of them."""
     known = sorted(known)
     close = nearest(name, known)
     parts = [f"unknown {kind} {name!r}" + (f" in {where}" if where else "") + "."]

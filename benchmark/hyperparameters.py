@@ -1,4 +1,4 @@
-"""Types of hyper-parameters; a value outside its range is refused when the configuration is loaded."""
+"""Types of hyper-parameters with their ranges, checked when the configuration is loaded."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from annotated_types import Ge, Gt, Interval
 
 @dataclass(frozen=True)
 class MemoryOnly:
-    """Marks an option that says how many are computed at once: what is made must not depend on it."""
+    """Marks an option that trades speed for memory, such as a micro-batch size: results must not depend on it."""
 
 
 Count = Annotated[int, Ge(1)]
 MicroBatch = Annotated[int, Ge(1), MemoryOnly()]
-"""`bench check` tries other values, and wants the same images"""
+"""how many are computed at once; `bench check` tries other values and expects the same images"""
 NonNegativeInt = Annotated[int, Ge(0)]
 Positive = Annotated[float, Gt(0)]
 NonNegative = Annotated[float, Ge(0)]

@@ -1,4 +1,4 @@
-"""Images with labels: the one currency at every border of the harness."""
+"""Labelled images, the one type in which images pass between datasets, methods, protocols and the store."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ MODES = {1: "L", 3: "RGB"}
 """number of channels -> Pillow's mode of an image file"""
 
 SOFT_LABEL_TOLERANCE = 1e-3
-"""by how much a row of soft labels may miss the sum 1: half-precision files do"""
+"""how far the sum of a row of soft labels may be from 1, as it is in half-precision files"""
 
 
 @dataclass(frozen=True)
 class LabeledImages:
-    """Images at every border of the harness: pixels that could be published, never floats.
+    """Images with their labels: uint8 pixels that could be published, never floats.
 
-    images: uint8 (N, C, H, W); labels: int64 (N,), indices into ``classes``; classes: the names (wnids) that
-    give a label its identity; soft: None, or float32 (N, K), for each image a distribution over ``classes``.
-    Raises InvalidOutput for any other type, shape, an index out of range or rows that are no distributions.
+    images: uint8 (N, C, H, W); labels: int64 (N,), indices into ``classes``; classes: K names (wnids); soft: None, or
+    float32 (N, K), a distribution over ``classes`` for each image. Raises InvalidOutput for another type or shape, a
+    label out of range, or rows of ``soft`` that are not distributions.
     """
 
     images: torch.Tensor
@@ -75,7 +75,7 @@ class LabeledImages:
         return channels, height, width
 
     def digest(self) -> str:
-        """Of pixels, labels, class names and soft labels: 64 hex digits."""
+        """SHA-256 of pixels, labels, class names and soft labels, 64 hex digits."""
         checksum = hashlib.sha256(json.dumps([self.classes, list(self.images.shape)]).encode())
         for tensor in (self.images, self.labels, self.soft):
             if tensor is not None:
@@ -89,7 +89,7 @@ class LabeledImages:
 
 @dataclass(frozen=True)
 class DistilledSet:
-    """What a method made: exactly ``ipc`` images of every class, ordered by class.
+    """A distilled set: exactly ``ipc`` images of every class, ordered by class.
 
     Raises InvalidOutput when a class has another number of images.
     """

@@ -11,7 +11,7 @@ from typing import Any
 
 
 def canonical(value: Any) -> str:
-    """``value`` (JSON types only) as the one JSON text that stands for it: sorted keys, no spaces, no NaN.
+    """``value`` (JSON types only) as canonical JSON: sorted keys, no spaces, no NaN.
 
     Raises TypeError for anything that is not a JSON type and ValueError for NaN or an infinity, so that nothing
     is keyed by an accidental ``repr``.

@@ -1,4 +1,4 @@
-"""What a number in a table is: its coordinates, and the record of one attempt at it."""
+"""A cell, which is the coordinates of one number in a table, and the record of one attempt at it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Record:
-    """One attempt at a cell, immutable. ``content`` is what configuration and seeds determine, ``run`` how it went."""
+    """One attempt at a cell, immutable.
+
+    ``content()`` is what configuration and seeds determine; ``run`` is when, where and at what cost it ran.
+    """
 
     key: str
     cell: Cell
@@ -65,10 +68,10 @@ class Record:
 
     @staticmethod
     def from_json(value: dict[str, Any]) -> Record:
-        """Raises KeyError, TypeError or ValueError when ``value`` is no record."""
+        """The record that ``to_json`` wrote. Raises KeyError, TypeError or ValueError when ``value`` is no record."""
         curve = tuple((int(epoch), float(accuracy)) for epoch, accuracy in value["curve"])
         return Record(**{**value, "cell": Cell(**value["cell"]), "curve": curve})
 
     def content(self) -> dict[str, Any]:
-        """The part that must be equal wherever and however the cell was run."""
+        """Everything but ``run``: equal for the same cell on any machine and executor."""
         return {k: v for k, v in self.to_json().items() if k != "run"}

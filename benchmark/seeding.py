@@ -31,7 +31,7 @@ def generator(*coordinates: str | int) -> torch.Generator:
 
 @contextmanager
 def seeded(*coordinates: str | int) -> Iterator[None]:
-    """Code that can only use torch's global generator (module initialisers) runs inside; the state is put back."""
+    """For code that can only use torch's global generator (module initialisers): seeded inside, restored afterwards."""
     import torch
 
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):

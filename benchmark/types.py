@@ -1,7 +1,7 @@
-"""The words that every part speaks: cells, records, images, and the interfaces of datasets, methods and evaluators.
+"""The interfaces of datasets, methods, networks and protocols, and the data types that pass between them.
 
-This is the ground that methods, evaluators and results stand on. It imports nothing heavy, so that a plan can be
-made, listed and priced without torch.
+Methods, evaluators and results import this and nothing else of the harness. It imports nothing heavy, so that studies
+are planned and listed without torch.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 Split = Literal["train", "validation", "test"]
 
 Cache = Callable[[str, Callable[[Path], None]], Path]
-"""``cache(name, fill)``: the folder that ``fill`` wrote files into, made once for ``name`` by whoever comes first"""
+"""``cache(name, fill)``: the cached folder ``name``; on the first call ``fill(folder)`` writes its files"""
 
 PreparationStage = Literal["prior", "fit", "embed"]
 """prior: train or load a generative model; fit: fine-tune it; embed: train a feature extractor"""
@@ -45,14 +45,14 @@ PreparationStage = Literal["prior", "fit", "embed"]
 
 @dataclass(frozen=True)
 class Dataset(ABC):
-    """A dataset with a fixed split. Its fields are its options; a class is its name (wnid), never an index."""
+    """A dataset with a fixed split. Its fields are its options; a class is known by its name (wnid), never an index."""
 
     name: ClassVar[str]
     location: ClassVar[tuple[str, ...]] = ()
-    """fields that say where the data is, not what it is: no part of any key, so that folders may move"""
+    """fields that say where the data lies: left out of all keys, so that folders may move"""
     naming: ClassVar[tuple[str, ...]] = ()
-    """fields that name the data or its split and change no image: part of the cell alone, so that a data set under
-    another name is judged anew and nothing is distilled again"""
+    """fields that name the data or its split without changing an image: part of the cell alone, so that data under
+    another name is evaluated again but not distilled again"""
 
     @property
     @abstractmethod
@@ -67,7 +67,7 @@ class Dataset(ABC):
     @property
     @abstractmethod
     def split_name(self) -> str:
-        """Which split this is (``fastai``, ``stratified-60-20-20``): results of two are never one column."""
+        """Name of the split (``fastai``, ``stratified-60-20-20``). Tables never mix two splits in a column."""
 
     @abstractmethod
     def train_counts(self) -> tuple[int, ...]:
@@ -75,9 +75,11 @@ class Dataset(ABC):
 
     @abstractmethod
     def fingerprint(self, split: Split) -> str:
-        """A digest of the images that ``load(split)`` gives; cheap, and part of every key that depends on them.
+        """A digest of the images that ``load(split)`` returns, cheap to compute; part of the key of every stage that
+        reads them.
 
-        What is distilled is keyed by that of ``train`` alone, so that a change of the test images distils nothing anew.
+        Preparations and distilled sets are keyed by that of ``train`` alone, so that a change of the test images runs
+        only the evaluations again.
         """
 
     def aliases(self) -> Mapping[str, str]:
@@ -86,23 +88,23 @@ class Dataset(ABC):
 
     @abstractmethod
     def load(self, split: Split, cache: Cache | None = None) -> LabeledImages:
-        """The images of a split; a dataset that is costly to decode keeps the result in ``cache``.
+        """The images of a split. A dataset that is slow to decode keeps the decoded images in ``cache``.
 
-        Raises BenchError when the data is missing or not what was declared.
+        Raises BenchError when the data is missing or differs from what the dataset declares.
         """
 
 
 class Network(ABC):
-    """Builds an untrained network; what a name such as ``convnet3`` is registered to."""
+    """Builds untrained networks of one architecture; an instance is registered under a name such as ``convnet3``."""
 
     @abstractmethod
     def __call__(self, shape: Shape, num_classes: int) -> torch.nn.Module:
-        """A module from float (N, *shape) to logits (N, num_classes), with ``features(x)``: its input to the head."""
+        """A module from float (N, *shape) to logits (N, num_classes). ``features(x)`` is the input of its last layer."""
 
 
 @dataclass(frozen=True)
 class Compute:
-    """How classifiers are computed. None of it belongs to a protocol, all of it moves a result: it is in every key."""
+    """How classifiers are computed. No protocol prescribes it, but it changes results, so it is part of their keys."""
 
     precision: Literal["float32", "bfloat16"] = "float32"
     """bfloat16: forward passes under autocast; weights, losses and optimiser stay float32"""
@@ -114,78 +116,78 @@ class Compute:
 
 @dataclass(frozen=True)
 class StageContext:
-    """What the harness lends to a running stage."""
+    """What the harness gives to a running stage: seed, device, networks, folders, callbacks."""
 
     seed: int
-    """the coordinate to derive streams from: ``seeding.generator("name", ctx.seed, ...)``"""
+    """seed of the stage; random streams are ``seeding.generator("name", ctx.seed, ...)``"""
     device: str = "cpu"
     data: str = ""
-    """digest of the dataset with its options: what things made of the train images alone may be cached under"""
+    """digest of the dataset with its options, for cache names of what is computed from the train images alone"""
     networks: Mapping[str, Network] = field(default_factory=dict)
     """the registered networks that the method declared"""
     compute: Compute = field(default_factory=Compute)
-    """for whoever trains a classifier"""
+    """precision and memory layout, for stages that train a classifier"""
     log: Callable[[Mapping[str, float]], None] = lambda _: None
-    """``log({name: value})``: a line for this stage's log, kept with its artifact"""
+    """``log({name: value})``: logged values, kept in the stage's manifest or record; the last value of a name counts"""
     progress: Callable[[int, int], None] = lambda done, total: None
-    """``progress(done, total)``: for whoever watches"""
+    """``progress(done, total)``: shown in the display and in ``bench status``"""
     cache: Cache | None = None
-    """for what can be computed again from the data, such as latents; None keeps nothing"""
+    """for what can be recomputed from the data, such as latents; None: no cache"""
     scratch: Path | None = None
-    """a folder of this stage's own that outlives a crash, to resume from; None where nothing is kept"""
+    """a folder of this stage that survives a crash, for checkpoints to resume from; None: no such folder"""
 
 
 @dataclass(frozen=True)
 class Preparation(ABC):
-    """A stage that must have run before a method can distil: training a prior, fine-tuning it, training an embedder.
+    """A stage that runs before a method distils: training a prior, fine-tuning it, training a feature extractor.
 
-    Its fields are all that it reads besides the train images and the state of the preparation before it; methods
-    whose preparations have equal fields share them.
+    It reads its fields, the train images and the state of the preparation before it, and nothing else; methods whose
+    preparations have equal fields share the result.
     """
 
     stage: ClassVar[PreparationStage]
     apart: ClassVar[bool] = False
-    """whether it is made of the train images alone, whatever stands before it: ``run`` gets None for ``before``, and
-    its key does not depend on those; ``load`` gets their state, to put its own beside it"""
+    """whether it is independent of the preparations before it in the chain: ``run`` gets None for ``before``, and their
+    keys are no part of its key. ``load`` does get their state, so that it can return a state that holds both"""
 
     def networks(self) -> tuple[str, ...]:
-        """Names of the registered networks that ``ctx.networks`` is asked for."""
+        """Names of the registered networks to provide as ``ctx.networks``."""
         return ()
 
     @abstractmethod
     def run(self, real: LabeledImages, before: Any, ctx: StageContext) -> Any:
-        """The state that this stage makes; ``before`` is the state of the preparation before it, or None."""
+        """The state that this stage computes, such as a network; ``before`` is the previous preparation's, or None."""
 
     @abstractmethod
     def save(self, state: Any, folder: Path) -> None:
         """Write the state into an empty folder, in formats that load without executing code.
 
-        What the preparation before it saved need not be written again.
+        Parts that the previous preparation saved need not be written again.
         """
 
     @abstractmethod
     def load(self, folder: Path, before: Any, ctx: StageContext) -> Any:
-        """The state as ``save`` wrote it; ``before`` as in ``run``."""
+        """The state that ``save`` wrote; ``before`` is the loaded state of the previous preparation, or None."""
 
 
 @dataclass(frozen=True)
 class Needs:
-    """What a method needs of a cell. A cell that lacks it is skipped, on record, with the reason."""
+    """What a method requires of a cell. Other cells are skipped, and their records say why."""
 
     inputs: Literal["images", "latents", "class-conditional prior"] = "images"
-    """what it works on, for readers of ``bench info``"""
+    """what the method works on, shown by ``bench info``"""
     ipc: tuple[int, int | None] = (1, None)
-    """smallest and largest ipc; None is no bound"""
+    """smallest and largest ipc; None: no upper bound"""
     channels: tuple[int, ...] = ()
-    """numbers of channels that it can take; empty is any"""
+    """supported numbers of channels; empty: any"""
     gpu: bool = False
     memory_gib: float = 0.0
-    """that ``distill`` takes of the device, the process and its libraries left out; 0 is unknown"""
+    """device memory that ``distill`` uses, without that of the process and its libraries; 0: unknown"""
     knowledge: str = ""
-    """what it knows from outside the train split: pretrained networks, other data; tables should say so"""
+    """information from outside the train split (pretrained networks, other data), named below tables"""
 
     def unmet(self, shape: Shape, ipc: int, device: str, memory_gib: float | None = None) -> str:
-        """Why a cell cannot be, or nothing; ``memory_gib`` is what the configuration gives to distilling."""
+        """Why a cell must be skipped; empty if it need not be. ``memory_gib``: configured for distill stages, or None."""
         least, most = self.ipc
         if ipc < least or (most is not None and ipc > most):
             bounds = f"{least} or more" if most is None else f"{least} to {most}"
@@ -204,54 +206,55 @@ class Needs:
 class Distiller(ABC):
     """A distillation method; its fields are its hyper-parameters.
 
-    A method never touches files, test data, global random state or evaluation: the harness owns those.
+    A method never touches files, test data, global random state or evaluation, which belong to the harness.
     """
 
     family: ClassVar[str] = ""
-    """name under which a configuration reaches all methods of a family at once"""
+    """name under which a configuration sets options of all methods of the family"""
     separable: ClassVar[bool] = False
-    """whether the images of a class depend on that class alone, so that classes may be distilled apart"""
+    """whether the images of a class depend on that class alone, so that classes may be distilled in separate stages"""
     whole: ClassVar[bool] = False
-    """whether it stands for the whole train split: nothing is distilled, and ipc and seed do not count"""
+    """whether it stands for the whole train split: nothing is distilled, and ipc and seed are ignored"""
 
     def preparations(self, seed: int) -> tuple[Preparation, ...]:
-        """The stages that must have run, each starting from the state of the one before.
+        """The stages that run before ``distill``, each starting from the state of the one before it.
 
-        ``seed`` is that of the distilled set; a preparation that uses it is made for each seed, others once.
+        ``seed`` is the seed of the distilled set. A preparation with a field that depends on it runs once for each
+        seed, any other once.
         """
         return ()
 
     def reads(self) -> tuple[str, ...]:
-        """Names of the fields that ``distill`` itself reads. Its key is made of them, and it runs with the others at
-        their defaults, so that nothing undeclared can matter."""
+        """Names of the fields that ``distill`` itself reads. They make up its key; the stage runs with all other fields
+        at their defaults, so that an undeclared one cannot change the images."""
         return tuple(f.name for f in dataclasses.fields(self))
 
     def networks(self) -> tuple[str, ...]:
-        """Names of the registered networks that ``ctx.networks`` is asked for."""
+        """Names of the registered networks to provide as ``ctx.networks``."""
         return ()
 
     def needs(self) -> Needs:
-        """What a cell must have, and what the method knows from elsewhere."""
+        """Requirements on a cell, and knowledge from outside the train split."""
         return Needs()
 
     @abstractmethod
     def distill(self, real: LabeledImages, state: Any, ipc: int, ctx: StageContext) -> LabeledImages:
-        """``ipc`` images a class. ``real`` is the train split, ``state`` the last preparation's state or None."""
+        """``ipc`` images a class. ``real``: the train split; ``state``: that of the last preparation, or None."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What judging one distilled set with one seed gave. Accuracies are fractions."""
+    """The result of training a classifier on a distilled set with one seed. Accuracies are fractions."""
 
     curve: tuple[tuple[int, float], ...]
     """(epoch, top-1) pairs in order; the last is the end of training"""
     correct: tuple[bool, ...]
-    """for each image of the evaluated split, whether the final model was right"""
+    """for each image of the evaluated split, whether the final model classifies it correctly"""
 
 
 @dataclass(frozen=True)
 class Protocol(ABC):
-    """A named, versioned way to judge a distilled set (``cpu-small@1``). Its fields are all of its details."""
+    """A named, versioned way to evaluate a distilled set (``cpu-small@1``); its fields define it completely."""
 
     @abstractmethod
     def evaluate(

@@ -1,4 +1,4 @@
-"""Watchers: whoever is told of a run while it goes on, to log it elsewhere. They see everything and change nothing."""
+"""Watchers: observers of a run, for logging it elsewhere. They cannot change it."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ class RunStart:
     config: Mapping[str, Any] = field(default_factory=dict)
     """the whole configuration, as JSON"""
     cells: tuple[Cell, ...] = ()
-    """every cell that is asked for, those that the store has already among them"""
+    """every cell of the study, including those that the store has already"""
     stages: Mapping[str, int] = field(default_factory=dict)
     """kind of stage -> number of stages to run; kinds with none are left out"""
 
 
 @dataclass(frozen=True)
 class StageEnd:
-    """A stage that ended. One that was lost with its worker and is tried again has not ended yet."""
+    """A stage that ended. A stage that was lost with its worker and is tried again has not ended."""
 
     kind: str
     """prior, fit, embed, shard, distill, evaluate or shift"""
@@ -37,9 +37,9 @@ class StageEnd:
     """of its artifact or record in the store"""
     outcome: Outcome
     reason: str = ""
-    """why it did not succeed, or that another run on the same store made it"""
+    """why it failed or was skipped, or that another run on the same store made it"""
     seconds: float = 0.0
-    """0 for what was not run here"""
+    """0 for a stage that did not run here"""
 
 
 @dataclass(frozen=True)
@@ -47,37 +47,36 @@ class RunEnd:
     """How a run ended."""
 
     outcome: Literal["ok", "failed", "stopped"]
-    """failed: some cells have no number, or an error ended the run; stopped: somebody asked for it"""
+    """failed: some cells have no accuracy, or an error ended the run; stopped: by a signal"""
     reason: str = ""
-    """the error that ended the run before its time"""
+    """the error that ended the run early"""
     cells: Mapping[str, int] = field(default_factory=dict)
     """total, ok (made by this run), cached, failed, skipped"""
     stages: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    """kind of stage -> how many this run ran (``run``) and how many were there already (``cached``)"""
+    """kind of stage -> number of stages that this run ran (``run``) and that the store had already (``cached``)"""
     failures: tuple[StageEnd, ...] = ()
-    """the stages that failed, not those behind them"""
+    """the stages that failed, without those that depend on them"""
 
 
 class Watcher:
-    """Is told of one run: of its begin, each stage and record in the order in which they end, and its end.
+    """Base class of observers of a run. Methods that are not overridden do nothing.
 
-    What is not overridden does nothing. The fields of a subclass that is a dataclass, frozen or not, are its options,
-    each with a default. The class is registered, and each run makes an instance of its own, in the process of the
-    command: a method that takes long delays the next stage. A watcher that raises is reported once and told nothing
-    more; the run goes on.
+    A subclass may be a dataclass; its fields are its options, each with a default. The class is registered, and each
+    run creates an instance in the process of the command, so that a slow method delays the next stage. A watcher that
+    raises is reported once and not called again; the run goes on.
     """
 
     def begin(self, run: RunStart) -> None:
-        """Before the first stage."""
+        """Called before the first stage."""
 
     def stage(self, stage: StageEnd) -> None:
-        """A stage ended. Stages behind a failed one do not run and are not told of."""
+        """Called when a stage ends. Stages that depend on a failed one do not run and are not reported."""
 
     def record(self, record: Record) -> None:
-        """A record of this run is in the store: a cell that succeeded, failed or was skipped.
+        """Called when this run has written a record to the store: a cell that succeeded, failed or was skipped.
 
-        What the store had already, or another run made at the same time, is not told of.
+        Records that the store had already, or that another run writes at the same time, are not reported.
         """
 
     def end(self, summary: RunEnd) -> None:
-        """After the last stage, also when the run was stopped or an error ended it."""
+        """Called after the last stage, also when the run was stopped or an error ended it."""

@@ -1,5 +1,5 @@
-"""A study as written: YAML and command-line changes enter, checked key by key.
+"""Configurations: YAML files and command-line changes enter, checked key by key.
 
-A ``Study`` leaves, whose names are the registered objects with their options, and the words in which keys and records
-describe them.
+A ``Study`` leaves, in which names are replaced by the registered objects with their options; and the JSON in which keys
+and records describe such objects.
 """

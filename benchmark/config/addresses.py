@@ -1,7 +1,7 @@
 """Names of classes in keys, and where the classes are imported from.
 
-A key says ``distribution:Class``: a file that moves within its distribution changes no key. The address
-``module:Class`` travels beside the key, in the stage and on the record, and finds the class again.
+Keys name a class ``distribution:Class``, so that a file that moves within its distribution changes no key. Its address
+``module:Class``, which imports the class, is stored beside the key, in the stage and in the record.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ Addresses = Mapping[str, str]
 """name in keys -> ``module:Class``"""
 
 ROOTS = (PACKAGE, *(f"{PACKAGE}.{room}" for room in ("methods", "evaluators", "results")))
-"""the harness's packages that lie in folders of their own"""
+"""the packages of the harness, each in a top-level folder of the repository"""
 FORMER = {"benchmark", "methods", "evaluators", "results"}
-"""top-level packages of releases before 0.2, whose records name classes by their addresses"""
+"""top-level packages of releases before 0.2, whose records hold addresses in place of names"""
 
 
 def name_of(cls: type) -> str:
-    """What a class is called in keys: its distribution (of a plug-in file, the file's name) and its own name."""
+    """The name of a class in keys: its distribution (for a plug-in file, the file's name) and its qualified name."""
     return f"{distribution_of(cls.__module__)}:{cls.__qualname__}"
 
 
 def addresses_of(*values: Any) -> dict[str, str]:
     """The addresses of the dataclasses in ``values``, at any depth.
 
-    Raises BenchError when two classes have one name: a record could not tell them apart.
+    Raises BenchError when two classes have the same name, which a record could not tell apart.
     """
     addresses: dict[str, str] = {}
     for cls in _classes(values):
@@ -47,7 +47,7 @@ def addresses_of(*values: Any) -> dict[str, str]:
 
 
 def named_in(described: Any) -> set[str]:
-    """The names of classes in a described value (``values.describe``), at any depth."""
+    """The class names in a described value (the result of ``values.describe``), at any depth."""
     if isinstance(described, dict):
         own = {described["type"]} if isinstance(described.get("type"), str) else set()
         return own.union(*map(named_in, described.values()))
@@ -57,9 +57,9 @@ def named_in(described: Any) -> set[str]:
 
 
 def class_of(name: str, addresses: Addresses) -> type:
-    """The class called ``name`` in keys. One that has moved since is looked for in its package.
+    """The class called ``name`` in keys. If it is no longer at its address, its package is searched for it.
 
-    Raises ImportError when it is not there.
+    Raises ImportError when it is not found.
     """
     module, _, qualname = addresses.get(name, name).partition(":")
     package = module.partition(".")[0]

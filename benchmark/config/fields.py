@@ -1,4 +1,4 @@
-"""What a dataclass says of itself: its docstring and, for each field, type, default and the text below it."""
+"""The documentation of a dataclass: for each field its type, default and the string below it in the source."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ddbench.plugins.source import parse
 
 @dataclass(frozen=True)
 class FieldInfo:
-    """A field, ``name`` dotted where it lies in a nested dataclass."""
+    """A field of a dataclass; ``name`` is dotted for a field of a nested dataclass."""
 
     name: str
     type: str
@@ -26,7 +26,7 @@ class FieldInfo:
 
 
 def describe_fields(value: Any, prefix: str = "") -> Iterator[FieldInfo]:
-    """The fields of a dataclass instance, those of nested ones in their place."""
+    """The fields of a dataclass instance, each nested dataclass followed by its own fields."""
     hints, texts = hints_of(type(value)), field_texts(type(value))
     for f in dataclasses.fields(value):
         current, text = getattr(value, f.name), texts.get(f.name, "")
@@ -38,7 +38,7 @@ def describe_fields(value: Any, prefix: str = "") -> Iterator[FieldInfo]:
 
 
 def places_of(value: Any, mark: type, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """Where in a dataclass and those inside it there is a field annotated with an instance of ``mark``."""
+    """The paths of the fields, nested ones too, whose annotation holds an instance of ``mark``."""
     for name, hint in hints_of(type(value)).items():
         inner = getattr(value, name, None)
         if any(isinstance(note, mark) for note in getattr(hint, "__metadata__", ())):
@@ -48,7 +48,7 @@ def places_of(value: Any, mark: type, above: tuple[str, ...] = ()) -> Iterator[t
 
 
 def field_texts(cls: type) -> dict[str, str]:
-    """The string below each field of ``cls`` and its bases in their sources, on one line."""
+    """Field -> the string below it in the source of ``cls`` or a base, joined to one line."""
     texts: dict[str, str] = {}
     for base in reversed(cls.__mro__):
         source = parse(base.__module__) if base is not object else None
@@ -71,7 +71,7 @@ def _first_line(cls: type) -> str:
 
 
 def _type_text(hint: Any) -> str:
-    """A type as a reader writes it: ranges as inequalities, choices as words."""
+    """An annotation as readable text: ranges as inequalities, literals separated by |."""
     if typing.get_origin(hint) is typing.Annotated:
         base, *constraints = typing.get_args(hint)
         bounds = [

@@ -1,4 +1,4 @@
-"""A study's configuration: one YAML file, checked key by key, with command-line overrides on top."""
+"""The configuration of a study: a YAML file with command-line changes on top, every key checked."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Grid(Section):
 
 
 class Threads(Section):
-    """CPU threads of each kind of stage. They change the last bits of a result, so they are part of its key."""
+    """CPU threads of each kind of stage. They change results in the last bits, so they are part of keys."""
 
     prior: int = Field(1, ge=1)
     fit: int = Field(1, ge=1)
@@ -54,12 +54,12 @@ class Threads(Section):
 
 
 class Resources(Section):
-    """What a kind of stage takes of a machine; what is not given is its threads, a GPU if ``device`` is one, and the
-    memory that stages of this kind in the store took before."""
+    """What a stage of one kind reserves on a machine. Defaults: a CPU for each of its threads, a GPU if ``device`` is
+    cuda, and the largest memory peak that the store has recorded for this kind."""
 
     cpus: float | None = Field(None, gt=0)
     gpus: float | None = Field(None, ge=0)
-    """a fraction lets several stages share one"""
+    """a fraction lets several stages share one GPU"""
     memory_gib: float | None = Field(None, gt=0)
 
     @field_validator("gpus")
@@ -71,14 +71,14 @@ class Resources(Section):
 
 
 class Running(Section):
-    """How stages are run. Nothing of it changes a result, so it is part of no key."""
+    """How stages are run. It changes no result and is part of no key."""
 
     resources: dict[str, Resources] = Field(default_factory=dict)
     """by kind of stage"""
     timeouts: dict[str, PositiveFloat] = Field(default_factory=dict)
-    """kind of stage -> seconds after which it is ended"""
+    """kind of stage -> seconds after which it is terminated"""
     stall: PositiveFloat | None = None
-    """seconds without progress after which a stage that tells its progress is ended"""
+    """seconds without progress after which a stage that reports progress is terminated"""
     retries: int = Field(2, ge=0)
     """how often a stage whose worker or machine was lost is tried again"""
 
@@ -92,24 +92,24 @@ class Running(Section):
 
 
 class Overrides(Section):
-    """Options that replace defaults: of datasets by name, and of methods by name or family."""
+    """Options that replace defaults: datasets by name, methods by name or family."""
 
     data: dict[str, dict[str, Any]] = Field(default_factory=dict)
     methods: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
 
 class Tuned(Section):
-    """A search that values of the study come from, and what it cost."""
+    """The search of hyper-parameters that some values of the study come from, and its cost."""
 
     tune: str
-    """its id"""
+    """id of the search"""
     method: str
     values: dict[str, Any]
     """chosen value by dotted key"""
     trials: int
-    """settings tried"""
+    """number of settings tried"""
     cells: int
-    """cells judged, all on the validation part"""
+    """number of cells evaluated, all on the validation part"""
 
 
 class Config(Overrides, Running):
@@ -126,11 +126,11 @@ class Config(Overrides, Running):
     threads: Threads = Threads()
     compute: Compute = Compute()
     class_shards: int = Field(1, ge=1)
-    """groups of classes that are distilled as stages of their own, side by side, by methods that allow it"""
+    """number of groups of classes that separable methods distil in parallel stages"""
     per_dataset: dict[str, dict[str, dict[str, Any]]] = Field(default_factory=dict)
     """dataset -> method or family -> options, on top of ``methods``"""
     tuned: tuple[Tuned, ...] = ()
-    """the searches behind values above: kept with the run, read by no stage"""
+    """searches that values above come from: stored with the run, read by no stage"""
 
 
 def named_configs() -> dict[str, Path]:
@@ -162,7 +162,7 @@ def load_config(name_or_path: str, changes: Mapping[str, Any], assignments: Sequ
 
 
 def read_assignment(assignment: str, example: str) -> tuple[str, Any]:
-    """The key and the YAML value of a ``--set key=value``. Raises BenchError, with ``example``, for what is none."""
+    """Key and YAML value of the ``--set`` option ``key=value``. Raises BenchError, showing ``example``, otherwise."""
     key, equals, text = assignment.partition("=")
     if not equals or not re.fullmatch(r"[^\s=]+", key):
         raise BenchError(f"--set {assignment!r} is not key=value. Example: --set {example}")
@@ -200,14 +200,14 @@ def _find(name_or_path: str) -> Path:
 
 
 def _unshared(value: Any) -> Any:
-    """A copy in which what YAML aliases share is apart, so that setting a key in one place leaves the other alone."""
+    """A deep copy. YAML aliases share one object, so that setting a key in one place would set it in the others."""
     if isinstance(value, dict):
         return {key: _unshared(inner) for key, inner in value.items()}
     return [_unshared(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _assign(raw: dict[str, Any], key: str, value: Any, where: str) -> None:
-    """raw[a][b][c] = value for the key ``a.b.c``. A part that is a dataset or protocol name may hold no dots."""
+    """raw[a][b][c] = value for the key ``a.b.c``. Names in a key must not contain dots."""
     *parents, last = key.split(".")
     node = raw
     for depth, part in enumerate(parents):

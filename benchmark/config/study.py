@@ -1,4 +1,4 @@
-"""A configuration resolved: names turned into the registered objects, with their options applied and checked."""
+"""From a configuration to a study: names are replaced by registered objects, with options applied and checked."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ddbench.types import Dataset, Distiller, Network, Protocol
 
 @dataclass(frozen=True)
 class ExternalSets:
-    """Distilled sets that were made elsewhere, to be judged as those of a method are."""
+    """Distilled sets made by other code, evaluated like those of a method."""
 
     method: Distiller
     images: tuple[str, ...]
@@ -28,28 +28,28 @@ class ExternalSets:
 
 @dataclass(frozen=True)
 class Study:
-    """What a plan is made of."""
+    """A resolved configuration: the input of a plan."""
 
     config: Config
     datasets: Mapping[str, Dataset]
     methods: Mapping[tuple[str, str], Distiller]
-    """(dataset, method) -> the method with that dataset's options"""
+    """(dataset, method) -> the method with the options for that dataset"""
     networks: Mapping[str, Network]
-    """the judging archs and those that methods ask for"""
+    """name -> network, for evaluation and for methods that train one"""
     protocol: Protocol
     external: ExternalSets | None = None
 
     def broken(self) -> tuple[str, ...]:
-        """Why what the study names cannot be imported."""
+        """The reasons for which parts of the study cannot be imported; empty when all can."""
         parts = [*self.datasets.values(), *self.methods.values(), *self.networks.values()]
         kinds = BrokenDataset | BrokenMethod | BrokenNetwork
         return tuple(dict.fromkeys(p.reason for p in parts if isinstance(p, kinds)))
 
 
 def resolve(config: Config, external: ExternalSets | None = None) -> Study:
-    """What ``config`` names; with ``external``, its one method is that of images made elsewhere.
+    """The study of ``config``. With ``external``, the images of its one method were made by other code.
 
-    Raises BenchError for any unknown name or key, and for an ipc that the smallest class cannot give.
+    Raises BenchError for an unknown name or key, and for an ipc larger than the smallest class.
     """
     grid = config.grid
     load_plugins(config.plugins)
@@ -98,7 +98,7 @@ def _network(name: str) -> Network:
 
 
 def _of_type(kind: registry.Kind, text: str, expected: type) -> Any:
-    """The registered object that ``text`` (NAME or NAME[KEY=VALUE,...]) names; of a method, without the changes."""
+    """The registered object named ``text`` (NAME or NAME[KEY=VALUE,...]); the changes of methods are applied later."""
     selected = variants.parse(text)
     value = registry.load(kind, selected.name)
     if isinstance(value, type) and issubclass(value, expected):
@@ -132,7 +132,7 @@ def _dataset(name: str, config: Config) -> Dataset:
 
 
 def _check_declared(dataset: Dataset, whose: str) -> None:
-    """Raises BenchError when what a dataset declares of itself does not fit together."""
+    """Raises BenchError when the classes and counts that a dataset declares contradict each other."""
     try:
         classes, counts = dataset.classes, dataset.train_counts()
     except BenchError:
@@ -146,7 +146,7 @@ def _check_declared(dataset: Dataset, whose: str) -> None:
 
 
 def _check_description(method: Distiller, name: str) -> None:
-    """Raises BenchError when a method cannot be written down, or reads fields that it does not have."""
+    """Raises BenchError when a method cannot be described as JSON, or ``reads`` fields that it does not have."""
     try:
         described = describe(method)
     except TypeError as error:
@@ -159,7 +159,7 @@ def _check_description(method: Distiller, name: str) -> None:
 def _configured(method: Distiller, name: str, config: Config, dataset: Dataset) -> Distiller:
     """``method`` with the options of its family, then its own, those for the dataset, and those in its name.
 
-    An objective or guidance among them that cannot be imported makes it broken, as does a broken dataset.
+    The result is a BrokenMethod when its objective or guidance, or the dataset, cannot be imported.
     """
     if isinstance(dataset, BrokenDataset):
         return BrokenMethod(dataset.reason)
@@ -178,7 +178,7 @@ def _configured(method: Distiller, name: str, config: Config, dataset: Dataset) 
 
 
 def _check_method_keys(config: Config, methods: Mapping[str, Distiller]) -> None:
-    """Options of a method that exists nowhere are a slip; those of one that this run leaves out are not."""
+    """Raises BenchError for options of an unknown dataset, method or family; they may be of one outside this study."""
     datasets = registry.entries("dataset")
     for place, named in (("data", config.data), ("per_dataset", config.per_dataset)):
         for name in named:

@@ -1,4 +1,4 @@
-"""Frozen dataclasses as JSON and back: what a key is made of, what a record shows, what a worker is sent.
+"""Frozen dataclasses as JSON and back, for keys, records and workers; and changing their fields by name.
 
 A described value is ``{"type": "distribution:Class", field: value, ...}``, nested as the dataclass is; see
 ``ddbench.config.addresses`` for how the class is found again.
@@ -22,7 +22,7 @@ from ddbench.plugins import registry
 
 
 def describe(value: Any) -> Any:
-    """``value`` as JSON: dataclasses as tagged objects, tuples as lists. Raises TypeError for anything else."""
+    """``value`` as JSON: dataclasses as objects with a ``type``, tuples as lists. Raises TypeError for other types."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         body = {f.name: describe(getattr(value, f.name)) for f in dataclasses.fields(value) if f.init}
         return {"type": name_of(type(value)), **body}
@@ -38,7 +38,7 @@ def describe(value: Any) -> Any:
 
 
 def build(described: Any, addresses: Addresses) -> Any:
-    """The value that ``describe`` described, whose classes are at ``addresses``. Raises ImportError."""
+    """The value behind ``described``, the result of ``describe``. Raises ImportError."""
     if isinstance(described, dict) and "type" in described:
         cls = class_of(described["type"], addresses)
         return cls(**{k: build(v, addresses) for k, v in described.items() if k != "type"})
@@ -48,19 +48,18 @@ def build(described: Any, addresses: Addresses) -> Any:
 
 
 def plain(described: dict[str, Any]) -> dict[str, Any]:
-    """A described value without what a plan adds for the key and the reader: digests, and the stage that it is."""
+    """A described value without the fields that a plan adds to it: the digests and the kind of stage."""
     return {k: v for k, v in described.items() if k not in {"code", "digest", "stage"}}
 
 
 def override(value: Any, changes: dict[str, Any], where: str) -> Any:
     """A copy of the dataclass ``value`` with ``changes`` applied, nested dictionaries reaching into nested dataclasses.
 
-    A nested dictionary with the key ``type`` replaces the nested value by the dataclass of that name (of the class, or
-    that under which it is registered), at its defaults, before the rest of the dictionary is applied; the name alone
-    does so too. A name that is no field, but that of exactly one field further in,
-    means that one (``weight`` for ``objective.weight``). ``where`` names the place in messages (``methods.rsm``).
-    Raises BenchError for an unknown field or type (with the nearest one), one that means several, a value of the wrong
-    type, or one outside the range that the field declares.
+    A key ``type`` in a nested dictionary replaces the nested dataclass by another one at its defaults, given by class
+    name or registered name, before the other keys are applied; a string in place of the dictionary does the same.
+    A nested field whose name is unique may be given by that name alone (``weight`` for ``objective.weight``).
+    ``where`` is the prefix of names in messages (``methods.rsm``). Raises BenchError for an unknown field or type (with
+    the nearest one), an ambiguous name, a value of the wrong type or outside the range of its field.
     """
     new: dict[str, Any] = {}
     hints = hints_of(type(value))
@@ -84,7 +83,7 @@ def override(value: Any, changes: dict[str, Any], where: str) -> Any:
         return dataclasses.replace(value, **new)
     except BenchError:
         raise
-    except Exception as error:  # of a __post_init__ that refuses what does not go together
+    except Exception as error:  # a __post_init__ refused the combination
         raise BenchError(f"bad options of {where}: {error}") from None
 
 
@@ -100,15 +99,15 @@ def hints_of(cls: type) -> dict[str, Any]:
 
 
 def nested(place: Iterable[str], value: Any) -> Any:
-    """``value`` at a place in nested dictionaries, as ``override`` takes it: a, b -> ``{"a": {"b": value}}``."""
+    """Nested dictionaries with ``value`` at the path ``place``, for ``override``: a, b -> ``{"a": {"b": value}}``."""
     return reduce(lambda inner, part: {part: inner}, reversed(tuple(place)), value)
 
 
 def _in_full(value: Any, changes: dict[str, Any], where: str) -> dict[str, Any]:
-    """``changes`` with every short name of a nested field written out."""
+    """``changes`` with the short names of nested fields expanded."""
     own = {f.name for f in dataclasses.fields(value) if f.init}
     chosen = {name: change for name, change in changes.items() if name in own and isinstance(change, str)}
-    if chosen and len(chosen) < len(changes):  # a part that is chosen here has names of its own
+    if chosen and len(chosen) < len(changes):  # short names may be fields of the class that is chosen here
         value = override(value, chosen, where)
     full = {name: dict(c) if isinstance(c, dict) else c for name, c in changes.items() if name in own}
     for name in [name for name in changes if name not in own]:
@@ -131,7 +130,7 @@ def _in_full(value: Any, changes: dict[str, Any], where: str) -> dict[str, Any]:
 
 
 def _places(value: Any, name: str, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """Where in the dataclasses inside ``value`` there is a field ``name``."""
+    """The paths of the fields called ``name`` in the dataclasses nested in ``value``."""
     for f in dataclasses.fields(value):
         inner = getattr(value, f.name)
         if dataclasses.is_dataclass(inner):
@@ -141,7 +140,7 @@ def _places(value: Any, name: str, above: tuple[str, ...] = ()) -> Iterator[tupl
 
 
 def _dataclasses_of(hint: Any) -> dict[str, type]:
-    """The dataclasses, by name, whose instances the annotation ``hint`` admits: those named and their subclasses."""
+    """Name -> class, of the dataclasses in the annotation ``hint`` and their concrete subclasses."""
     classes: dict[str, type] = {}
     waiting = list(typing.get_args(hint)) if typing.get_origin(hint) else [hint]
     while waiting:
@@ -149,15 +148,15 @@ def _dataclasses_of(hint: Any) -> dict[str, type]:
         if isinstance(cls, type) and dataclasses.is_dataclass(cls):
             waiting.extend(cls.__subclasses__())
             if not getattr(cls, "__abstractmethods__", None):
-                # Of two classes of one name the one that was there first; the other is named as it is registered.
+                # Of two classes with the same name the first counts; the other is reached by its registered name.
                 classes.setdefault(cls.__name__, cls)
     return dict(sorted(classes.items()))
 
 
 def _part(name: str, kinds: dict[str, type], where: str) -> Any:
-    """The part called ``name``, at its defaults: one of the classes ``kinds``, or registered as one of their bases.
+    """The objective, guidance, ... called ``name`` at its defaults: of ``kinds``, or registered for one of their bases.
 
-    No other registered part is imported, so that one that is broken fails nobody else's study.
+    No other registered class is imported, so that a broken plug-in fails only the studies that name it.
     """
     if name in kinds:
         return _at_defaults(kinds[name], where)
@@ -183,7 +182,7 @@ def _at_defaults(cls: type, where: str) -> Any:
 
 
 def _checked(hint: Any, change: Any, where: str) -> Any:
-    """``change`` as a value of the annotation ``hint``. Raises BenchError when it is none."""
+    """``change`` converted to the type ``hint``. Raises BenchError when it cannot be."""
     numbers = [change] if not isinstance(change, list | tuple) else change
     if any(isinstance(n, float) and not math.isfinite(n) for n in numbers):
         raise BenchError(f"bad value {change!r} for {where}: it must be a finite number.")

@@ -22,11 +22,11 @@ OPENING, CLOSING = "[({", "])}"
 
 @dataclass(frozen=True)
 class Selected:
-    """A registered name and what is changed of it."""
+    """A registered name with changes of its fields."""
 
     name: str
     changes: dict[str, Any] = field(default_factory=dict)
-    """nested as the fields are"""
+    """nested like the dataclasses"""
 
 
 def parse(text: str) -> Selected:
@@ -51,7 +51,7 @@ def parse(text: str) -> Selected:
 
 
 def canonical(text: str) -> str:
-    """``text`` without the blanks between its parts, so that a name is written in one way."""
+    """``text`` without optional blanks, so that equal variants have equal names."""
     name, bracket, rest = text.strip().partition("[")
     if not bracket or not rest.endswith("]"):
         return text.strip()
@@ -60,9 +60,9 @@ def canonical(text: str) -> str:
 
 
 def expand(text: str) -> list[str]:
-    """The canonical names that ``text`` means: every combination of its grids, the last one varying fastest.
+    """The canonical names that ``text`` stands for: every combination of its grids, the last grid varying fastest.
 
-    Raises BenchError for a grid that is empty or not closed.
+    Raises BenchError for a grid that is empty or lacks its closing bracket.
     """
     text = canonical(text)
     name, bracket, rest = text.partition("[")
@@ -82,7 +82,7 @@ def expand(text: str) -> list[str]:
 
 
 def split(text: str) -> list[str]:
-    """The parts between commas outside brackets, stripped; empty ones are left out."""
+    """``text`` split at the commas outside brackets; parts are stripped and empty ones dropped."""
     return [part for part in (piece.strip() for piece in _pieces(text)) if part]
 
 

@@ -1,4 +1,4 @@
-"""From names to watchers: ``jsonl`` or ``jsonl[path=run.jsonl]``."""
+"""Watchers by name: ``jsonl`` or ``jsonl[path=run.jsonl]``."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from ddbench.types import Watcher
 
 
 def resolve_watchers(names: Sequence[str]) -> tuple[Watcher, ...]:
-    """A watcher for each NAME or NAME[KEY=VALUE,...], new ones at each call.
+    """A new watcher for each NAME or NAME[KEY=VALUE,...].
 
-    What plug-in files register must have been loaded (``plugins.files``). Raises BenchError for an unknown name or
-    option, with the nearest one, for what is no watcher or cannot be imported, and for a name that is given twice.
+    Plug-in files must have been loaded before (``plugins.files``). Raises BenchError for an unknown name or option,
+    with the nearest one, for a class that is no Watcher or cannot be imported, and for a repeated name.
     """
     canonical = [variants.canonical(name) for name in names]
     for name in canonical:
