@@ -99,7 +99,7 @@ class Network(ABC):
 
     @abstractmethod
     def __call__(self, shape: Shape, num_classes: int) -> torch.nn.Module:
-        """A module from float (N, *shape) to logits (N, num_classes). ``features(x)`` is the input of its last layer."""
+        """A module from float (N, *shape) to logits (N, num_classes); ``features(x)`` gives the last layer's input."""
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,7 @@ class Needs:
     """information from outside the train split (pretrained networks, other data), named below tables"""
 
     def unmet(self, shape: Shape, ipc: int, device: str, memory_gib: float | None = None) -> str:
-        """Why a cell must be skipped; empty if it need not be. ``memory_gib``: configured for distill stages, or None."""
+        """Why a cell must be skipped, or empty. ``memory_gib``: what is configured for distill stages, or None."""
         least, most = self.ipc
         if ipc < least or (most is not None and ipc > most):
             bounds = f"{least} or more" if most is None else f"{least} to {most}"

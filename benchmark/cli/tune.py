@@ -111,7 +111,7 @@ def _request(
 ) -> Request:
     from ddbench.tune.ranges import Range, parse_parameter
     from ddbench.tune.search import Request
-    from ddbench.tune.space import usual_search
+    from ddbench.tune.space import default_search
 
     space: dict[str, Range] = {}
     for key, values in map(parse_parameter, parameters):
@@ -121,7 +121,7 @@ def _request(
     return Request(
         config=config,
         space=space,
-        search=search or usual_search(space),
+        search=search or default_search(space),
         draws=trials,
         seed=seed,
         scheduler=scheduler,

@@ -1,4 +1,4 @@
-"""The checks, each a question with a yes or no, and what to do when the answer is no."""
+"""The rules of `bench check`: for each a function that finds a violation, and advice on what to do about it."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ from ddbench.stages.attempt import measure_from_here, peaks
 from ddbench.store.distilled import check_distilled, only_classes
 
 GREY_LEVELS = 1
-"""by how much pixels may differ where only the order of a sum differs"""
+"""by how much pixels may differ when only the order of a sum differs"""
 
 NEARLY = 0.05
-"""share of its pixels in which some image must differ for another seed"""
+"""fraction of pixels in which at least one image must differ for another seed"""
 
 UNTRIED = 7
 """a seed that no other check uses"""
 
 MICRO_BATCHES = (1, 3)
-"""what options that are for memory alone are set to"""
+"""values that are tried for options marked MemoryOnly"""
 
 
 @dataclass(frozen=True)
 class Check:
-    """A requirement. ``find`` gives what is wrong, or nothing."""
+    """A rule. ``find`` returns what is wrong, or an empty string."""
 
     name: str
     find: Callable[[MethodUnderTest], str]
     advice: str
     first: bool = False
-    """whether nothing else can be tried when it fails"""
+    """whether the other rules cannot be tried when this one is broken"""
 
 
 def _format(subject: MethodUnderTest) -> str:
@@ -123,7 +123,10 @@ def _states() -> tuple[bytes, ...]:
 
 def _untouched(subject: MethodUnderTest) -> str:
     pixels, labels = subject.real.images.clone(), subject.real.labels.clone()
-    with no_data(subject.folder) as touched, suppress(Touched, Exception):  # what it raises by itself others tell
+    with (
+        no_data(subject.folder) as touched,
+        suppress(Touched, Exception),
+    ):  # its own exceptions are found by other checks
         subject.distil()
     changed = not ((subject.real.images == pixels).all() and (subject.real.labels == labels).all())
     subject.real.images.copy_(pixels)
@@ -173,7 +176,7 @@ def _memory(subject: MethodUnderTest) -> str:
     declared = subject.method.needs().memory_gib
     if not declared:
         return ""
-    subject.distil()  # what it imports and prepares is loaded
+    subject.distil()  # warm up: imports and preparations
     measure_from_here()
     before = peaks().get("peak_memory_mib", 0)
     subject.distil()
@@ -184,7 +187,7 @@ def _memory(subject: MethodUnderTest) -> str:
 
 
 def _differs(one: LabeledImages, other: LabeledImages, when: str) -> str:
-    """Which class of ``one`` has other images in ``other``, or nothing."""
+    """The first class whose images differ between ``one`` and ``other``, as a finding; empty when none does."""
     for k, name in enumerate(one.classes):
         a, b = one.of_class(k).short(), other.of_class(other.classes.index(name)).short()
         if a.shape != b.shape or int((a - b).abs().max()) > GREY_LEVELS:

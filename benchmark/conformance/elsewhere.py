@@ -1,4 +1,4 @@
-"""A method's sets as another process makes them: with other hashes, another order of sets, and nothing in memory."""
+"""Distilling in another process, which has other hash values, another order of sets, and no state in memory."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from pathlib import Path
 from ddbench.config.schema import Config
 
 OTHER_HASHES = "20261"
-"""PYTHONHASHSEED of the other process, whatever that of this one is"""
+"""PYTHONHASHSEED of the other process"""
 
 Asked = tuple[int, int]
 """(ipc, seed)"""
 
 
 class Failed(Exception):
-    """The other process could not make the sets: its last words."""
+    """The other process could not make the sets; the last line of its stderr."""
 
 
 def digests_elsewhere(config: Config, asked: Sequence[Asked]) -> dict[str, dict[Asked, str]]:
-    """For each method of ``config``, digests of the sets that a new process makes of the sample. Raises Failed."""
+    """Method -> digests of the sets that a new process distils from the sample. Raises Failed."""
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder, "digests.json")
         task = {"config": config.model_dump(mode="json"), "asked": list(asked), "answer": str(answer)}

@@ -1,4 +1,4 @@
-"""What a method may not do while it runs, watched from outside."""
+"""Guards that detect forbidden actions of a method while it runs: reading data, using the network, bad gradients."""
 
 from __future__ import annotations
 
@@ -21,15 +21,16 @@ WATCHED = {"open", "socket.getaddrinfo", "socket.connect", *PROCESSES}
 
 
 class Touched(BaseException):
-    """A method did what it may not: what and where. No Exception, which the method might catch and pass over."""
+    """A method did something forbidden: what and where. Not an Exception, which the method might catch."""
 
 
 @contextmanager
 def no_data(allowed: Path) -> Iterator[list[str]]:
-    """Inside, loading a split of any dataset, opening a data file outside ``allowed``, looking for another host or
-    starting a process raises Touched. What was done is in the list, though the exception be caught or lost in a thread.
+    """Inside, loading a split of a dataset, opening a data file outside ``allowed``, connecting to another host or
+    starting a process raises Touched. Violations are also added to the list, in case the exception is caught or lost in
+    a thread.
 
-    Not seen: native code that opens files by itself, and data that was loaded before.
+    Not detected: files that native code opens by itself, and data that was loaded before.
     """
     patched = [(cls, cls.__dict__["load"]) for cls in _below(Dataset) if "load" in cls.__dict__]
     touched: list[str] = []
@@ -53,16 +54,16 @@ def no_data(allowed: Path) -> Iterator[list[str]]:
 
 _watched: list[tuple[Path, list[str]]] = []
 _hooked: list[bool] = []
-"""not empty once the audit hook is in place: Python has no way to take one out"""
+"""not empty once the audit hook is installed; Python cannot remove one"""
 
 
 def _audit(event: str, arguments: tuple[Any, ...]) -> None:
     if event not in WATCHED or not _watched or _importing():
         return
     if event == "socket.getaddrinfo" or (event == "socket.connect" and isinstance(arguments[1], tuple)):
-        _touch("connects to the network")  # where a path would be a socket of this machine
+        _touch("connects to the network")  # a string would be the path of a local socket
     elif event in PROCESSES:
-        if not _by_a_package():  # they ask for the number of processors and the like
+        if not _by_a_package():  # packages do, to count processors and the like
             _touch("starts another process")
     elif event == "open" and isinstance(arguments[0], str | bytes):
         path = Path(os.fsdecode(arguments[0]))
@@ -71,7 +72,7 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 def _importing() -> bool:
-    """Whether a library is being imported, which may look at whatever it likes."""
+    """Whether a library is being imported, which may open any file."""
     for name in _files():
         if name.startswith("<frozen importlib"):
             return True
@@ -81,12 +82,12 @@ def _importing() -> bool:
 
 
 def _by_a_package() -> bool:
-    """Whether an installed package, and not the method itself, called into Python's own library."""
+    """Whether an installed package, and not the method itself, called the standard library."""
     return next((("site-packages" in name) for name in _files() if not _of_python(name)), False)
 
 
 def _files() -> Iterator[str]:
-    """Where the code under way is written, innermost first, this module left out."""
+    """File names of the call stack, innermost first, without this module."""
     frame = sys._getframe(1)
     while frame is not None:
         if frame.f_code.co_filename != __file__:
@@ -103,12 +104,12 @@ def _of_a_library(filename: str) -> bool:
 
 
 def _allowed(path: Path) -> bool:
-    """Whether a file lies in the folder that the method was lent, or is a place that modules are looked for in."""
+    """Whether a file lies in the folder that the method may use, or is an entry of the import path (a zip file)."""
     return str(path) in sys.path or path.absolute().is_relative_to(_watched[-1][0].absolute())
 
 
 def _touch(what: str) -> None:
-    """Put a violation on the list, and raise it."""
+    """Record a violation and raise it."""
     violation = f"{what}, at {_line()}"
     _watched[-1][1].append(violation)
     raise Touched(violation)
@@ -121,7 +122,7 @@ def _below(base: Any) -> Iterator[type[Dataset]]:
 
 
 def _line() -> str:
-    """The line nearest to the data that is neither the harness's nor a library's, or else the nearest."""
+    """The innermost line of the call stack outside the harness and libraries, or else the innermost one."""
     frames = [f for f in traceback.extract_stack() if "/benchmark/" not in f.filename]
     own = [f for f in frames if not _of_a_library(f.filename)]
     frame = (own or frames)[-1]
@@ -130,7 +131,8 @@ def _line() -> str:
 
 @contextmanager
 def gradients() -> Iterator[dict[str, Any]]:
-    """Inside, every optimiser step is watched: ``{"idle": ..., "not finite": ...}`` as sets of parameter shapes."""
+    """Inside, every optimiser step is inspected. Afterwards the dictionary holds sorted shapes of parameters: ``idle``,
+    which never had a gradient, and ``not finite``, whose gradient had a NaN or an infinity."""
     import torch
     from torch.optim.optimizer import register_optimizer_step_pre_hook
 

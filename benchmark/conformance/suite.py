@@ -17,15 +17,15 @@ from ddbench.conformance.under_test import MethodUnderTest, sample_of
 from ddbench.images import LabeledImages
 
 ASKED = ((2, 0), (2, UNTRIED))
-"""(ipc, seed) of the sets that another process makes"""
+"""(ipc, seed) of the sets that another process distils"""
 
 LONGEST = 400
-"""characters of a finding"""
+"""most characters of a finding"""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """How a check went: ``wrong`` is empty when it passed."""
+    """The result of a check: ``wrong`` is empty when the rule is kept."""
 
     check: Check
     wrong: str
@@ -35,7 +35,7 @@ class Finding:
 def run_checks(
     study: Study, name: str, say: Callable[[Finding], None] = lambda _: None, checks: Sequence[Check] = CHECKS
 ) -> list[Finding]:
-    """The checks on the method ``name`` of a study of one dataset; none after one that makes the others pointless."""
+    """Run the checks on the method ``name`` of a study of one dataset; stop after a failed check that is ``first``."""
     (dataset,) = study.datasets.values()
     method, sample = study.methods[dataset.name, name], sample_of(dataset)
 
@@ -53,7 +53,7 @@ def run_checks(
             )
             try:
                 wrong = check.find(subject)
-            except (Exception, SystemExit) as error:  # whatever a stranger's code does is a finding
+            except (Exception, SystemExit) as error:  # any error of a plug-in is a finding
                 wrong = f"{type(error).__name__}: {' '.join(str(error).split())}"
             findings.append(Finding(check, textwrap.shorten(wrong, LONGEST), time.perf_counter() - started))
             say(findings[-1])

@@ -1,4 +1,4 @@
-"""A method with a handful of real images, run as the harness would run it."""
+"""A method under test: run on a handful of real images in the same way as in a stage."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ddbench.stages.inputs import load_split
 from ddbench.types import Dataset, Distiller, Network, StageContext
 
 PER_CLASS = 12
-"""real images of a class: few, so that the suite is quick, and more than the largest ipc that it asks for"""
+"""real images of a class: few, for speed, but more than the largest ipc that is tried"""
 CLASSES = 4
 
 
@@ -33,18 +33,19 @@ def sample_of(dataset: Dataset) -> LabeledImages:
 
 @dataclass
 class MethodUnderTest:
-    """``method`` on ``real``; preparations run once for each seed that they read."""
+    """``method`` with the train images ``real``; preparations run once and are kept in ``folder``."""
 
     method: Distiller
     real: LabeledImages
     networks: Mapping[str, Network]
     folder: Path
-    """where scratch folders go"""
+    """holds scratch folders, caches and saved preparations"""
     logged: dict[str, float] = field(default_factory=dict)
-    """what stages logged: the last value of each name, or the first that was not finite"""
+    """name -> the last value that was logged, or the first that was not finite"""
     prepared: dict[tuple[str, ...], Any] = field(default_factory=dict)
+    """descriptions of a chain of preparations -> folder of the saved state"""
     elsewhere: Callable[[int, int], str] = lambda ipc, seed: ""
-    """digest of what another process makes at an ipc and seed"""
+    """``elsewhere(ipc, seed)``: digest of the set that another process distils"""
 
     @property
     def most(self) -> int:
@@ -52,7 +53,7 @@ class MethodUnderTest:
         return min(3, int(self.real.labels.bincount().min()))
 
     def context(self, seed: int, data: str = "") -> StageContext:
-        """As a worker gets it; ``data`` names the train split, that of the subject by default."""
+        """A context as in a worker. ``data``: digest of the train split, by default that of ``real``."""
         scratch = self.folder / f"scratch-{seed}"
         scratch.mkdir(parents=True, exist_ok=True)
         return StageContext(
@@ -77,7 +78,7 @@ class MethodUnderTest:
         return folder
 
     def state(self, seed: int) -> Any:
-        """The state of the last preparation for ``seed``, saved and loaded on the way as between two workers."""
+        """The state of the last preparation for ``seed``; each is saved and loaded again, as between two workers."""
         state, chain = None, self.method.preparations(seed)
         for n, preparation in enumerate(chain, 1):
             key = tuple(str(describe(p)) for p in chain[:n])
@@ -93,9 +94,9 @@ class MethodUnderTest:
     def distil(
         self, ipc: int = 2, seed: int = 0, real: LabeledImages | None = None, part: bool = False
     ) -> LabeledImages:
-        """What the method makes, from a method rebuilt of the fields that it says it reads, as in a worker.
+        """The distilled set of a copy of the method that has only the fields in ``reads()``, as in a worker.
 
-        ``real``: other train images; with ``part``, some classes of the subject's own.
+        ``real``: other train images; with ``part``, those of some classes, cached under the digest of all.
         """
         described = describe(self.method)
         read = {key: described[key] for key in ("type", *self.method.reads())}
@@ -107,7 +108,7 @@ class MethodUnderTest:
 
 @contextmanager
 def deterministic() -> Iterator[None]:
-    """One thread and deterministic algorithms, as stages have them."""
+    """One thread and deterministic algorithms, as in a stage."""
     import torch
 
     threads, before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()

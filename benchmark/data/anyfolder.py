@@ -19,7 +19,7 @@ class AnyFolder(ImageFolder):
     naming: ClassVar[tuple[str, ...]] = ("label",)
 
     label: str = ""
-    """names the data in tables, so that two folders are never one column; by default the name of the folder"""
+    """name of the data in tables, so that two folders are never mixed in a column; default: the name of the folder"""
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -31,25 +31,25 @@ NAMES_100 = """
 
 @dataclass(frozen=True)
 class Cifar(Dataset):
-    """What the two have in common: 50,000 train and 10,000 test images of 32 x 32 pixels, equally many a class.
+    """Common to CIFAR-10 and CIFAR-100: 50,000 train and 10,000 test images of 32 x 32 pixels, equally many a class.
 
-    For a validation part, set ``holdout``: one train image in ``holdout`` of every class leaves the train split for it.
+    ``holdout`` sets a validation part aside: one in ``holdout`` train images of every class leaves the train split.
     """
 
     reader: ClassVar[str]
-    """torchvision's class"""
+    """name of torchvision's dataset class"""
     folder: ClassVar[str]
-    """where torchvision keeps the files, inside ``root``"""
+    """folder inside ``root`` that torchvision reads"""
     md5: ClassVar[str]
-    """of the published archive; torchvision checks the files in it"""
+    """checksum of the published archive; torchvision checks the files in it"""
     names: ClassVar[tuple[str, ...]]
 
     location: ClassVar[tuple[str, ...]] = ("root", "download")
 
     root: str = ""
-    """the folder that holds the folder of the files, or is to hold it"""
+    """the folder that holds ``folder``, or that it is downloaded into"""
     download: bool = False
-    """whether to download the files into ``root`` when they are not there"""
+    """whether to download the files into ``root`` when they are missing"""
     holdout: NonNegativeInt = 0
 
     @property
@@ -69,12 +69,12 @@ class Cifar(Dataset):
         return (each - int(self._share * each),) * len(self.names)
 
     def fingerprint(self, split: Split) -> str:
-        """That of the published archive. Raises BenchError here, before anything is run, when the files are absent."""
+        """The checksum of the published archive. Raises BenchError when the files are missing, before anything runs."""
         self._check_there()
         return self.md5
 
     def load(self, split: Split, cache: Cache | None = None) -> LabeledImages:
-        """Raises BenchError when the files are absent or damaged, or the download fails."""
+        """The images of a split. Raises BenchError when files are missing or damaged, or the download fails."""
         import torch
 
         if split == "validation" and not self.holdout:
@@ -93,7 +93,7 @@ class Cifar(Dataset):
 
     @property
     def _share(self) -> float:
-        """The fraction of the train images that is held out."""
+        """The fraction of the train images that is held out for validation."""
         return 1 / self.holdout if self.holdout else 0.0
 
     def _check_there(self) -> None:

@@ -1,6 +1,6 @@
-"""Image files to pixels: each file read once, digested and decoded by a few threads, never more than a chunk at a time.
+"""Decoding image files: each file is read once, digested and decoded by a pool of threads, one chunk at a time.
 
-What comes out depends on the files and the options alone, not on the number of threads or the size of a chunk.
+The pixels depend on the files and the options alone, not on the number of threads or the size of a chunk.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from PIL import Image
 
 CHUNK_BYTES = 32 * 2**20
-"""decoded pixels held at a time"""
+"""bytes of decoded pixels in memory at a time"""
 
 
 @dataclass(frozen=True)
 class Resize:
-    """How an image becomes ``side`` x ``side`` pixels: ``how`` is squash or crop, ``filter`` Pillow's name of one."""
+    """Resizes images to ``side`` x ``side`` pixels. ``how``: squash or crop; ``filter``: Pillow's name of a filter."""
 
     side: int
     how: str
@@ -42,10 +42,11 @@ class Resize:
 def decoded(
     folder: Path, names: Sequence[str], resize: Resize, progress: Callable[[int], None] = lambda n: None
 ) -> Iterator[tuple[np.ndarray, bytes]]:
-    """Chunks of images, uint8 (n, 3, side, side), in the order of ``names``, each with n SHA-256 digests of the files.
+    """Chunks of images, uint8 (n, 3, side, side), in the order of ``names``, each with the n SHA-256 digests of the
+    files, 32 bytes each.
 
-    The array is overwritten by the next chunk. ``progress`` is told the number of images of each. Raises BenchError
-    naming the first file that is not a whole image.
+    The next chunk overwrites the array. ``progress(n)`` is called after each chunk. Raises BenchError, naming the
+    file, for one that is not an intact image.
     """
     import numpy as np
 
@@ -59,7 +60,7 @@ def decoded(
         buffer[i] = pixels(path, content, resize)
         return hashlib.sha256(content).digest()
 
-    # Pillow lets go of the interpreter while it decodes, so that threads are enough to use every core.
+    # Pillow releases the GIL while it decodes, so that threads use every core.
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         for start in range(0, len(names), step):
             part = names[start : start + step]
@@ -77,19 +78,19 @@ def read(path: Path) -> bytes:
 
 
 def pixels(path: Path, content: bytes, resize: Resize) -> np.ndarray:
-    """uint8 (3, side, side), RGB whatever the file holds. Raises BenchError naming a file that is not a whole image."""
+    """An image file as uint8 (3, side, side), converted to RGB. Raises BenchError when it is not an intact image."""
     import numpy as np
 
     return np.asarray(resize(opened(path, content, "RGB"))).transpose(2, 0, 1)
 
 
 def opened(path: Path | str, content: bytes, mode: str) -> Image.Image:
-    """An image file in Pillow's ``mode``. ``path`` is for messages. Raises BenchError when it is not a whole image."""
+    """An image in Pillow's ``mode``; ``path`` is for messages. Raises BenchError when it is not an intact image."""
     from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(io.BytesIO(content)) as image:
-            # Pillow would cut 16-bit values off at 255: a white image and no error.
+            # Pillow would clip 16-bit values at 255: a white image and no error.
             if image.mode.startswith(("I", "F")):
                 raise ValueError(f"its pixels have more than 8 bits (mode {image.mode})")
             return image.convert(mode)

@@ -1,7 +1,7 @@
-"""What image files lie in the class folders of one part of a dataset, listed once for each process.
+"""Listing the image files in the class folders of a dataset, once in each process.
 
-The listing keeps names and a digest of names and sizes for each class, so that a plan of a large dataset costs one
-walk over its folders however often counts and fingerprints are asked for.
+The cached listing has names and a digest of names and sizes for each class, so that planning with a large dataset walks
+over its folders once, however often counts and fingerprints are needed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ddbench.errors import BenchError
 SUFFIXES = (".jpeg", ".jpg", ".png", ".bmp", ".webp")
 
 WALKERS = 8
-"""folders listed at a time: on a network file system the walk is all waiting"""
+"""folders listed in parallel, since a network file system answers slowly"""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def part_folder(name: str, root: str, part: str) -> Path:
 
 
 def checked(name: str, folder: Path, classes: Iterable[str]) -> Mapping[str, ClassFiles]:
-    """The files of every class. Raises BenchError when the folders are not the classes, or one holds no image."""
+    """Class -> files. Raises BenchError when the folders are not exactly ``classes``, or one holds no image."""
     found, wanted = listing(folder), set(classes)
     if found.keys() != wanted:
         missing, extra = sorted(wanted - found.keys()), sorted(found.keys() - wanted)
@@ -68,9 +68,9 @@ def checked(name: str, folder: Path, classes: Iterable[str]) -> Mapping[str, Cla
 
 @lru_cache(maxsize=8)
 def listing(folder: Path) -> Mapping[str, ClassFiles]:
-    """The files of every class folder in ``folder``, by class name in sorted order. Hidden ones do not count.
+    """Class -> files, of every class folder in ``folder``, sorted by name; hidden folders and files are ignored.
 
-    Raises BenchError for a folder or a file that cannot be read, such as a link to nothing.
+    Raises BenchError for a folder or file that cannot be read, such as a dangling link.
     """
     with os.scandir(folder) as entries:
         labels = sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))

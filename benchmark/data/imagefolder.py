@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 class ImageFolder(Dataset):
     """``root/train/<class>/*`` and ``root/val/<class>/*``; subclasses declare the classes.
 
-    The train folder is the train split and the val folder the test split, as in the field. For a validation part,
-    set ``holdout``: every ``holdout``-th train image, by the digest of its name, leaves the train split for it.
-    Images are RGB whatever the files hold. Files are listed once for each process.
+    As usual, the train folder is the train split and the val folder the test split. ``holdout`` sets a validation part
+    aside: about one in ``holdout`` train images, chosen by the digest of its name, leaves the train split. Images are
+    converted to RGB. Files are listed once in each process.
     """
 
     location: ClassVar[tuple[str, ...]] = ("root",)
@@ -49,15 +49,15 @@ class ImageFolder(Dataset):
         return tuple(len(self._of_split("train", found[label].names)) for label in classes)
 
     def fingerprint(self, split: Split) -> str:
-        """Of names and sizes of the files in the folder of a split, whatever is held out of it: no image is decoded."""
+        """A digest of the names and sizes of all files in the folder of a split, held-out ones too. Decodes nothing."""
         found = checked(self.name, self._folder(split), classes := self.classes)
         return digest([[label, found[label].digest] for label in classes])
 
     def load(self, split: Split, cache: Cache | None = None) -> LabeledImages:
         """The images of a split. With a ``cache`` they are decoded once, into a file that is mapped into memory.
 
-        With a ``cache`` it is also checked, when the test split is loaded, that none of its files is a train file.
-        Raises BenchError naming the file or folder that is missing, unreadable or not as declared.
+        Also with a ``cache``, loading the test split checks that none of its files is a train or validation file.
+        Raises BenchError, naming the file or folder, for one that is missing, unreadable or not as declared.
         """
         files = self._files(split)
         if not files:
@@ -71,7 +71,7 @@ class ImageFolder(Dataset):
         return mapped.load(folder, self.classes)
 
     def check_split(self, split: Split, folder: Path, count: int) -> None:
-        """For subclasses that know more: raise BenchError when ``count`` images cannot be the split declared."""
+        """A hook for subclasses: raise BenchError when ``count`` images cannot be the declared split."""
 
     def _in_memory(self, split: Split, files: Sequence[str]) -> LabeledImages:
         import numpy as np
@@ -85,7 +85,7 @@ class ImageFolder(Dataset):
         return LabeledImages(images=torch.from_numpy(images), labels=labels, classes=self.classes)
 
     def _cached(self, split: Split, files: Sequence[str], cache: Cache) -> Path:
-        """The folder of the decoded images; beside it the digests of the files, which cost nothing when decoding."""
+        """The cached folder of the decoded images. Decoding also caches the digests of the files, at no extra cost."""
         found = bytearray()
 
         def chunks() -> Iterator[np.ndarray]:
@@ -97,7 +97,7 @@ class ImageFolder(Dataset):
             about = {"dataset": self.name, "split": split}
             mapped.write(folder, (len(files), *self.shape), chunks(), self._labels(files), about)
 
-        # The fingerprint is of this split's folder alone: a change to the test images decodes no train image again.
+        # With the fingerprint of this split alone, a change of the test images decodes no train image again.
         what = {"format": mapped.FORMAT, "options": describe(self), "data": self.fingerprint(split), "split": split}
         folder = cache(f"{self.name}-{split}-{digest(what)}", fill)
         if found:
@@ -105,7 +105,7 @@ class ImageFolder(Dataset):
         return folder
 
     def _digests(self, split: Split, files: Sequence[str], cache: Cache, known: bytes = b"") -> Path:
-        """The folder of the digests of a split's files; ``known`` saves reading the files."""
+        """The cached folder of the digests of a split's files; with ``known`` digests the files are not read."""
 
         def fill(folder: Path) -> None:
             if known:
@@ -119,7 +119,7 @@ class ImageFolder(Dataset):
                     advance(1)
             leakage.write(folder, bytes(found))
 
-        # Of the files alone: every resolution shares them.
+        # No option of decoding is part of the name, so that all resolutions share the digests.
         what: dict[str, Any] = {"format": mapped.FORMAT, "folder": str(self._folder(split)), "holdout": self.holdout}
         what |= {"data": self.fingerprint(split), "split": split}
         return cache(f"{self.name}-{split}-sha256-{digest(what)}", fill)
@@ -157,7 +157,7 @@ class ImageFolder(Dataset):
         return [name for label in classes for name in self._of_split(split, found[label].names)]
 
     def _of_split(self, split: Split, names: Sequence[str]) -> Sequence[str]:
-        """Those of a class's files that are in ``split``."""
+        """The files of a class that are in ``split``."""
         if split == "test":
             return names
         if not self.holdout:

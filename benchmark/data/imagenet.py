@@ -1,4 +1,4 @@
-"""ImageNet: its thousand classes, and what its subsets share."""
+"""ImageNet-1K, and the base class of its subsets."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ddbench.plugins.source import source_path
 from ddbench.types import Split
 
 LIST = Path("data", "_info", "imagenet_synsets.txt")
-"""in timm's folder: one wnid a line, in the order of the ids"""
+"""file in timm's folder: one wnid a line, in the order of the ids"""
 
 
 @lru_cache(maxsize=1)
 def wnids() -> tuple[str, ...]:
-    """The 1,000 wnids of ILSVRC-2012; the place of one is its ImageNet id. From the list that timm ships.
+    """The 1,000 wnids of ILSVRC-2012 in the order of their ImageNet ids, from the list that timm ships.
 
     Raises BenchError when timm is not installed or ships another list.
     """
@@ -35,7 +35,7 @@ def wnids() -> tuple[str, ...]:
 
 
 def imagenet_id(wnid: str) -> int:
-    """The ImageNet id, 0..999, of a class. Raises BenchError for what is none."""
+    """The ImageNet id, 0..999, of a class. Raises BenchError for an unknown wnid."""
     try:
         return _ids()[wnid]
     except KeyError:
@@ -53,7 +53,7 @@ def _ids() -> dict[str, int]:
 class ImageNetFolders(ImageFolder):
     """Classes of ImageNet in folders named by wnid, in one of several published splits.
 
-    A subclass has a field ``variant`` that names the split: results on two splits are never one column.
+    The field ``variant`` names the split, so that tables never mix two splits in a column.
     """
 
     naming: ClassVar[tuple[str, ...]] = ("variant",)
@@ -67,7 +67,7 @@ class ImageNetFolders(ImageFolder):
         return self.variant
 
     def check_split(self, split: Split, folder: Path, count: int) -> None:
-        """The test split must be as large as the variant's: a folder under the wrong name spoils a column."""
+        """Raises BenchError when the test split is not as large as that of ``variant``, which is then the wrong one."""
         expected = self.test_images.get(self.variant, count)
         if split == "test" and count != expected:
             right = next((variant for variant, n in self.test_images.items() if n == count), "any")
@@ -81,8 +81,8 @@ class ImageNetFolders(ImageFolder):
 class ImageNet1K(ImageNetFolders):
     """The 1,000 classes of ILSVRC-2012, from folders on disk; labels are ImageNet ids.
 
-    ``variant`` is ``ilsvrc`` (50,000 test images: the validation set, sorted into folders) or ``any`` for folders that
-    hold fewer images.
+    ``variant``: ``ilsvrc`` (50,000 test images: the validation set, sorted into folders), or ``any`` for folders with
+    fewer images.
     """
 
     name: ClassVar[str] = "imagenet1k"

@@ -20,11 +20,11 @@ NETTE = {
     "n03445777": "golf ball",
     "n03888257": "parachute",
 }
-"""wnid -> what people call it"""
+"""wnid -> common name"""
 
 NETTE_WNIDS = tuple(NETTE)
 
-# Sorted, as their ids are. Other code lists them in other orders, which is why a class is its wnid, never its place.
+# Sorted like their ids. Other code has other orders, so that classes must be matched by wnid, never by position.
 WOOF = {
     "n02086240": "Shih-Tzu",
     "n02087394": "Rhodesian ridgeback",
@@ -37,7 +37,7 @@ WOOF = {
     "n02111889": "Samoyed",
     "n02115641": "dingo",
 }
-"""wnid -> what people call it"""
+"""wnid -> common name"""
 
 WOOF_WNIDS = tuple(WOOF)
 

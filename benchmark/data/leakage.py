@@ -1,4 +1,4 @@
-"""Whether two splits share an image: sorted SHA-256 digests of the files, so that a check reads digests, not images."""
+"""Finding images that two splits share, by sorted SHA-256 digests of their files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FILE = "sha256.npy"
 
 
 def write(folder: Path, digests: bytes) -> None:
-    """Write ``digests``, 32 bytes for each file of a split in its order, sorted and with their places in that order."""
+    """Write ``digests``, 32 bytes for each file of a split in order, sorted and with the index of each file."""
     import numpy as np
 
     found = np.frombuffer(digests, dtype="S32")

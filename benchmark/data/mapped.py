@@ -1,4 +1,4 @@
-"""Decoded images in one file that is mapped into memory: any number of them, shared by every process that reads it."""
+"""Decoded images in one file that is mapped into memory, larger than it if need be, and shared by all processes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import torch
 
 FORMAT = 1
-"""part of the name of every cached folder: raised when the files in it, or how images are decoded, change"""
+"""part of the name of cached folders: increased when the files in them, or the way of decoding, change"""
 
 IMAGES, LABELS, ABOUT = "images.uint8", "labels.npy", "images.json"
 
@@ -26,9 +26,9 @@ IMAGES, LABELS, ABOUT = "images.uint8", "labels.npy", "images.json"
 def write(
     folder: Path, shape: Sequence[int], chunks: Iterable[np.ndarray], labels: np.ndarray, about: dict[str, Any]
 ) -> None:
-    """Write images of ``shape`` (N, C, H, W) that come in ``chunks``, their labels, int64 (N,), and a description.
+    """Write images of ``shape`` (N, C, H, W), given in ``chunks``, their labels, int64 (N,), and a description.
 
-    Raises BenchError, before a chunk is asked for, when the disk has no room for them.
+    Raises BenchError, before the first chunk is read, when the disk has too little space.
     """
     import numpy as np
 
@@ -49,9 +49,9 @@ def write(
 
 
 def load(folder: Path, classes: tuple[str, ...]) -> LabeledImages:
-    """The images that ``write`` wrote. Writing into them changes neither the file nor what another reader sees.
+    """The images that ``write`` wrote. Changes of the tensor do not reach the file or other readers.
 
-    Raises BenchError when the files are not whole.
+    Raises BenchError when the files are damaged.
     """
     import numpy as np
     import torch
@@ -69,10 +69,10 @@ def load(folder: Path, classes: tuple[str, ...]) -> LabeledImages:
 
 
 def _map(path: Path, shape: Sequence[int]) -> torch.Tensor:
-    """The file as a tensor of private pages: read when touched, copied when written to.
+    """The file as a tensor of private pages, read on access and copied on write.
 
-    What ``np.memmap(mode="c")`` does, but without setting memory aside for every page that might be written to: Linux
-    refuses that for a file larger than the memory.
+    Unlike ``np.memmap(mode="c")``, it reserves no memory for pages that might be written to, which Linux refuses for a
+    file larger than the memory.
     """
     import mmap
 

@@ -1,4 +1,4 @@
-"""Telling whoever sits at the terminal that images are being decoded."""
+"""A progress bar for decoding images."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from contextlib import contextmanager
 
 @contextmanager
 def told(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """``advance(n)`` for a bar of ``total`` on stderr, when stderr is a terminal; else nothing is shown.
+    """``advance(n)`` of a bar with ``total`` steps on stderr, if stderr is a terminal; otherwise nothing is shown.
 
-    Where a live display has the terminal already, a second one would garble it: a line above it has to do.
+    Above a live display, which a second one would garble, a line is printed instead.
     """
     if not sys.stderr.isatty():
         yield lambda n: None

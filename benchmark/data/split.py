@@ -1,4 +1,4 @@
-"""A split that depends on nothing but the class sizes: no library's shuffling can change it between releases."""
+"""A stratified split by digests, which no release of a library can change."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def stratified(
 ) -> tuple[list[int], list[int], list[int]]:
     """Indices (train, validation, test), each sorted, with the given fractions of every class (rounded down).
 
-    Within a class the order is that of SHA-256 of ``salt:index``.
+    Within a class, images are ordered by the SHA-256 of ``salt:index``.
     """
     parts: tuple[list[int], list[int], list[int]] = ([], [], [])
     for label in sorted(set(labels)):

@@ -1,4 +1,4 @@
-"""What an executor must be able to do; the scheduling itself is in ``run_schedule`` and is the same for all."""
+"""The interface of executors. Scheduling is the same for all of them; see ``run_schedule``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ddbench.stages.run import StageResult
 
 @dataclass(frozen=True)
 class Job:
-    """One attempt at a stage, and how long it may take."""
+    """One attempt at a stage, with its time limit."""
 
     stage: Stage
     attempt: Attempt
@@ -21,27 +21,27 @@ class Job:
 
 
 class Backend(ABC):
-    """A place where stages run."""
+    """Runs stages, in this process or on workers."""
 
     @abstractmethod
     def refuses(self, stage: Stage) -> str | None:
-        """Why ``stage`` could not run here even with nothing beside it; None when it could."""
+        """Why ``stage`` can never run here, even with no other stage running; None when it can."""
 
     @abstractmethod
     def fits(self, stage: Stage) -> bool:
-        """Whether ``stage``, which is not refused, could start at once beside those under way."""
+        """Whether ``stage``, which is not refused, could start now, beside the running stages."""
 
     @abstractmethod
     def submit(self, job: Job) -> None:
-        """Start a stage that fits and whose parents are done."""
+        """Start a stage that fits and whose parents are finished."""
 
     @abstractmethod
     def wait(self, seconds: float) -> tuple[Stage, StageResult] | None:
-        """The next stage to finish, and how it went; None when none did for about ``seconds``.
+        """The next stage to finish, with its result; None when none finishes within about ``seconds``.
 
-        Called only with stages under way. One that breaks its limit is ended, with the outcome ``timeout``.
+        Called only while stages are running. A stage that exceeds its limit is terminated: outcome ``timeout``.
         """
 
     @abstractmethod
     def close(self) -> None:
-        """Stop whatever is under way and give everything back."""
+        """Stop all running stages and release all resources."""

@@ -1,4 +1,4 @@
-"""Which stages are this driver's to run, when several drivers are at work on one store."""
+"""Claiming stages, so that several drivers on one store share the work."""
 
 from __future__ import annotations
 
@@ -14,15 +14,14 @@ from ddbench.store.leases import Leases
 State = Literal["mine", "made", "elsewhere"]
 
 RECORDS_A_CLAIM = 2000
-"""for so many records in the store, one more evaluation is claimed at a time"""
+"""one more evaluation is claimed at a time for each so many records in the store"""
 
 
 class Claims:
-    """Claims stages by leases and then looks whether another driver made them meanwhile, in this order: so that no
-    stage is run twice.
+    """Claims stages by leases, and only then checks whether another driver has made them, so that no stage runs twice.
 
-    Whether a cell has a record is seen by listing all names, whose cost grows with the store. Evaluations are therefore
-    claimed several at a time in a large store, with one listing for all.
+    Checking whether a cell has a record lists all records, which takes longer in a larger store. There, evaluations are
+    claimed several at a time, with one listing for all.
     """
 
     def __init__(self, store: Store) -> None:
@@ -31,7 +30,10 @@ class Claims:
         self._records = 0
 
     def claim(self, stage: Stage, following: Callable[[str, int], list[Stage]]) -> State:
-        """Whether the stage is ours to run, made already, or another's. ``following(kind, n)``: the next in turn."""
+        """Whether this driver may run the stage (mine), it is made already (made), or another runs it (elsewhere).
+
+        ``following(kind, n)``: the next n ready stages of a kind, which may be claimed along with it.
+        """
         if (state := self._states.pop(stage.key, None)) is not None:
             return state
         if stage.kind != "evaluate":
@@ -48,7 +50,7 @@ class Claims:
         return self._states.pop(stage.key, "elsewhere")
 
     def release(self, key: str) -> None:
-        """After the stage's last word is in the store."""
+        """Release the stage, once its artifact or record is in the store."""
         self._states.pop(key, None)
         self._leases.release(key)
 

@@ -1,4 +1,4 @@
-"""What a stage takes of a machine, and whether some machine has it."""
+"""The resources that a stage takes, and whether some machine has them."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from ddbench.config.schema import Resources
 
 LATEST = 200
-"""stages of a kind whose recorded peaks are looked at: the latest of a store"""
+"""number of the latest stages of a kind whose recorded memory peaks are read"""
 
 
 @dataclass(frozen=True)
 class Room:
-    """What a stage takes, or what a machine has. Memory is in MiB."""
+    """An amount of resources: what a stage takes or what a machine has. Memory is in MiB."""
 
     cpus: float
     gpus: float
@@ -42,18 +42,18 @@ NOTHING = Room(0, 0, 0)
 
 @dataclass(frozen=True)
 class Demand:
-    """What stages take: as configured for their kind, or else their threads, a GPU if their device is one, and the
-    memory that their method declares and that stages of their kind took before."""
+    """The resources that stages take: as configured for their kind; by default a CPU for each thread, a GPU if the
+    device is cuda, and the larger of the memory that the method declares and the recorded peak of the kind."""
 
     configured: Mapping[str, Resources] = field(default_factory=dict)
     peaks: Mapping[str, float] = field(default_factory=dict)
     """kind of stage -> largest recorded peak, MiB"""
 
     def of(self, stage: Stage, largest: Room) -> Room:
-        """What ``stage`` takes on machines of which ``largest`` has most of everything.
+        """The resources that ``stage`` takes; ``largest`` is the most of each that any machine has.
 
-        What nobody configured is cut to what there is: threads share processors, and a peak that was recorded on a
-        larger machine is no reason to refuse a stage on this one.
+        Threads and recorded peaks are capped at ``largest``: threads can share processors, and a peak from a larger
+        machine is no reason to refuse a stage on this one. Configured and declared amounts are not capped.
         """
         asked = self.configured.get(stage.kind)
         cpus = asked.cpus if asked and asked.cpus is not None else min(stage.threads, largest.cpus)
@@ -67,7 +67,7 @@ class Demand:
 
 
 def refusal(stage: Stage, needs: Room, machines: Iterable[Room]) -> str | None:
-    """Why no machine holds a stage that takes ``needs``; None when one does."""
+    """Why no machine can run a stage that takes ``needs``; None when one can."""
     machines = list(machines)
     if any(machine.holds(needs) for machine in machines):
         return None
@@ -86,7 +86,7 @@ def refusal(stage: Stage, needs: Room, machines: Iterable[Room]) -> str | None:
 
 
 def largest(machines: Iterable[Room]) -> Room:
-    """The most of each that any machine has."""
+    """The most of each resource that any machine has."""
     most = NOTHING
     for m in machines:
         most = Room(max(most.cpus, m.cpus), max(most.gpus, m.gpus), max(most.memory, m.memory))
@@ -94,7 +94,7 @@ def largest(machines: Iterable[Room]) -> Room:
 
 
 def recorded_peaks(store: Store, kinds: Iterable[str]) -> dict[str, float]:
-    """Kind of stage -> the largest peak of memory, MiB, among the latest stages of that kind in a store."""
+    """Kind of stage -> the largest memory peak, MiB, of the latest stages of that kind in a store."""
     largest_peaks = {}
     for kind in set(kinds):
         pattern = "records/[!.]*.ok.*.json" if kind == "evaluate" else f"artifacts/{kind}/*/{MANIFEST}"

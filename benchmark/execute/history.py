@@ -1,4 +1,4 @@
-"""What stages have cost: seconds and memory of those that a store holds, to say what others of their sort will take."""
+"""The measured cost of the stages in a store, as an estimate for planned stages of the same sort."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ class MedianCost:
     memory_mib: float | None
     """peak resident memory; None where none was measured"""
     stages: int
-    """how many the medians are over"""
+    """number of stages measured"""
 
 
 def sort_of(task: Mapping[str, Any]) -> str:
-    """The sort of work that a stage's task is. Stages of one sort are taken to cost about the same.
+    """A digest of the sort of a stage, by its task. Stages of one sort are expected to cost about the same.
 
-    That is: its kind on its dataset, by the same classes of method, objective and so on (their numbers may differ), for
-    the same ipc, network, protocol, threads and device.
+    A sort is: kind of stage, dataset, classes of method, objective and so on (the values of their fields may differ),
+    ipc, network, protocol, threads and device.
     """
     what: list[Any] = [
         task["stage"],
@@ -51,7 +51,7 @@ def sort_of(task: Mapping[str, Any]) -> str:
 
 @dataclass
 class History:
-    """The costs in a store. ``update`` reads what has come since."""
+    """The costs of the stages in a store, as of the last ``update``."""
 
     store: Store
     _seconds: dict[str, list[float]] = field(default_factory=dict)
@@ -59,19 +59,19 @@ class History:
     _seen: set[str] = field(default_factory=set)
 
     def update(self) -> None:
-        """Read the manifests and records that were not there before. What is damaged is left out."""
+        """Read new manifests and records. Damaged ones are left out."""
         for task, run in self._new():
             try:
                 sort, seconds = sort_of(task), run["seconds"]
                 seconds = float(seconds["evaluate"] if isinstance(seconds, dict) else seconds)
             except (KeyError, TypeError, ValueError):
-                continue  # of another kind, or written by hand: it says nothing of what is planned
+                continue  # another kind of artifact, or edited by hand
             self._seconds.setdefault(sort, []).append(seconds)
             if (peak := run.get("peak_memory_mib")) is not None:
                 self._memory.setdefault(sort, []).append(float(peak))
 
     def cost(self, stage: Stage) -> MedianCost | None:
-        """What a stage of this sort has cost; None where the store holds none."""
+        """The median cost of stages of the same sort; None when the store holds none."""
         sort = sort_of(stage.task)
         seconds, memory = self._seconds.get(sort), self._memory.get(sort)
         if not seconds:
@@ -79,7 +79,7 @@ class History:
         return MedianCost(statistics.median(seconds), statistics.median(memory) if memory else None, len(seconds))
 
     def _new(self) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-        """(task, run) of each artifact and successful record that was not seen yet."""
+        """(task, run) of each artifact and successful record that has not been read yet."""
         for kind, key in self.store.artifacts():
             if key not in self._seen:
                 self._seen.add(key)
@@ -107,5 +107,5 @@ def _types(described: Any) -> Iterator[str]:
 
 
 def _plain(described: dict[str, Any]) -> dict[str, Any]:
-    """A described value whatever its code was: an edit seldom changes what a stage costs."""
+    """A described value without its code digest: an edit of the code seldom changes the cost of a stage."""
     return {key: value for key, value in described.items() if key != "code"}

@@ -1,7 +1,7 @@
-"""Stages one after another in this process: the reference that every other backend must agree with.
+"""Runs stages one after another in this process: the reference for all other backends.
 
-A limit interrupts Python code, in the main thread only. A stage that hangs within native code is ended when it returns
-to Python; run it with Ray, which ends the process.
+A time limit can interrupt Python code in the main thread only. A stage that hangs in native code is terminated when it
+returns to Python; with Ray, its process is killed.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from ddbench.store.folder import Store
 from ddbench.store.opening import store_at
 
 TICK = 0.2
-"""seconds between looks at the clock"""
+"""seconds between checks of the limit"""
 
 
-class _Over(BaseException):
-    """The limit of a stage is broken. No Exception, so that the stage's own handlers let it pass."""
+class _LimitExceeded(BaseException):
+    """A stage exceeded its limit. Not an Exception, so that the stage's own handlers do not catch it."""
 
 
 class Inline(Backend):
-    """``demand`` only refuses what this machine does not have: one stage runs at a time."""
+    """``demand`` only serves to refuse stages that need more than this machine has, since one stage runs at a time."""
 
     def __init__(self, root: str, demand: Demand | None = None) -> None:
         self._root = root
@@ -53,34 +53,34 @@ class Inline(Backend):
         self._next = job
 
     def wait(self, seconds: float) -> tuple[Stage, StageResult]:
-        """Runs the stage to its end, however long that takes."""
+        """Run the submitted stage to its end, however long that takes."""
         assert self._next is not None
         job, self._next = self._next, None
         began = time.perf_counter()
         try:
-            with _held_to(job, store_at(self._root)):
+            with _with_limit(job, store_at(self._root)):
                 return job.stage, run_stage(job.stage, self._root, job.attempt)
-        except _Over as over:
-            return job.stage, StageResult("timeout", str(over), time.perf_counter() - began)
+        except _LimitExceeded as error:
+            return job.stage, StageResult("timeout", str(error), time.perf_counter() - began)
 
     def close(self) -> None:
         self._next = None
 
 
 @contextmanager
-def _held_to(job: Job, store: Store) -> Iterator[None]:
-    """Raises _Over within the block, once, when the job's limit is broken."""
+def _with_limit(job: Job, store: Store) -> Iterator[None]:
+    """Within the block, raise _LimitExceeded once when the job exceeds its limit."""
     if not job.limit or threading.current_thread() is not threading.main_thread():
         yield
         return
-    import torch  # noqa: F401  (a limit is no limit on importing it)
+    import torch  # noqa: F401  (its import does not count)
 
     clock = Clock(job.limit, lambda: store.how_far(job.stage.key))
 
     def look(*_: Any) -> None:
         if why := clock.broken():
             signal.setitimer(signal.ITIMER_REAL, 0)
-            raise _Over(why)
+            raise _LimitExceeded(why)
 
     before = signal.signal(signal.SIGALRM, look)
     signal.setitimer(signal.ITIMER_REAL, TICK, TICK)

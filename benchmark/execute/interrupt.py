@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: once to end what is under way and stop, twice to stop at once."""
+"""Ctrl-C and SIGTERM: the first lets running stages finish, the second stops at once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 @dataclass
 class Stop:
-    """Whether a stop was asked for. ``tell`` is called when it is, from within the signal's handler."""
+    """Whether a stop was requested. ``tell`` is called from the signal handler when it is."""
 
     asked: bool = False
     tell: Callable[[], None] = lambda: None
@@ -23,7 +23,7 @@ class Stop:
 def stop_on_signals() -> Iterator[Stop]:
     """Within the block the first SIGINT or SIGTERM only sets ``asked``; the second raises KeyboardInterrupt.
 
-    Signals reach the main thread alone; elsewhere nothing is changed.
+    Signals reach the main thread alone; in another thread the block changes nothing.
     """
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
@@ -34,7 +34,7 @@ def stop_on_signals() -> Iterator[Stop]:
         if stop.asked:
             raise KeyboardInterrupt
         stop.asked = True
-        with contextlib.suppress(RuntimeError):  # a stream that was being written to at this very moment
+        with contextlib.suppress(RuntimeError):  # the signal interrupted a write to the same stream
             stop.tell()
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -1,4 +1,4 @@
-"""A watcher that writes what it is told into a file, for whatever reads files."""
+"""A watcher that writes the events of a run to a file."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from ddbench.types import Record, RunEnd, RunStart, StageEnd, Watcher
 class JsonLines(Watcher):
     """Appends a line of JSON to a file for each event of a run.
 
-    ``event`` is begin, stage, record or end; what is told lies under run, stage, record or summary. A line is in the
-    file, for a ``tail -f``, before the next stage starts. A record is as the store keeps it (``Record.from_json``).
+    ``event`` is begin, stage, record or end; its details are under run, stage, record or summary. A line is written
+    before the next stage starts, for a ``tail -f``. ``Record.from_json`` reads a record.
     """
 
     path: str = "events.jsonl"
-    """the file, relative to where the command runs; folders are made, and a file that is there goes on"""
+    """the file, relative to the current folder; its folders are created, and an existing file is appended to"""
 
     def begin(self, run: RunStart) -> None:
         self._append("begin", run=dataclasses.asdict(run))

@@ -1,4 +1,4 @@
-"""How long a stage may take, and how long it may go without progress."""
+"""Limits on the duration of a stage and on the time without progress."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 class Limit:
     """Seconds for a whole attempt, and seconds without progress; None for no limit.
 
-    Progress is what a stage tells through ``ctx.progress``. One that has told nothing yet is never taken for stalled.
+    Progress is what a stage reports through ``ctx.progress``. A stage that has reported none yet is never stalled.
     """
 
     kind: str = ""
@@ -24,7 +24,7 @@ class Limit:
 
 
 class Clock:
-    """Runs from its making, for one attempt. ``how_far()`` is the share that is done, None where it is not told."""
+    """Times one attempt, from construction. ``how_far()``: the fraction that is done, None when it is not reported."""
 
     def __init__(self, limit: Limit, how_far: Callable[[], float | None]) -> None:
         self._limit, self._how_far = limit, how_far
@@ -32,7 +32,7 @@ class Clock:
         self._share: float | None = None
 
     def broken(self) -> str | None:
-        """The limit that is broken and how far the stage was; None while all is well."""
+        """Which limit is exceeded, and how far the stage was; None while there is none."""
         now, share = time.monotonic(), self._how_far()
         if share is not None and share != self._share:
             self._share, self._moved = share, now

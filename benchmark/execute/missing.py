@@ -1,4 +1,4 @@
-"""What a plan still lacks in a store."""
+"""Finding the stages of a plan that still have to run."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ from ddbench.types import Record
 
 @dataclass(frozen=True)
 class Missing:
-    """The stages that are missing, parents first, and the records of the cells that are done or skipped, by key."""
+    """The stages that have to run, parents first, and the records of the cells that are done or skipped, by key."""
 
     stages: dict[str, Stage]
     done: dict[str, Record]
 
 
 def find_missing(plan: Plan, store: Store, observer: Observer) -> Missing:
-    """Look at every record and artifact of a plan. What is damaged is set aside and the observer told."""
+    """Check every record and artifact of a plan. Damaged ones are set aside and reported to the observer."""
     records = {record.key: record for record in store.records(plan.cells.values(), observer.say)}
     done = {key: record for key, record in records.items() if record.outcome in ("ok", "skipped")}
-    return Missing(_missing(plan, store, set(done), observer), done)
+    return Missing(_stages_to_run(plan, store, set(done), observer), done)
 
 
 def to_run(plan: Plan, store: Store, observer: Observer | None = None) -> dict[str, Stage]:
-    """The stages without which some cell has no record, and those whose artifact is damaged, parents first.
+    """The stages that some cell still needs for its record, and those whose artifact is damaged, parents first.
 
-    With a ``observer``, damaged artifacts and records are set aside and it is told so; without, the store is only
-    read, and records by their names alone.
+    With an ``observer``, damaged artifacts and records are set aside and reported to it. Without, the store is only
+    read, and records are not opened.
     """
     if observer:
         return find_missing(plan, store, observer).stages
     skipped = {key for key, stage in plan.stages.items() if "skipped" in stage.task}
-    return _missing(plan, store, store.done() | skipped, None)
+    return _stages_to_run(plan, store, store.done() | skipped, None)
 
 
-def _missing(plan: Plan, store: Store, done: set[str], observer: Observer | None) -> dict[str, Stage]:
+def _stages_to_run(plan: Plan, store: Store, done: set[str], observer: Observer | None) -> dict[str, Stage]:
     present = {
-        key: key in done if stage.kind == "evaluate" else whole(store, stage, observer)
+        key: key in done if stage.kind == "evaluate" else is_present(store, stage, observer)
         for key, stage in plan.stages.items()
     }
     needed = {key for key, stage in plan.stages.items() if stage.kind == "evaluate" and not present[key]}
@@ -53,9 +53,9 @@ def _missing(plan: Plan, store: Store, done: set[str], observer: Observer | None
 
 
 def shift_to_run(planned: ShiftPlan, store: Store, observer: Observer) -> dict[str, Stage]:
-    """The stages without which some set has no measures, parents first. What is damaged is set aside, and said so."""
+    """The stages that some set still needs for its measures, parents first. Damaged artifacts are set aside."""
     stages = planned.plan.stages
-    absent = {key for key, stage in stages.items() if not whole(store, stage, observer)}
+    absent = {key for key, stage in stages.items() if not is_present(store, stage, observer)}
     needed = {key for key in absent if stages[key].kind == "shift"}
     for key, stage in reversed(stages.items()):
         if key in needed:
@@ -63,8 +63,8 @@ def shift_to_run(planned: ShiftPlan, store: Store, observer: Observer) -> dict[s
     return {key: stage for key, stage in stages.items() if key in needed}
 
 
-def whole(store: Store, stage: Stage, observer: Observer | None) -> bool | None:
-    """Whether the artifact of a stage is there; None when it was damaged and, with a ``observer``, set aside."""
+def is_present(store: Store, stage: Stage, observer: Observer | None) -> bool | None:
+    """Whether the artifact of a stage exists; None when it is damaged. With an ``observer``, it is then set aside."""
     try:
         return store.has(stage.kind, stage.key)
     except CorruptArtifact as error:
@@ -74,9 +74,9 @@ def whole(store: Store, stage: Stage, observer: Observer | None) -> bool | None:
 
 
 def is_damaged(store: Store, damage: CorruptArtifact, observer: Observer) -> bool:
-    """Whether the artifact that a stage met as damaged still is, and not made again for another stage meanwhile.
+    """Whether the artifact that a stage reported as damaged still is; another stage may have had it made again.
 
-    What is damaged is set aside.
+    A damaged artifact is set aside.
     """
     try:
         store.read(damage.kind, damage.key)

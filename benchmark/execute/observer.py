@@ -1,4 +1,4 @@
-"""Who is told how a plan is carried out: the display of a terminal, watchers, a test."""
+"""Observers of a run: the display on a terminal, the registered watchers, tests."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from ddbench.types import Record
 
 
 class Observer:
-    """Is told what happens, as it happens; by default does nothing."""
+    """Base class of observers: its methods are called as a run proceeds, and do nothing by default."""
 
     @property
     def wants_records(self) -> bool:
-        """Whether ``record`` does anything with good records, which are read back from the store for it."""
+        """Whether ``record`` must be called for successful records too, which are read back from the store for it."""
         return False
 
     def begin(self, to_run: list[Stage]) -> None:
@@ -22,13 +22,13 @@ class Observer:
     def started(self, stage: Stage) -> None: ...
 
     def finished(self, stage: Stage, result: StageResult) -> None:
-        """A stage ended, here or in another process on the store, and is not tried again."""
+        """A stage ended, here or in another process on the store, and will not be tried again."""
 
     def record(self, record: Record) -> None:
         """A record was written to the store by this process or its workers."""
 
     def end(self, summary: Summary) -> None:
-        """After ``begin``, always: also when a stop or an error broke it off."""
+        """Always called after ``begin``, also when a stop or an error ended the run."""
 
     def say(self, message: str) -> None:
-        """A line for whoever looks on."""
+        """A message for the user."""

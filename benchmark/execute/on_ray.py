@@ -1,4 +1,4 @@
-"""Stages as Ray tasks, side by side on one machine or many. Beside ``tuning`` the only module that imports Ray."""
+"""Stages as Ray tasks, in parallel on one machine or many. Only this module and ``tune.on_ray`` import Ray."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from ddbench.stages.run import StageResult, run_stage
 from ddbench.store.opening import store_at
 
 LOOK_EVERY = 0.25
-"""seconds between looks at the clocks of stages, and for signals: two that come within one wait are seen as one"""
+"""seconds between checks of limits and of signals; two signals within one wait count as one"""
 MACHINES_EVERY = 2.0
-"""seconds between looks at which machines there are"""
+"""seconds for which the list of machines is cached"""
 UNSEEN = 120.0
-"""seconds after which the clock of a stage runs although its log was not seen to begin"""
+"""seconds after which the clock of a submitted stage starts even if its log has not appeared"""
 OBJECT_STORE = 100 * 2**20
-"""bytes; artifacts travel by the results store, only keys and outcomes by Ray"""
+"""bytes; small, since only keys and outcomes pass through Ray"""
 
 
 @dataclass
@@ -38,11 +38,10 @@ class _UnderWay:
 
 
 class OnRay(Backend):
-    """Artifacts travel by the store, keys by Ray. Ray's retries are off: ``run_schedule`` decides what a failure means.
+    """Artifacts pass through the store, keys through Ray. Ray's retries are off: ``run_schedule`` handles failures.
 
-    Without ``address`` a private cluster of this machine is started. It ends with this process, however that ends: Ray
-    binds its processes to the driver's; after a SIGKILL two idle agents of it stay for a minute.
-    Raises BenchError when there is no cluster at ``address``.
+    Without ``address`` a private cluster is started on this machine. Its processes end with this one, however it ends;
+    after a SIGKILL two idle agents remain for a minute. Raises BenchError when there is no cluster at ``address``.
     """
 
     def __init__(self, root: str, demand: Demand | None = None, address: str | None = None) -> None:
@@ -71,17 +70,17 @@ class OnRay(Backend):
         self._seen = self._looked = float("-inf")
 
     def refuses(self, stage: Stage) -> str | None:
-        machines = self._now()
+        machines = self._current_machines()
         return refusal(stage, self._demand.of(stage, largest(machines)), machines)
 
     def fits(self, stage: Stage) -> bool:
-        machines = self._now()
+        machines = self._current_machines()
         total = sum(machines, NOTHING)
         taken = sum((task.room for task in self._under_way.values()), NOTHING)
         return (total - taken).holds(self._demand.of(stage, largest(machines)))
 
     def submit(self, job: Job) -> None:
-        room = self._demand.of(job.stage, largest(self._now()))
+        room = self._demand.of(job.stage, largest(self._current_machines()))
         task = self._run.options(
             num_cpus=room.cpus,
             num_gpus=room.gpus,
@@ -119,7 +118,7 @@ class OnRay(Backend):
         try:
             result: StageResult = self._ray.get(reference)
             return result
-        except errors.RayTaskError as error:  # before the stage began: the worker could not read what it was sent
+        except errors.RayTaskError as error:  # the worker could not unpickle the stage
             cause = str(error.cause or error).strip()
             return StageResult("failed", f"the worker could not start it: {cause.splitlines()[-1]}", traceback=cause)
         except errors.OutOfMemoryError as error:
@@ -133,7 +132,7 @@ class OnRay(Backend):
         return f" ({place})" if place else ""
 
     def _over_limit(self) -> tuple[Stage, StageResult] | None:
-        """A stage that broke its limit, ended; its clock began when its worker took it on."""
+        """Terminate a stage that exceeded its limit, and return it. Its clock starts when its log appears."""
         if time.monotonic() - self._looked < LOOK_EVERY:
             return None
         self._looked = time.monotonic()
@@ -150,8 +149,8 @@ class OnRay(Backend):
                 return stage, StageResult("timeout", why, time.monotonic() - task.submitted)
         return None
 
-    def _now(self) -> list[Room]:
-        """The machines of the cluster, as of the last two seconds."""
+    def _current_machines(self) -> list[Room]:
+        """The machines of the cluster, cached for two seconds."""
         if time.monotonic() - self._seen > MACHINES_EVERY:
             self._seen = time.monotonic()
             alive = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
@@ -160,7 +159,7 @@ class OnRay(Backend):
 
 
 def _reach(address: str) -> None:
-    """Raises OSError or ValueError when nobody answers at ``host:port``, which Ray itself tries for two minutes."""
+    """Raises OSError or ValueError when nothing listens at ``host:port``; Ray itself would try for two minutes."""
     if address != "auto" and "://" not in address:
         host, _, port = address.rpartition(":")
         socket.create_connection((host, int(port)), timeout=5).close()

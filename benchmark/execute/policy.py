@@ -1,4 +1,4 @@
-"""How stages are run: what a configuration says of it that changes no result and is part of no key."""
+"""How stages are run: the settings of a configuration that change no result and are part of no key."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Policy:
-    """What a failure means, and how long a stage may take.
+    """Retries and time limits.
 
-    A stage whose worker or machine was lost is tried again ``retries`` times. One that raised is not: it would raise
-    again.
+    A stage whose worker or machine was lost is tried again up to ``retries`` times. One that raised is not, since it
+    would raise again.
     """
 
     retries: int = 2

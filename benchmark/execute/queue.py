@@ -1,4 +1,4 @@
-"""Stages that wait for their parents, each handed out when all are done: a constant effort for each stage."""
+"""A queue of stages that are ready when their parents are done, with constant cost for each stage and parent."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from ddbench.plan.graph import Stage
 
 
 class Queue:
-    """A stage is pending from ``add`` to ``done`` or ``drop``, and waits until ``take``.
+    """A stage is pending from ``add`` to ``done`` or ``drop``, and waiting from ``add`` to ``take``.
 
-    It is ready when no parent of it is pending. Stages of a kind are handed out in the order in which they got ready.
+    It is ready when none of its parents is pending. Stages of one kind come in the order in which they became ready.
     """
 
     def __init__(self, stages: Iterable[Stage] = ()) -> None:
@@ -27,14 +27,14 @@ class Queue:
             self.add(stage)
 
     def __len__(self) -> int:
-        """Number of stages that wait."""
+        """Number of waiting stages."""
         return len(self._waiting)
 
     def __contains__(self, key: str) -> bool:
         return key in self._waiting
 
     def add(self, stage: Stage, *, first: bool = False) -> None:
-        """Let a stage wait: a new one, one to be made again, or, ``first`` before others, to be tried again."""
+        """Add a stage: a new one, one to be made again, or one to be tried again, ``first`` in its kind."""
         key = stage.key
         again = key not in self._pending
         self._pending.add(key)
@@ -50,7 +50,7 @@ class Queue:
                     self._missing[child] += 1
 
     def first(self, kind: str) -> Stage | None:
-        """The ready stage of a kind whose turn it is."""
+        """The first ready stage of a kind, or None."""
         ready = self._ready[kind]
         while ready:
             if (stage := self._valid(ready[0])) is not None:
@@ -59,16 +59,16 @@ class Queue:
         return None
 
     def next(self, kind: str, count: int) -> list[Stage]:
-        """Up to ``count`` ready stages of a kind, in turn."""
+        """The first ``count`` ready stages of a kind, or fewer."""
         valid = (stage for key in self._ready[kind] if (stage := self._valid(key)) is not None)
         return list({stage.key: stage for stage in islice(valid, count)}.values())
 
     def take(self, stage: Stage) -> None:
-        """Hand a ready stage out; it stays pending."""
+        """Remove a ready stage from those that wait; it stays pending."""
         del self._waiting[stage.key]
 
     def done(self, key: str) -> None:
-        """Its children wait for it no longer."""
+        """Mark a stage as done; children without other pending parents become ready."""
         self._pending.discard(key)
         for child in self._children[key]:
             if (waiting := self._waiting.get(child)) is not None:
@@ -77,7 +77,7 @@ class Queue:
                     self._ready[waiting.kind].append(child)
 
     def drop(self, stage: Stage) -> list[Stage]:
-        """Take out a stage and all that wait for it, which cannot run any more: these, parents first, itself first."""
+        """Remove a failed stage and its waiting dependants, which cannot run; returns them all, the stage first."""
         self._waiting.pop(stage.key, None)
         dropped = [stage]
         for broken in dropped:

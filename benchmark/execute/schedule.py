@@ -1,4 +1,4 @@
-"""Walking a plan: which stage starts when, what is tried again, and what a failure means for those behind it."""
+"""Scheduling the stages of a plan: which starts when, which is tried again, and which cells a failure fails."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from ddbench.types import Record
 __all__ = ["Observer", "Summary", "find_missing", "run_schedule", "to_run"]
 
 POLL = 1.0
-"""seconds between looks at what other drivers do and whether a stop was asked for"""
+"""seconds between checks of other drivers' stages and of a requested stop"""
 
 
 def run_schedule(
@@ -38,10 +38,10 @@ def run_schedule(
     policy: Policy | None = None,
     stop: Stop | None = None,
 ) -> Summary:
-    """Run the stages ``missing`` (see ``to_run``) of a plan.
+    """Run the stages ``missing`` of a plan (the result of ``to_run``).
 
-    A stage that fails fails the cells that rest on it, on record, and nothing else. When ``stop`` is asked for, nothing
-    more is started and what is under way is waited for. On an exception the backend is closed.
+    When a stage fails, the cells that depend on it get a record of the failure; all others go on. After a ``stop`` no
+    stage is started, and running ones are waited for. On an exception the backend is closed.
     """
     claims, stop = Claims(store), stop or Stop()
     scheduler = _Scheduler(plan, store, missing, backend, observer, policy or Policy(), stop, claims)
@@ -77,12 +77,12 @@ class _Scheduler:
         self.planned = set(missing)
         self.under_way: dict[str, Job] = {}
         self.elsewhere: dict[str, Stage] = {}
-        """stages that another driver is at work on"""
-        self.asked = time.monotonic()
-        """when it was last looked whether they are done"""
+        """stages that another driver runs"""
+        self.checked = time.monotonic()
+        """when they were last checked"""
         self.earlier: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
         """lost attempts of a stage"""
-        self.mended: set[str] = set()
+        self.repaired: set[str] = set()
         """stages whose damaged parents were made again once"""
         self.ran: Counter[str] = Counter()
         self.ok: set[str] = set()
@@ -93,13 +93,13 @@ class _Scheduler:
     def run(self) -> None:
         waiting = [stage for key, stage in self.plan.stages.items() if key in self.queue]
         self.observer.begin(waiting)
-        self.stop.tell = self._say_what_is_waited_for
+        self.stop.tell = self._say_stopping
         for stage in waiting:
             if "skipped" in stage.task:
                 self._finish(stage, StageResult("skipped", stage.task["skipped"]), {})
             elif stage.key in self.queue:
                 self._refused(stage)
-        while self._goes_on():
+        while self._has_work():
             self._start()
             if self.under_way:
                 ended = self.backend.wait(POLL)
@@ -107,20 +107,20 @@ class _Scheduler:
                     self._ended(*ended)
             elif not self.stop.asked and (self.queue or self.elsewhere):
                 time.sleep(POLL)
-            self._ask_again()
+            self._requeue_elsewhere()
 
-    def _goes_on(self) -> bool:
+    def _has_work(self) -> bool:
         return bool(self.under_way) or (bool(self.queue or self.elsewhere) and not self.stop.asked)
 
     def _start(self) -> None:
-        """Start what fits, what most stages rest on first."""
+        """Start all stages that fit, in the order of kinds: priors first, evaluations last."""
         for kind in STAGE_KINDS:
             while not self.stop.asked and (stage := self.queue.first(kind)) and not self._refused(stage):
                 if not self.backend.fits(stage):
                     break
                 try:
                     state = self.claims.claim(stage, self.queue.next)
-                except (OSError, BenchError) as error:  # a full disk, perhaps: then it could not be run either
+                except (OSError, BenchError) as error:  # perhaps a full disk, on which it could not run either
                     self._finish(stage, StageResult("failed", f"it could not be claimed: {error}"), {})
                     continue
                 self.queue.take(stage)
@@ -139,7 +139,7 @@ class _Scheduler:
         self.backend.submit(job)
 
     def _refused(self, stage: Stage) -> bool:
-        """Whether ``stage`` can run nowhere, and so has failed: it would wait for ever."""
+        """Whether ``stage`` can never run here; then it is finished as failed, as it would wait for ever."""
         why = self.backend.refuses(stage)
         if why is not None:
             self._finish(stage, StageResult("failed", why), {})
@@ -150,24 +150,24 @@ class _Scheduler:
         self.planned.discard(stage.key)
         self.queue.done(stage.key)
 
-    def _ask_again(self) -> None:
-        """Let the stages of other drivers wait here again: they are made, or free, or found elsewhere once more."""
-        if self.elsewhere and time.monotonic() - self.asked >= POLL:
-            self.asked = time.monotonic()
+    def _requeue_elsewhere(self) -> None:
+        """Put the stages of other drivers back into the queue, so that they are claimed or found made or elsewhere."""
+        if self.elsewhere and time.monotonic() - self.checked >= POLL:
+            self.checked = time.monotonic()
             for stage in self.elsewhere.values():
                 self.queue.add(stage, first=True)
             self.elsewhere.clear()
 
     def _ended(self, stage: Stage, result: StageResult) -> None:
         job = self.under_way.pop(stage.key)
-        if result.corrupt and stage.key not in self.mended:
-            self._mend(stage, CorruptArtifact(*result.corrupt))
+        if result.corrupt and stage.key not in self.repaired:
+            self._repair(stage, CorruptArtifact(*result.corrupt))
             return
         if result.lost:
             self.earlier[stage.key].append(self._lost(job, result))
             if job.attempt.number <= self.policy.retries:
                 if self.stop.asked:
-                    return  # undone, as what was never started
+                    return  # it counts as not started
                 tries = f"attempt {job.attempt.number} of {self.policy.retries + 1}"
                 self.observer.say(f"{stage.kind} {stage.label}: {tries}: {result.reason}; it is tried again")
                 self.queue.add(stage, first=True)
@@ -175,9 +175,9 @@ class _Scheduler:
         tried = job.attempt.about(stage.key)
         self._finish(stage, result, {**tried, "earlier": self.earlier[stage.key]} if result.lost else tried)
 
-    def _mend(self, stage: Stage, damage: CorruptArtifact) -> None:
-        """Let the damaged parent that ``stage`` met be made again, then ``stage``."""
-        self.mended.add(stage.key)
+    def _repair(self, stage: Stage, damage: CorruptArtifact) -> None:
+        """Put the damaged parent that ``stage`` reported, and then ``stage`` itself, back into the queue."""
+        self.repaired.add(stage.key)
         if is_damaged(self.store, damage, self.observer) and damage.key not in self.under_way:
             if damage.key not in self.queue:
                 self.queue.add(self.plan.stages[damage.key])
@@ -202,7 +202,7 @@ class _Scheduler:
             self.ok.add(stage.key)
             self.queue.done(stage.key)
             self.claims.release(stage.key)
-            self._tell_of(stage, result.record)
+            self._report_record(stage, result.record)
             return
         if result.outcome != "skipped":
             self.failures.append((stage, result.reason))
@@ -211,30 +211,30 @@ class _Scheduler:
                 if result.outcome != "skipped":
                     self.failed.add(broken.key)
                 reason = result.reason if broken is stage else f"{stage.kind} stage {stage.label}: {result.reason}"
-                self._keep(failed_record(broken, result.outcome, reason, tried))
+                self._write_failure(failed_record(broken, result.outcome, reason, tried))
             self.claims.release(broken.key)
 
-    def _keep(self, record: Record) -> None:
+    def _write_failure(self, record: Record) -> None:
         try:
             self.store.write_record(record)
-        except (OSError, BenchError) as error:  # a full disk, perhaps the very reason of the failure: the others go on
+        except (OSError, BenchError) as error:  # perhaps a full disk; other stages go on
             self.observer.say(f"the failure of {record.cell} could not be written to the store: {error}")
         else:
             self.observer.record(record)
 
-    def _tell_of(self, stage: Stage, name: str) -> None:
-        """Tell of the record in the file ``name`` that ``stage`` has written; of no record where there is no name."""
+    def _report_record(self, stage: Stage, name: str) -> None:
+        """Report the record that ``stage`` wrote, in the file ``name``, to observers that want records."""
         if not (name and self.observer.wants_records):
             return
         try:
             record = self.store.record(name, self.observer.say)
-        except (OSError, BenchError) as error:  # a store elsewhere that does not answer: the study needs no record yet
+        except (OSError, BenchError) as error:  # a remote store does not answer; only watchers need the record
             self.observer.say(f"the record of {stage.label} could not be read back for its watchers: {error}")
         else:
             if record:
                 self.observer.record(record)
 
-    def _say_what_is_waited_for(self) -> None:
+    def _say_stopping(self) -> None:
         names = ", ".join(f"{job.stage.kind} {job.stage.label}" for job in self.under_way.values())
         self.observer.say(
             f"stopping: nothing more is started, {len(self.under_way)} under way are waited for ({names or 'none'}). "
@@ -242,7 +242,7 @@ class _Scheduler:
         )
 
     def summary(self, broken: BaseException | None) -> Summary:
-        """What came of it until its end, or until the exception that ended it."""
+        """The summary of the run, up to its end or to the exception ``broken``."""
         cells: Counter[str] = Counter()
         for key in self.plan.cells.values():
             undone = "undone" if key in self.planned else "cached"

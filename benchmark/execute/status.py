@@ -1,4 +1,4 @@
-"""How far a run is, seen from its store alone: while it goes on, from another machine, or long after."""
+"""The status of a run, read from its store alone: during the run, from another machine, or later."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ State = Literal["done", "failed", "running", "waiting"]
 STATES: tuple[State, ...] = get_args(State)
 
 Holder = Callable[[str], str | None]
-"""``holder(key)``: who works on a stage, None when nobody does"""
+"""``holder(key)``: the driver that runs a stage, None when there is none"""
 
 
 @dataclass(frozen=True)
 class CellStatus:
-    """How one cell stands. A failed one has a reason and, where there is one, a log file."""
+    """The status of one cell. A failed one has a reason and, if it exists, the path of a log file."""
 
     cell: Cell
     key: str
@@ -36,7 +36,7 @@ class CellStatus:
     reason: str = ""
     log: str = ""
     share: float | None = None
-    """of the evaluation that is done, where a running one says so"""
+    """fraction of a running evaluation that is done, if it reports progress"""
 
     def to_json(self) -> dict[str, Any]:
         return {**vars(self), "cell": vars(self.cell)}
@@ -44,7 +44,7 @@ class CellStatus:
 
 @dataclass(frozen=True)
 class UnderWay:
-    """A stage that somebody works on."""
+    """A stage that a driver is running."""
 
     kind: str
     label: str
@@ -55,8 +55,8 @@ class UnderWay:
 
 @dataclass(frozen=True)
 class Remaining:
-    """The work left. ``seconds`` is about that of the stages whose sort has been measured, were they to run one after
-    another; ``unknown`` counts the others."""
+    """The stages left. ``seconds``: an estimate for those whose sort has been measured, run one after another;
+    ``unknown``: the number of the others."""
 
     stages: int
     seconds: float
@@ -65,8 +65,11 @@ class Remaining:
 
 @dataclass(frozen=True)
 class Status:
-    """``planned`` is False where the stages of a run cannot be told any more, because code or data have changed since;
-    then there is no ``remaining`` and what is under way shows for the cells alone."""
+    """The status of the cells of a run, and its running stages.
+
+    ``planned`` is False when the stages of the run can no longer be planned, because code or data have changed since.
+    Then ``remaining`` is None, and of the running stages only evaluations are shown.
+    """
 
     cells: tuple[CellStatus, ...]
     under_way: tuple[UnderWay, ...]
@@ -80,8 +83,8 @@ class Status:
 
     @property
     def left(self) -> float | None:
-        """Seconds until the end at the present number of stages side by side (one, when none is under way); None when
-        nothing of what remains has been measured. A lower bound when ``remaining.unknown`` is not zero."""
+        """Estimated seconds until the end with as many parallel stages as now (at least one); None when no remaining
+        stage has been measured. A lower bound when ``remaining.unknown`` is not zero."""
         if self.remaining is None or (self.remaining.unknown and not self.remaining.seconds):
             return None
         return self.remaining.seconds / max(1, len(self.under_way))
@@ -97,8 +100,8 @@ class Status:
 
 
 def plan_of(runs: Iterable[dict[str, Any]]) -> tuple[Plan, bool]:
-    """The cells of runs, each with its latest key, and the stages that they rest on as far as they can be planned
-    again; whether that is all of them."""
+    """The cells of runs with their latest keys, and their stages as far as those can be planned again; whether all
+    can."""
     stages: dict[str, Stage] = {}
     cells: dict[Cell, str] = {}
     for run in runs:
@@ -110,7 +113,7 @@ def plan_of(runs: Iterable[dict[str, Any]]) -> tuple[Plan, bool]:
 
 
 def status_of(plan: Plan, planned: bool, store: Store, holder: Holder, history: History) -> Status:
-    """How the cells of a plan stand in a store. Nothing is written."""
+    """The status of the cells of a plan in a store. Nothing is written."""
     store.refresh()
     done = store.done()
     missing = [key for key in plan.cells.values() if key not in done]
@@ -149,10 +152,10 @@ def _remaining(waiting: dict[str, Stage], shares: dict[str, float | None], histo
 
 
 def _stages(config: dict[str, Any], cells: dict[Cell, str]) -> dict[str, Stage]:
-    """The stages of a run, planned again; none when its cells would have other keys now."""
+    """The stages of a run, planned again; empty when its cells would now have other keys."""
     try:
         plan = make_plan(resolve(Config.model_validate(config)))
-    except (BenchError, ValueError):  # a plug-in or a dataset is not there any more
+    except (BenchError, ValueError):  # a plug-in or a dataset no longer exists
         return {}
     if any(plan.cells.get(cell) != key for cell, key in cells.items()):
         return {}

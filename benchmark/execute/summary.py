@@ -1,4 +1,4 @@
-"""What carrying out a plan came to."""
+"""The summary of a run."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from ddbench.plan.graph import Stage
 
 @dataclass
 class Summary:
-    """Cells: ok (made now), cached, failed, skipped; stages of each kind: run and cached.
+    """Numbers of cells (total, ok, cached, failed, skipped) and, for each kind, of stages (run, cached).
 
-    What another driver made meanwhile counts as cached. Cells that a stop left undone are in ``total`` alone.
+    Results of another driver count as cached. Cells that a stop left undone count only in ``total``.
     """
 
     cells: dict[str, int]
     stages: dict[str, dict[str, int]]
     failures: list[tuple[Stage, str]] = field(default_factory=list)
-    """(the stage that failed, why), not the cells behind it"""
+    """(failed stage, reason), without its dependants"""
     stopped: bool = False
-    """whether a stop was asked for"""
+    """whether a stop was requested"""
     error: str = ""
-    """the exception that broke it off"""
+    """the exception that ended the run, or empty"""

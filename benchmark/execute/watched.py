@@ -1,4 +1,4 @@
-"""Watchers behind the display of a run: they are told what it is told, and none of them can stop a study."""
+"""Passing the events of a run to its display and to watchers, none of which can stop a study by an error."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 
 def run_start(config: Config, plan: Plan, store: Store) -> RunStart:
-    """What watchers are told of a study before it begins; the stages to run are known when it does."""
+    """The event that watchers get when a study begins, still without the numbers of stages."""
     return RunStart(config.name, store.address, config.model_dump(mode="json"), tuple(plan.cells))
 
 
 class Watched(Observer):
-    """``display``, and ``watchers`` of the run ``start``.
+    """An observer that calls ``display`` and then each of ``watchers``; ``start`` is their first event.
 
-    A watcher that raises is reported through the display, once and by name, and told nothing more; with ``debug`` its
-    traceback is shown. Only a KeyboardInterrupt passes.
+    A watcher that raises is reported once, by name, through the display and not called again; with ``debug`` its
+    traceback is shown. Only a KeyboardInterrupt is re-raised.
     """
 
     def __init__(self, display: Observer, watchers: Sequence[Watcher], start: RunStart, debug: bool = False) -> None:

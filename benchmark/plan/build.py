@@ -1,4 +1,4 @@
-"""From a study to the stages that its cells need, each once: a pure function of the configuration.
+"""From a study to the stages that its cells need: a pure function of the configuration.
 
 Stages form a graph: prior -> fit -> distill -> evaluate. The key of a stage is the digest of what it reads, so two
 methods that ask for the same fine-tuning share it without knowing of each other.
@@ -92,7 +92,7 @@ class _Builder:
         return self.judged[coordinates]
 
     def _variant(self, dataset: str, name: str) -> str:
-        """A digest of what a method reads on a dataset whatever the seed: only cells of one variant may be averaged."""
+        """A digest of all that a method reads on a dataset but the seed; only cells of one variant are averaged."""
         if (dataset, name) not in self.variants:
             method, config = self.study.methods[dataset, name], self.study.config
             reads = [
@@ -107,9 +107,9 @@ class _Builder:
         return self.variants[dataset, name]
 
     def _part(self, value: Any, fields: Iterable[str] | None = None) -> dict[str, Any]:
-        """A part of the study described, or some of its fields, with the digest of its code.
+        """A method, network, ... or some of its fields as JSON (``describe``), with the digest of its code.
 
-        Its classes are known by their names from here on. Raises BenchError when two of a study have one name.
+        Also records the addresses of its classes. Raises BenchError when two classes of a study have one name.
         """
         for name, address in addresses_of(value).items():
             if self.addresses.setdefault(name, address) != address:
@@ -154,7 +154,7 @@ class _Builder:
         return self.distilled[coordinates]
 
     def _shards(self, dataset: str, method: Distiller) -> list[tuple[str, ...]]:
-        """The groups of classes that are distilled apart; none when all are distilled in one stage."""
+        """The groups of classes that are distilled in separate stages; empty when one stage distils all classes."""
         classes, n = self.study.datasets[dataset].classes, self.study.config.class_shards
         if n == 1 or not method.separable:
             return []
@@ -162,7 +162,7 @@ class _Builder:
         return [classes[i : i + size] for i in range(0, len(classes), size)]
 
     def _prepare(self, dataset: str, name: str, method: Distiller, seed: int) -> dict[str, dict[str, Any]]:
-        """The preparations of a method, key -> described, in the order in which each starts from the one before."""
+        """Key -> description of the preparations of a method, each starting from the one before it."""
         chain: dict[str, dict[str, Any]] = {}
         for preparation in method.preparations(seed):
             described = {**self._part(preparation), "stage": preparation.stage}
@@ -200,7 +200,7 @@ class _Builder:
         return key
 
     def _dataset(self, dataset: Dataset) -> dict[str, Any]:
-        """The train images: what is distilled depends on nothing else of a dataset."""
+        """A dataset as distillation depends on it: options and the fingerprint of the train images, no test images."""
         left_out = {"type", *dataset.location, *dataset.naming}
         fields = [field for field in describe(dataset) if field not in left_out]
         return {**self._part(dataset, fields), "name": dataset.name, "fingerprint": dataset.fingerprint("train")}

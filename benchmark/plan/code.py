@@ -1,10 +1,10 @@
 """The digest of the code behind a value: edit a method and its stages, and only its stages, run again.
 
-The code of a value is the modules of its dataclasses and every module that these import, also inside functions: those
-of the same distribution, the rooms of the harness that results come from (``ROOMS``; somebody's method may be built on
-one of its methods), and files that lie anywhere but among installed packages. Docstrings, comments, layout and the
-places of followed modules do not count, so that a moved file changes no key. Installed packages are told of by their
-versions, and the rest of the harness by ``STAGE_FORMAT``.
+The code of a value is the modules of its dataclasses and every module that these import, directly or not, also inside
+functions, as far as imports are followed: into the same distribution, into the packages of the harness in ``ROOMS``
+(which a plug-in may build on), and into files outside site-packages. Docstrings, comments, layout and the locations of
+followed modules do not count, so that moving a file changes no key. Versions of installed packages are in the records,
+and ``STAGE_FORMAT`` stands for the rest of the harness.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from ddbench.plugins.registry import PACKAGE
 from ddbench.plugins.source import spec_of
 
 STAGE_FORMAT = 2
-"""raised when the harness itself changes what a stage computes"""
+"""increased when a change of the harness changes what a stage computes"""
 
 ROOMS = ("methods", "evaluators", "data", "seeding")
-"""packages and modules of the harness whose code belongs to the values that use it"""
+"""packages and modules of the harness that count as code of the values that import them"""
 STANDARD = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib")})
 COMPILED = (".so", ".pyd")
 
@@ -35,7 +35,7 @@ COMPILED = (".so", ".pyd")
 def code_digest(described: Any, addresses: Addresses) -> str:
     """Digest of the code behind a described value (``values.describe``): 16 hex digits.
 
-    Raises BenchError when one of its classes has no source: an edit of it would go unnoticed.
+    Raises BenchError when a class has no source file, since edits of it could not change the digest.
     """
     closure: dict[str, str] = {}
     for name in sorted(named_in(described)):
@@ -50,7 +50,7 @@ def code_digest(described: Any, addresses: Addresses) -> str:
 
 
 def _close(module: str, closure: dict[str, str]) -> None:
-    """Add ``module`` and all that it imports and that is followed to ``closure`` (name -> digest)."""
+    """Add ``module`` and the modules that are followed from it to ``closure`` (name -> digest)."""
     code = _code(module)
     if module in closure or code is None:
         return
@@ -61,7 +61,7 @@ def _close(module: str, closure: dict[str, str]) -> None:
 
 
 def _followed(name: str, importer: str) -> bool:
-    """Whether the import ``name`` of the module ``importer`` is part of the importer's code."""
+    """Whether the import of ``name`` by the module ``importer`` is followed."""
     top, _, rest = name.partition(".")
     if top == PACKAGE:
         return rest.partition(".")[0] in ROOMS
@@ -70,7 +70,7 @@ def _followed(name: str, importer: str) -> bool:
 
 @cache
 def _loose(package: str) -> bool:
-    """Whether a top-level package or module is a file of the user's, not installed."""
+    """Whether a top-level package or module is a plain file or folder of the user, not installed."""
     spec = spec_of(package)
     if spec is None:
         return False
@@ -82,10 +82,10 @@ def _loose(package: str) -> bool:
 
 @cache
 def _installation(folder: Path) -> bool:
-    """Whether packages are installed into a folder of the import path.
+    """Whether a folder of the import path holds installed packages.
 
-    Not only into this environment's own: one may see another's, the user's, or a folder given to ``pip install
-    --target``. What tells them all is the metadata that an installer leaves beside a package.
+    Besides the environment's own site-packages there are those of other environments, of the user, and folders given to
+    ``pip install --target``; all have the metadata that an installer leaves beside a package.
     """
     return (
         folder.name in ("site-packages", "dist-packages")
@@ -96,9 +96,9 @@ def _installation(folder: Path) -> bool:
 
 @cache
 def _code(module: str) -> tuple[str, tuple[str, ...]] | None:
-    """(digest of the code, names that may be imported modules); None where there is no such module.
+    """(digest of the code, names of imports, which may be modules); None where there is no such module.
 
-    Raises BenchError for a module without source.
+    Raises BenchError for a module without a source file.
     """
     spec = spec_of(module)
     if spec is None:
@@ -119,10 +119,11 @@ def _code(module: str) -> tuple[str, tuple[str, ...]] | None:
 
 
 class _Plain(ast.NodeTransformer):
-    """Takes texts out of a tree, and writes each run of imports as what it binds, in order of the alphabet.
+    """Removes docstrings from a syntax tree, and replaces each run of import statements by the sorted names they bind.
 
-    Of followed modules and of the harness the place is left out: what lies there is in the digest, or is the
-    harness's own. Of others it is kept, since nothing else tells ``from torch import relu`` from ``gelu``.
+    The module name is kept for packages outside the digest, where it is the only difference between, say, ``from torch
+    import relu`` and ``from other import relu``. It is dropped for followed modules, whose code is in the digest, and
+    for the harness.
     """
 
     def __init__(self, module: str, package: str) -> None:
@@ -179,7 +180,7 @@ def _imported(node: ast.AST, package: str) -> Iterator[str]:
 
 
 def _base(node: ast.ImportFrom, package: str) -> str:
-    """The module that names are imported from, in full."""
+    """The absolute name of the module that names are imported from."""
     if not node.level:
         return node.module or ""
     return importlib.util.resolve_name("." * node.level + (node.module or ""), package)

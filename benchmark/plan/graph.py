@@ -1,4 +1,4 @@
-"""The graph of a study's work: stages, each with the key of what it reads, and the cells that they judge."""
+"""The graph of a study: stages, each with the key of what it reads, and the evaluate stage of each cell."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ class Stage:
     parents: tuple[str, ...]
     """keys of the stages whose artifacts it reads"""
     label: str
-    """for people: the first cell or configuration that asked for it"""
+    """for messages: the first cell or configuration that needs it"""
     addresses: dict[str, str] = field(default_factory=dict)
-    """where the classes that the task names are imported from (``config.addresses``): no part of the key"""
+    """import addresses of the classes that the task names (``config.addresses``); no part of the key"""
     location: dict[str, Any] = field(default_factory=dict)
-    """where the dataset is and what it is called: options of it that are no part of the key"""
+    """the options of the dataset that are no part of the key: its folder, its name"""
     plugins: tuple[str, ...] = ()
-    """files that register what the task names, for a worker to run first"""
+    """plug-in files that register what the task names; a worker loads them first"""
     memory_gib: float = 0.0
-    """of the device, that its method declares; 0 is unknown"""
+    """device memory that its method declares; 0: unknown"""
 
     @property
     def threads(self) -> int:
@@ -49,7 +49,7 @@ class Plan:
         return {kind: counted.get(kind, 0) for kind in STAGE_KINDS}
 
     def ancestors(self, key: str) -> Iterator[Stage]:
-        """The stages that the stage at ``key`` rests on, each once, parents before children, itself last."""
+        """The stage at ``key`` and all that it depends on, each once, parents before children."""
         seen: dict[str, Stage] = {}
 
         def visit(k: str) -> None:

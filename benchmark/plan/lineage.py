@@ -1,4 +1,4 @@
-"""What a distilled set rests on, read from the manifests in a store."""
+"""The stages behind a distilled set, read from the manifests in a store."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from ddbench.store.folder import Store
 
 
 def lineage(store: Store, distilled: str) -> dict[str, dict[str, Any]]:
-    """The manifests of a distilled set and of the preparations that it rests on, by kind of stage, itself last.
+    """Kind of stage -> manifest, of the preparations behind a distilled set and, last, of the set itself.
 
-    Raises CorruptArtifact, and OutdatedArtifact for what a release made whose manifests do not say it.
+    Raises CorruptArtifact, and OutdatedArtifact for a set of an earlier release, whose manifest does not say.
     """
     manifest = store.manifest("distill", distilled)
     task = manifest["task"]

@@ -1,4 +1,4 @@
-"""Parts of a plan: some of its cells with the stages that they rest on, and a fair share of them for one of many."""
+"""Parts of a plan: some of its cells with the stages that they depend on, and one of n equal shares."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ddbench.types import Cell
 
 
 def subplan(plan: Plan, cells: Iterable[Cell]) -> Plan:
-    """The plan of ``cells`` alone, in the order of ``plan``."""
+    """The plan of ``cells`` and the stages that they depend on, in the order of ``plan``."""
     kept = set(cells)
     waiting = [key for cell, key in plan.cells.items() if cell in kept]
     needed: set[str] = set()
@@ -27,12 +27,12 @@ def subplan(plan: Plan, cells: Iterable[Cell]) -> Plan:
 
 
 def shard_of(plan: Plan, shard: str) -> Plan:
-    """The part ``i/n`` of a plan, i from 1: the parts of one n have every cell once. Raises BenchError for other text.
+    """The part ``i/n`` of a plan, i from 1; every cell is in exactly one of the n parts. Raises BenchError otherwise.
 
-    A distilled set and all cells that judge it stay together. Sets that rest on the same preparations are neighbours
-    and cut into n runs, so that a prior or fine-tune is made on as few machines as can be; sets that rest on none go
-    where the fewest cells are. The parts differ in their cells by about one set. What a part is depends on the plan
-    alone, not on any store or machine.
+    A distilled set and all cells that evaluate it stay together. Sets are ordered by their preparations and cut into n
+    runs, so that a prior or fine-tune is needed on as few machines as possible; sets without preparations then go to
+    the part with the fewest cells. The numbers of cells of the parts differ by about one set. The division depends on
+    the plan alone, not on any store or machine.
     """
     match = re.fullmatch(r"(\d+)/(\d+)", shard)
     if not match or not 1 <= int(match[1]) <= int(match[2]):
@@ -40,7 +40,7 @@ def shard_of(plan: Plan, shard: str) -> Plan:
     number, parts = int(match[1]) - 1, int(match[2])
     sets: dict[str, list[Cell]] = {}
     for cell, key in plan.cells.items():
-        distilled = next(iter(plan.stages[key].parents), key)  # a cell that judges no set stands for itself
+        distilled = next(iter(plan.stages[key].parents), key)  # a cell without a distilled set has its own key
         sets.setdefault(distilled, []).append(cell)
     chains = {distilled: _chain(plan, distilled) for distilled in sets}
     bound = sorted((d for d in sets if chains[d]), key=lambda d: chains[d])  # stable: the plan's order within a chain
@@ -57,5 +57,5 @@ def shard_of(plan: Plan, shard: str) -> Plan:
 
 
 def _chain(plan: Plan, distilled: str) -> tuple[str, ...]:
-    """Keys of the preparations that a distilled set rests on, first to last."""
+    """Keys of the preparations of a distilled set, first to last."""
     return tuple(plan.stages[distilled].task.get("chain", ()))

@@ -1,7 +1,7 @@
-"""Planning the shift stages: one for each distilled set that the runs on a store asked for, and for real draws.
+"""Planning shift stages, which measure the distribution shift of distilled sets and of real draws.
 
-A shift stage reads a distilled set, the train split, the state of the preparation that is the feature space, and the
-prior whose latent space it looks at. It is keyed by exactly these, as every stage is.
+A shift stage reads a distilled set, the train split, the state of the preparation that gives the feature space, and the
+prior that gives the latent space. Its key is the digest of exactly these, as for every stage.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ddbench.store.folder import Store
 from ddbench.types import WHOLE, Distiller, LabeledImages, Preparation, StageContext
 
 REAL = "(real draw)"
-"""the row of random train images measured against all others; no method can be called so"""
+"""in place of a method: random train images, measured against all others; no method can have this name"""
 
 
 @dataclass(frozen=True, order=True)
@@ -34,7 +34,7 @@ class SetCoordinates:
 
     dataset: str
     split: str
-    """name of the split without the part that is judged: a distilled set has nothing to do with that part"""
+    """name of the split without the evaluated part, which a distilled set does not depend on"""
     ipc: int
     method: str
     seed: int
@@ -45,18 +45,20 @@ class SetCoordinates:
 
 @dataclass
 class ShiftPlan:
-    """The stages, the key of the shift stage of every set, and why there is none for the others."""
+    """The shift stages of a store and the stages that they depend on; each set is in ``keys`` or in ``absent``."""
 
     plan: Plan
     keys: dict[SetCoordinates, str] = field(default_factory=dict)
+    """set -> key of its shift stage"""
     absent: dict[SetCoordinates, str] = field(default_factory=dict)
+    """set -> why it cannot be measured"""
     variants: dict[SetCoordinates, dict[str, str]] = field(default_factory=dict)
-    """by arch and protocol, the variant that a set was judged as: sets of several are not to be averaged"""
+    """set -> {arch and protocol: variant}; sets of different variants must not be averaged"""
 
 
 @dataclass(frozen=True)
 class InSpace(Distiller):
-    """Stands where a method does, so that a feature space is planned, keyed and shared as any preparation."""
+    """A method whose only preparation is the feature space, so that the space is planned and shared like any other."""
 
     space: Preparation | None
 
@@ -74,8 +76,8 @@ def plan_shift(store: Store, space: Preparation | None, measure: Any, plugins: t
     """The shift stages of all sets that runs on ``store`` asked for, each in its latest configuration.
 
     space: a preparation whose state has ``features(images)``, uint8 (N, C, H, W) -> float (N, D); None for pixels.
-    measure: a dataclass with ``draw`` and ``measure`` as those of ``evaluators.shift.measure.Shift``; plugins: files
-    that a worker runs first, besides those of the runs.
+    measure: a dataclass with methods ``draw`` and ``measure`` like ``evaluators.shift.measure.Shift``; plugins: files
+    that a worker loads first, besides those of the runs.
     """
     shift = ShiftPlan(Plan(stages={}, cells={}))
     asked = _asked(store)
@@ -125,11 +127,11 @@ def plan_shift(store: Store, space: Preparation | None, measure: Any, plugins: t
 
 @dataclass(frozen=True)
 class _Planned:
-    """A feature space on a dataset: the stages that make it, and one that stands on them."""
+    """A feature space planned for a dataset: the stages that make it, and a distill stage that depends on them."""
 
     stages: tuple[Stage, ...]
     asks: dict[str, Any]
-    """what the stage on top reads: dataset, state, chain, networks"""
+    """the part of the task that shift stages share: dataset, state, chain, networks, device, format, threads"""
     on_top: Stage
     smallest_class: int
 
@@ -137,7 +139,7 @@ class _Planned:
 def _plan_space(
     dataset: str, config: dict[str, Any], space: Preparation | None, plugins: tuple[str, ...]
 ) -> _Planned | str:
-    """The space planned on a dataset as the configuration of a run names it, or why that cannot be."""
+    """The space planned for a dataset with the options in the configuration of a run, or why that is impossible."""
     try:
         study = Config.model_validate(config)
         one = {"datasets": (dataset,), "methods": ("space",), "ipc": (1,), "seeds": (0,), "eval_seeds": (0,)}
@@ -169,7 +171,7 @@ def _add(
     addresses: Addresses,
     **what: Any,
 ) -> str:
-    """Put a shift stage and those of its space into ``plan``. ``what``: the key of a distilled set, or a draw."""
+    """Add a shift stage and those of its space to ``plan``; its key. ``what``: ``distilled`` (a key) or ``draw``."""
     own = [what["distilled"]] if "distilled" in what else []
     task = {"stage": "shift", **planned.asks, "measure": measured, **what}
     parents = [*own, *planned.asks["chain"]]
@@ -192,7 +194,7 @@ def _add(
 
 
 def _asked(store: Store) -> dict[SetCoordinates, tuple[list[str], dict[str, Any]]]:
-    """The distilled sets that runs asked for: the keys of the cells that judge them, and the run's configuration."""
+    """Set -> (keys of the cells that evaluate it, configuration of the latest run that asked for it)."""
     sets: dict[SetCoordinates, tuple[list[str], dict[str, Any]]] = {}
     for run in store.runs():
         latest: dict[SetCoordinates, tuple[list[str], dict[str, Any]]] = {}

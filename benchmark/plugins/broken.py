@@ -1,5 +1,5 @@
-"""What stands for a registered method, network or dataset that cannot be imported: its cells fail with the reason, and
-no others."""
+"""Placeholders for registered methods, networks and datasets that cannot be imported: only their own cells fail, with
+the reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files of work in progress: ``--plugin my_method.py`` runs the file; ``register`` in it names what it adds."""
+"""Plug-in files: ``--plugin my_method.py`` imports the file, which registers its parts with ``register``."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from ddbench.plugins import registry
 
 
 def load_plugins(paths: Iterable[str]) -> None:
-    """Import each file once, as the top-level module of its name, in this process.
+    """Import each file once in this process, as a top-level module of the file's name.
 
-    Its values name that module, so that keys do not depend on where the file lies. Raises BenchError for a file that is
-    missing, fails, or is called as a module that exists.
+    Keys hold that module name and not the folder of the file. Raises BenchError for a file that is missing, raises, or
+    has the name of an existing module.
     """
     for path in paths:
         _load(Path(path))
 
 
 def absolute(paths: Iterable[str]) -> list[str]:
-    """The files as paths that hold in every process. Raises BenchError for one that is not there."""
+    """Absolute paths of the files. Raises BenchError for one that does not exist."""
     files = []
     for text in paths:
         path = Path(text).expanduser().absolute()
@@ -61,11 +61,11 @@ def _load(path: Path) -> None:
 
 
 def _place(error: BaseException, path: Path) -> str:
-    """The last line of the plug-in that led to ``error``; a SyntaxError says its place itself."""
+    """The last line of the plug-in in the traceback, as text; empty for a SyntaxError, whose message has the line."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
     return f" ({path.name}, line {lines[-1]})" if lines else ""
 
 
 def _is(spec: ModuleSpec | None, path: Path) -> bool:
-    """Whether a module is the file ``path``: a test beside it makes it importable by its name, too."""
+    """Whether a module is the file ``path``; it may be importable by name as well, from a test beside it."""
     return spec is not None and spec.origin is not None and Path(spec.origin).resolve() == path.resolve()

@@ -1,8 +1,7 @@
-"""What can be named: methods, datasets, archs (networks), protocols, objectives, guidances and watchers.
+"""The registry of methods, datasets, archs (networks), protocols, objectives, guidances and watchers.
 
-Installed packages register them as Python entry points, a file in progress with the decorator ``register`` (see
-``plugins``). The built-in parts use the same door as anybody else's. Listing entry points reads metadata and source
-text and imports nothing.
+Installed packages register them as Python entry points, plug-in files with the decorator ``register``. The built-in
+ones are entry points too. Listing reads metadata and source text and imports nothing.
 """
 
 from __future__ import annotations
@@ -28,20 +27,20 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 """entry-point group of a kind: ``bench.<kind>s``"""
 
 CLASSES: tuple[Kind, ...] = ("dataset", "objective", "guidance", "watcher")
-"""kinds of which the class is registered; of the others it is an instance"""
+"""kinds that register a class; the others register an instance"""
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9_.@+-]*"
-"""what can be named on a command line: no commas, brackets or slashes"""
+"""pattern of a name; commas, brackets and slashes have a meaning on the command line"""
 
 DISTRIBUTION = "dataset-distillation-bench"
-"""the harness's own, whose parts are tested to be importable"""
+"""distribution of the harness, whose own entry points are tested to be importable"""
 PACKAGE = "ddbench"
-"""what the harness is imported as"""
+"""import name of the harness"""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A registered name. ``reference`` is ``module:attribute``, ``origin`` the distribution or file it is from."""
+    """A registered name. ``reference``: ``module:attribute``; ``origin``: the distribution or file that defines it."""
 
     kind: Kind
     name: str
@@ -67,7 +66,7 @@ class Entry:
         return value
 
     def summary(self) -> str:
-        """The first line of what its source says of it, read without importing; why it is broken if it is."""
+        """The first line of its docstring, read from the source without importing it, or why it is broken."""
         if self.value is not None:
             described = self.value if inspect.isclass(self.value) else type(self.value)
             return (described.__doc__ or "").strip().partition("\n")[0]
@@ -99,11 +98,11 @@ _decorated: dict[tuple[Kind, str], Entry] = {}
 
 
 def register(kind: Kind, name: str) -> Callable[[T], T]:
-    """A decorator that registers a class under ``name``; called with an instance, it registers that.
+    """A decorator that registers a class or an instance under ``name``.
 
-    Of a class of methods, archs or protocols the instance with default fields is registered. Raises BenchError for an
-    unknown kind, a name that no command could name, a class whose fields are none for want of ``@dataclass``, and when
-    something else has the name, showing both origins.
+    For a class of methods, archs or protocols, its instance with default fields is registered. Raises BenchError for an
+    unknown kind, a name with other characters than NAME, a class with annotated fields but without ``@dataclass``, and
+    a name that is taken, showing both origins.
     """
     if kind not in KINDS:
         raise unknown("kind", kind, KINDS, where=f"register({kind!r}, {name!r})")
@@ -133,19 +132,19 @@ def register(kind: Kind, name: str) -> Callable[[T], T]:
 
 
 def registered_by(origin: str) -> list[Entry]:
-    """What the file ``origin`` registered."""
+    """The entries that the file ``origin`` registered."""
     return [entry for entry in _decorated.values() if entry.origin == origin]
 
 
 def forget(origin: str) -> None:
-    """Take back what the file ``origin`` registered, before it is run again or because it failed."""
+    """Remove the entries that the file ``origin`` registered: before it is run again, or because it failed."""
     for key in [key for key, entry in _decorated.items() if entry.origin == origin]:
         del _decorated[key]
     entries.cache_clear()
 
 
 def import_problem(entry: Entry) -> str:
-    """Why a part that somebody else registered cannot be imported, by importing it; nothing when it can."""
+    """Why an entry of another distribution or a file cannot be imported; empty when it can. Imports it to find out."""
     if entry.origin.partition(" ")[0] == DISTRIBUTION:
         return ""
     try:
@@ -164,7 +163,7 @@ def _clash(one: Entry, other: Entry) -> BenchError:
 
 @lru_cache
 def entries(kind: Kind) -> dict[str, Entry]:
-    """Every registered name of a kind, sorted. Raises BenchError, showing both origins, for a name claimed twice."""
+    """Name -> entry, of one kind, sorted. Raises BenchError, showing both origins, for a name registered twice."""
     by_name: dict[str, Entry] = {name: entry for (of, name), entry in _decorated.items() if of == kind}
     for point in entry_points(group=f"bench.{kind}s"):
         origin = f"{point.dist.name} {point.dist.version}" if point.dist else "unknown"
@@ -176,16 +175,16 @@ def entries(kind: Kind) -> dict[str, Entry]:
 
 
 def registered_name(kind: Kind, cls: type) -> str:
-    """The name that a class is registered under, found without importing anything; its own where there is none."""
+    """The name that a class is registered under, or its own name where it is not registered. Imports nothing."""
     address = f"{cls.__module__}:{cls.__qualname__}"
     return next((entry.name for entry in entries(kind).values() if entry.reference == address), cls.__name__)
 
 
 def distribution_of(module: str) -> str:
-    """The distribution that registers parts of the top-level package of ``module``.
+    """The name of the distribution that registers entries from the top-level package of ``module``.
 
-    Of the harness its import name; of what no distribution registers, a plug-in file for example, the name of the
-    top-level package or module.
+    For the harness this is its import name; for a package that no distribution registers, such as a plug-in file, the
+    name of the package itself.
     """
     top = module.partition(".")[0]
     return top if top == PACKAGE else _distributions().get(top, top)
@@ -193,13 +192,13 @@ def distribution_of(module: str) -> str:
 
 @lru_cache
 def _distributions() -> dict[str, str]:
-    """Top-level package -> name of the distribution that registers parts of it."""
+    """Top-level package -> name of the distribution that registers entries from it."""
     points = (point for kind in KINDS for point in entry_points(group=f"bench.{kind}s"))
     return {point.value.partition(":")[0].partition(".")[0]: point.dist.name for point in points if point.dist}
 
 
 def load(kind: Kind, name: str) -> Any:
-    """The object registered as ``name``; for ``timm:resnet18``, what is registered as ``timm`` makes of ``resnet18``.
+    """The object registered as ``name``. ``timm:resnet18`` is the result of the registered ``timm`` for ``resnet18``.
 
     Raises BenchError for an unknown name, with the nearest one.
     """

@@ -13,14 +13,14 @@ from pathlib import Path
 def spec_of(module: str) -> ModuleSpec | None:
     """The spec of a dotted module name; None when there is no such module.
 
-    Each part is looked for where its parent's spec says, so that a package whose sub-packages lie in other folders is
-    found as the import system finds it. (``importlib.util.find_spec`` would import the parents.)
+    Each part is searched for in the locations of its parent's spec, as the import system does, so that sub-packages may
+    lie in other folders. (``importlib.util.find_spec`` would import the parents.)
     """
     name, path = "", None
     spec: ModuleSpec | None = None
     for part in module.split("."):
         name = f"{name}.{part}" if name else part
-        spec = _known(name) or _found(name, path)
+        spec = _imported_spec(name) or _find_spec(name, path)
         if spec is None:
             return None
         path = spec.submodule_search_locations
@@ -40,9 +40,9 @@ def parse(module: str) -> ast.Module | None:
 
 
 def module_defining(packages: Iterable[str], qualname: str) -> str | None:
-    """The module of ``packages`` and their sub-packages whose source defines the class ``qualname``; None for none.
+    """The module in ``packages`` or their sub-packages whose source defines the class ``qualname``, or None.
 
-    For a class that has moved since its address was written down.
+    This finds a class that has moved since its address was recorded.
     """
     pattern = re.compile(rf"^class {re.escape(qualname.partition('.')[0])}\b", re.MULTILINE)
     waiting = list(packages)
@@ -65,15 +65,20 @@ def _children(spec: ModuleSpec) -> list[str]:
     return sorted(names)
 
 
-def _known(name: str) -> ModuleSpec | None:
+def _imported_spec(name: str) -> ModuleSpec | None:
     return getattr(sys.modules.get(name), "__spec__", None)
 
 
-def _found(name: str, path: object) -> ModuleSpec | None:
+def _find_spec(name: str, path: object) -> ModuleSpec | None:
     for finder in sys.meta_path:
         try:
             spec = finder.find_spec(name, path)  # type: ignore[arg-type]
-        except (AttributeError, ImportError, KeyError, ValueError):  # a finder of its own kind, a parent not imported
+        except (
+            AttributeError,
+            ImportError,
+            KeyError,
+            ValueError,
+        ):  # an unusual finder, or a parent that is not imported
             continue
         if spec is not None:
             return spec

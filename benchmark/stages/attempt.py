@@ -1,6 +1,6 @@
-"""One try at a stage: its log, the memory that it took, and the tries before it.
+"""One attempt at a stage: its log, its peak memory, and the attempts before it.
 
-``under_way`` surrounds the work. What it measures goes into manifests and records by ``notes``.
+The work runs inside ``under_way``; manifests and records take what was measured from ``notes``.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Attempt:
-    """A try at a stage. ``earlier`` says of each lost one before it when, where and why it ended, and its log."""
+    """An attempt at a stage. ``earlier``: when, where and why each lost attempt before it ended, and its log."""
 
     id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
     number: int = 1
     earlier: tuple[dict[str, Any], ...] = ()
 
     def log(self, key: str) -> str:
-        """Where the output of the stage ``key`` goes, from the root of the store."""
+        """The log file of the stage ``key``, relative to the root of the store."""
         return f"logs/{key}.{self.id}.log"
 
     def about(self, key: str) -> dict[str, Any]:
-        """For the ``run`` of a record or manifest."""
+        """This attempt as JSON, for the ``run`` of a record or manifest."""
         return {"attempt": self.id, "number": self.number, "output": self.log(key), "earlier": list(self.earlier)}
 
 
@@ -42,9 +42,9 @@ _current: ContextVar[dict[str, Any] | None] = ContextVar("attempt", default=None
 
 
 def notes() -> dict[str, Any]:
-    """Of the attempt that this process is at: id, number, earlier ones, log, host, process, peaks of memory so far.
+    """The current attempt of this process: id, number, earlier ones, log, host, process id, peak memory so far.
 
-    Without memory and attempt when no stage is under way.
+    Host and process id alone when no stage is running.
     """
     here = {"host": socket.gethostname(), "process": os.getpid()}
     current = _current.get()
@@ -53,9 +53,9 @@ def notes() -> dict[str, Any]:
 
 @contextmanager
 def under_way(root: Path, key: str, attempt: Attempt, title: str) -> Iterator[None]:
-    """Send what this process prints, at any level, to the attempt's log, and measure its memory from here on.
+    """Redirect everything that this process prints, native code too, to the attempt's log, and measure peak memory.
 
-    The log begins with a line that says where and when. An exception is written to it on its way through.
+    The first line of the log says where and when. The traceback of an exception is logged before it is re-raised.
     """
     path = root / attempt.log(key)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -76,12 +76,12 @@ def under_way(root: Path, key: str, attempt: Attempt, title: str) -> Iterator[No
 
 
 def forget_progress(root: Path, key: str) -> None:
-    """Before a stage is started: what an earlier attempt told is no progress of this one."""
+    """Delete the progress that an earlier attempt at the stage reported."""
     (root / "progress" / key).unlink(missing_ok=True)
 
 
 def where(root: Path, key: str, attempt: Attempt) -> str:
-    """The host and process that took the attempt on, by its log; empty when it never began or ran out of sight."""
+    """Host and process of an attempt, from the first line of its log; empty when there is no log on this machine."""
     try:
         with (root / attempt.log(key)).open() as log:
             return log.readline().partition(",")[0]
@@ -91,7 +91,7 @@ def where(root: Path, key: str, attempt: Attempt) -> str:
 
 @contextmanager
 def _output_to(log: Any) -> Iterator[None]:
-    """Python's streams and the descriptors 1 and 2, which native code and child processes write to, go to ``log``."""
+    """Redirect Python's streams and the descriptors 1 and 2, which native code and child processes use, to ``log``."""
     _flush()
     kept = {number: os.dup(number) for number in (1, 2)}
     try:
@@ -113,10 +113,10 @@ def _flush() -> None:
 
 
 def measure_from_here() -> None:
-    """Give freed memory back and let the kernel forget the peak of what this process did before."""
+    """Return freed memory to the kernel and reset the recorded peaks of this process."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
-    # Where the kernel has no such switch the peak stays that of the process, which is an upper bound.
+    # Where the kernel cannot reset it, the peak is that of the whole process: an upper bound.
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
     if _cuda_in_use():
@@ -126,10 +126,10 @@ def measure_from_here() -> None:
 
 
 def peaks() -> dict[str, int]:
-    """Peaks of memory since the stage began, in MiB.
+    """Peak memory since the stage began, in MiB.
 
-    ``peak_memory_mib`` is the resident set of this process by the kernel's own high-water mark (VmHWM): everything that
-    must fit, the libraries and mapped data included, child processes not. ``peak_gpu_mib`` is what torch had allocated.
+    ``peak_memory_mib`` is the kernel's high-water mark of the resident set (VmHWM): libraries and mapped data are
+    included, child processes are not. ``peak_gpu_mib`` is the peak of torch's allocations.
     """
     peak_mib: dict[str, int] = {}
     with contextlib.suppress(OSError, ValueError, StopIteration):

@@ -1,4 +1,4 @@
-"""What running a stage is made of: its task turned back into objects, what it rests on, and what is said of it."""
+"""The inputs of a running stage, built from its task: dataset, parents' state and context; and its manifest."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class StageCost:
-    """Seconds of the method's or evaluator's own work, and what it logged."""
+    """Cost of one stage: seconds of the method's or protocol's own work, and the values that it logged."""
 
     seconds: float = 0.0
     log: dict[str, float] = field(default_factory=dict)
@@ -32,7 +32,7 @@ class StageCost:
 def load_state(
     store: Store, chain: list[dict[str, Any]], keys: tuple[str, ...], context: StageContext, addresses: Addresses
 ) -> Any:
-    """The state of the last of a chain of preparations, each loaded on top of the one before; None for no chain."""
+    """Load a chain of preparations, each given the state of the one before; the last state, or None for no chain."""
     state = None
     for described, key in zip(chain, keys, strict=True):
         preparation: Preparation = build(plain(described), addresses)
@@ -41,19 +41,19 @@ def load_state(
 
 
 def dataset_at(described: dict[str, Any], addresses: Addresses, location: dict[str, Any]) -> Dataset:
-    """The dataset that a task describes, with the options that say where it lies. Raises ImportError."""
+    """The dataset that a task describes; ``location``: its options that are no part of keys. Raises ImportError."""
     options = {k: v for k, v in plain(described).items() if k not in {"name", "fingerprint"}}
     dataset: Dataset = build(options | location, addresses)
     return dataset
 
 
 def dataset_of(stage: Stage) -> Dataset:
-    """The dataset that a stage reads, where it lies on this machine."""
+    """The dataset that a stage reads, at its location on this machine."""
     return dataset_at(stage.task["dataset"], stage.addresses, stage.location)
 
 
 def load_split(dataset: Dataset, split: Split, cache: Cache | None = None) -> LabeledImages:
-    """The images of a split. Raises BenchError when they are not what the dataset declares."""
+    """The images of a split. Raises BenchError when classes, shape or train counts differ from those declared."""
     images = dataset.load(split, cache)
     loaded = {"classes": images.classes, "shape": images.shape}
     declared = {"classes": dataset.classes, "shape": dataset.shape}
@@ -69,7 +69,7 @@ def load_split(dataset: Dataset, split: Split, cache: Cache | None = None) -> La
 
 
 def context_of(stage: Stage, store: Store, seed: int) -> tuple[StageCost, StageContext]:
-    """What a stage lends to its method or evaluator, and the cost that fills as it runs."""
+    """The context that a stage gives to its method or protocol, and the cost that is filled while it runs."""
     cost = StageCost()
     networks = {
         name: build(plain(described), stage.addresses) for name, described in stage.task.get("networks", {}).items()
@@ -90,13 +90,13 @@ def context_of(stage: Stage, store: Store, seed: int) -> tuple[StageCost, StageC
 
 @contextmanager
 def timed(cost: StageCost) -> Iterator[None]:
-    """Count the seconds within the block, when it ends well."""
+    """Set ``cost.seconds`` to the duration of the block, if it does not raise."""
     started = time.perf_counter()
     yield
     cost.seconds = time.perf_counter() - started
 
 
 def about(stage: Stage, cost: StageCost) -> dict[str, Any]:
-    """For a manifest: what was read, what was logged, and what it took where."""
+    """The manifest of a stage: its task, logged values, cost and provenance."""
     run = {"seconds": cost.seconds, **attempt.notes(), "provenance": provenance()}
     return {"task": stage.task, "addresses": stage.addresses, "log": cost.log, "run": run}

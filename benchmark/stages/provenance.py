@@ -1,4 +1,4 @@
-"""Where and with what a record was made."""
+"""Provenance of records and artifacts: versions, commit and hardware."""
 
 from __future__ import annotations
 

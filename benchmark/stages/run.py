@@ -1,6 +1,6 @@
-"""Running one stage: the same function under every executor, in this process or on another machine.
+"""Running one stage: the same function for every executor, in this process or on another machine.
 
-It reads the task and its parents' artifacts, and writes an artifact or, for the evaluate stage, a record.
+It reads the task and the artifacts of its parents, and writes an artifact or, for the evaluate stage, a record.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StageResult:
-    """How one stage went. ``corrupt`` is (kind, key, reason) of a parent that must be made again first.
+    """The result of one stage.
 
-    ``lost`` says that the place where it ran went away: no fault of the stage as far as anyone can tell. ``record`` is
-    the name of the record that it wrote to the store, if it wrote one.
+    corrupt: (kind, key, reason) of a damaged parent that must be made again first; lost: whether its worker or machine
+    went away, so that the stage may be tried again; record: file name of the record that it wrote, if any.
     """
 
     outcome: Outcome
@@ -66,7 +66,7 @@ class StageResult:
 
 
 def run_stage(stage: Stage, root: str, trial: Attempt | None = None) -> StageResult:
-    """Run ``stage`` in the store at ``root``. Whatever goes wrong is returned, not raised, but for an interrupt."""
+    """Run ``stage`` in the store at ``root``. Errors are returned in the result; only an interrupt is raised."""
     if "skipped" in stage.task:
         return StageResult("skipped", reason=stage.task["skipped"])
     started, store = time.perf_counter(), store_at(root)
@@ -76,7 +76,7 @@ def run_stage(stage: Stage, root: str, trial: Attempt | None = None) -> StageRes
     try:
         load_plugins(stage.plugins)
         title = f"{stage.kind} {stage.label}"
-        # The log begins, and with it the time that the stage may take, when torch has been imported.
+        # ``_environment`` imports torch before the log begins, so that a timeout does not count the import.
         with _environment(stage), attempt.under_way(store.root, stage.key, trial or Attempt(), title):
             _check_gpu(stage)
             written = run(stage, store)
@@ -89,7 +89,7 @@ def run_stage(stage: Stage, root: str, trial: Attempt | None = None) -> StageRes
 
 
 def _check_gpu(stage: Stage) -> None:
-    """Raises MemoryError when the method declares more than the GPU has, before any time is spent."""
+    """Raises MemoryError, before any work, when the method declares more memory than the GPU has."""
     import torch
 
     if stage.task["device"] == "cuda" and stage.memory_gib:
@@ -136,9 +136,9 @@ def _distill(stage: Stage, store: Store) -> None:
 
 
 def write_external(store: Store, stage: Stage, images: LabeledImages, dataset: Dataset) -> None:
-    """Put images that were made elsewhere into the store as the artifact of the distill stage ``stage``.
+    """Write images that other code made into the store, as the artifact of the distill stage ``stage``.
 
-    Raises InvalidOutput when they are no distilled set of ``dataset``.
+    Raises InvalidOutput when they are not a distilled set of ``dataset``.
     """
     check_distilled(images, dataset.classes, dataset.shape, stage.task["ipc"])
     _write_set(store, stage, images, StageCost())
@@ -151,15 +151,15 @@ def _evaluate(stage: Stage, store: Store) -> str:
     cell = Cell(**task["cell"])
     started = datetime.now(UTC)
     dataset = dataset_of(stage)
-    rests_on: dict[str, dict[str, Any]] = {}
+    manifests: dict[str, dict[str, Any]] = {}
     if stage.parents:
-        trained_on, rests_on = load_distilled(store, stage.parents[0]), lineage(store, stage.parents[0])
+        trained_on, manifests = load_distilled(store, stage.parents[0]), lineage(store, stage.parents[0])
     else:
         trained_on = load_split(dataset, "train", store.cache)
     judged = load_split(dataset, task["judged"]["split"], store.cache)
     cost, context = context_of(stage, store, seed=cell.eval_seed)
-    seconds = {kind: manifest["run"]["seconds"] for kind, manifest in rests_on.items()}
-    addresses = {name: place for manifest in rests_on.values() for name, place in manifest["addresses"].items()}
+    seconds = {kind: manifest["run"]["seconds"] for kind, manifest in manifests.items()}
+    addresses = {name: place for manifest in manifests.values() for name, place in manifest["addresses"].items()}
     with timed(cost):
         network = build(plain(task["network"]), stage.addresses)
         evaluation = build(plain(task["protocol"]), stage.addresses).evaluate(trained_on, judged, network, context)
@@ -172,7 +172,7 @@ def _evaluate(stage: Stage, store: Store) -> str:
             curve=evaluation.curve,
             correct=np.packbits(np.asarray(evaluation.correct, dtype=bool)).tobytes().hex(),
             n_images=len(evaluation.correct),
-            config={**{kind: manifest["task"] for kind, manifest in rests_on.items()}, "evaluate": task},
+            config={**{kind: manifest["task"] for kind, manifest in manifests.items()}, "evaluate": task},
             run={
                 **_run(started),
                 "addresses": {**addresses, **stage.addresses},
@@ -184,9 +184,9 @@ def _evaluate(stage: Stage, store: Store) -> str:
 
 
 def _check_evaluation(evaluation: Evaluation, judged: int) -> None:
-    """Raises InvalidOutput when what a protocol returned for ``judged`` images contradicts itself."""
+    """Raises InvalidOutput when curve and correctness, for ``judged`` images, are invalid or contradict each other."""
     curve, correct = evaluation.curve, evaluation.correct
-    wrong = [(epoch, accuracy) for epoch, accuracy in curve if not 0 <= accuracy <= 1]  # not-a-number is wrong too
+    wrong = [(epoch, accuracy) for epoch, accuracy in curve if not 0 <= accuracy <= 1]  # true of NaN as well
     if wrong or not curve:
         what = f"the accuracy {wrong[0][1]} at epoch {wrong[0][0]}" if wrong else "no accuracy"
         raise InvalidOutput(f"the protocol returned {what}; an accuracy is a fraction from 0 to 1")
@@ -201,7 +201,7 @@ def _check_evaluation(evaluation: Evaluation, judged: int) -> None:
 
 
 def failed_record(stage: Stage, outcome: Outcome, reason: str, tried: dict[str, Any]) -> Record:
-    """The record of a cell whose evaluation, or a stage before it, did not succeed; ``tried`` is of that attempt."""
+    """The record of a cell whose evaluation or a stage before it failed; ``tried``: that attempt as JSON."""
     return Record(
         key=stage.key,
         cell=Cell(**stage.task["cell"]),
@@ -214,7 +214,7 @@ def failed_record(stage: Stage, outcome: Outcome, reason: str, tried: dict[str, 
 
 @contextmanager
 def _environment(stage: Stage) -> Iterator[None]:
-    """Threads and determinism as the task says; what was set before is put back."""
+    """Set threads and determinism as the task says; restore both afterwards."""
     import torch
 
     keep_freed_memory()

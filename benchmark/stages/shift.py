@@ -1,4 +1,4 @@
-"""Running a shift stage: the measures of one distilled set, or of a real draw, as shift.json."""
+"""Running a shift stage: it writes the measures of one distilled set, or of a real draw, to shift.json."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ SHIFT_FILE = "shift.json"
 
 
 def measure_shift(stage: Stage, store: Store) -> None:
-    """Write the artifact of a shift stage.
+    """Measure and write the artifact of a shift stage.
 
-    Raises CorruptArtifact for a damaged space, which is planned beside it and made again, and ValueError for a damaged
-    set or prior, which only the run that asked for it can make.
+    Raises CorruptArtifact for a damaged feature space, which is in the plan and made again, and ValueError for a
+    damaged set or prior, which only the run that asked for it can make.
     """
     task = stage.task
     cost, context = context_of(stage, store, seed=0)
@@ -58,7 +58,7 @@ def measure_shift(stage: Stage, store: Store) -> None:
 
 
 def read_shift(store: Store, key: str) -> dict[str, Any]:
-    """What ``measure_shift`` wrote. Raises CorruptArtifact."""
+    """The measures that ``measure_shift`` wrote. Raises CorruptArtifact."""
     measures: dict[str, Any] = json.loads((store.read("shift", key) / SHIFT_FILE).read_text())
     return measures
 

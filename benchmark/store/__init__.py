@@ -1,4 +1,4 @@
 """The results store, in a folder or a bucket: artifacts by key, immutable records, leases.
 
-Bytes and records enter once and are never changed; they leave checked against their digests.
+What is written is never changed; artifacts are checked against their digests whenever they are read.
 """

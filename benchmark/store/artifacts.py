@@ -1,4 +1,4 @@
-"""An artifact in a folder: its manifest, and whether the files are what the manifest says."""
+"""An artifact in a folder: reading its manifest, and checking its files against it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def read_manifest(kind: str, key: str, folder: Path) -> dict[str, Any]:
 
 
 def parse_manifest(key: str, content: bytes) -> dict[str, Any]:
-    """Raises ValueError, KeyError or TypeError when ``content`` is not the manifest of ``key``."""
+    """The manifest in ``content``. Raises ValueError, KeyError or TypeError when it is not that of ``key``."""
     manifest: dict[str, Any] = json.loads(content)
     if manifest["key"] != key or not isinstance(manifest["files"], dict):
         raise ValueError("it is the manifest of something else")

@@ -1,18 +1,18 @@
 """A store at a URL: in a bucket (``s3://``, ``gs://``), a folder (``file://``) or this process's memory (``memory://``).
 
     store.json                                    the format of the store
-    manifests/<kind>/<key>/<attempt>.json         an artifact is there when one of its manifests is
-    artifacts/<kind>/<key>/<attempt>/<file>       what the manifest lists
-    damaged/<kind>/<key>/<attempt>                says that this attempt was found damaged and counts no more
+    manifests/<kind>/<key>/<attempt>.json         an artifact exists when one of its manifests does
+    artifacts/<kind>/<key>/<attempt>/<file>       the files that the manifest lists
+    damaged/<kind>/<key>/<attempt>                marks this attempt as damaged: it is ignored
     records/, runs/, ...                          as in a folder
     leases/                                       see ``ddbench.store.leases``
 
-Nothing but leases is ever replaced or deleted. The files of an attempt go up first and its manifest last, so what was
-cut off is never seen; it stays as litter. Where several attempts at one artifact are there, the first by name that is
-not damaged counts for everybody, and attempts are named by the time.
+Nothing but leases is ever replaced or deleted. The files of an attempt are uploaded first and its manifest last, so an
+upload that was cut off is never seen; its files stay as litter. Attempts are named by their time; where an artifact has
+several, all readers take the first by name that is not marked as damaged.
 
-What this machine has of the store lies in a folder below $BENCH_CACHE (or ~/.cache/dataset-distillation-bench): copies,
-checked against their manifests whenever they are read, and what is of this machine alone: caches, scratch folders of
+The local folder of the store lies below $BENCH_CACHE (or ~/.cache/dataset-distillation-bench). It holds copies,
+checked against their manifests whenever they are read, and files of this machine alone: caches, scratch folders of
 stages in progress, pictures. It can be deleted while nothing runs.
 """
 
@@ -39,12 +39,12 @@ from ddbench.store.objects import Objects
 T = TypeVar("T")
 
 LISTING_LASTS = 1.0
-"""seconds for which a list of artifacts is believed, or ten times what it took to get"""
+"""seconds for which a listing of artifacts is cached; or ten times what the listing took, if that is longer"""
 
 
 @dataclass(frozen=True)
 class _Listing:
-    """The keys of the artifacts of one kind, as they were until ``until``."""
+    """The keys of the artifacts of one kind, cached until ``until`` on the monotonic clock."""
 
     keys: frozenset[str]
     until: float
@@ -102,7 +102,7 @@ class RemoteStore(Store):
         return key in listing.keys
 
     def has(self, kind: str, key: str) -> bool:
-        """Whether an artifact is there and nobody has found it damaged; its files are for ``read`` to look at."""
+        """Whether an artifact exists and is not marked as damaged; only ``read`` checks its files."""
         return self.exists(kind, key)
 
     def artifacts(self) -> list[tuple[str, str]]:
@@ -112,28 +112,28 @@ class RemoteStore(Store):
         self._listings.clear()
 
     def manifest(self, kind: str, key: str) -> dict[str, Any]:
-        return self._manifest(kind, key, self._present(kind, key))
+        return self._manifest(kind, key, self._valid_attempt(kind, key))
 
     def read(self, kind: str, key: str) -> Path:
         """The folder of an artifact on this machine, every byte checked. Raises CorruptArtifact.
 
-        A copy here that is damaged, or of another attempt than the one that counts, is replaced. Damage there is
-        noted for everybody.
+        A local copy that is damaged, or of another attempt than the one that counts, is replaced. An attempt that is
+        damaged in the bucket is marked as damaged.
         """
-        attempt, folder = self._present(kind, key), self.folder(kind, key)
+        attempt, folder = self._valid_attempt(kind, key), self.folder(kind, key)
         if folder.exists():
             with contextlib.suppress(CorruptArtifact):
                 if read_manifest(kind, key, folder).get("attempt") == attempt:
                     check_bytes(kind, key, folder)
                     return folder
             super().set_aside(kind, key)
-        return self._pull(kind, key, attempt)
+        return self._download(kind, key, attempt)
 
     def write(self, kind: str, key: str, fill: Callable[[Path], None], about: dict[str, Any]) -> None:
         super().write(kind, key, fill, {**about, "attempt": f"{time.time_ns():020d}-{uuid.uuid4().hex[:8]}"})
 
     def _publish(self, kind: str, key: str, finished: Path) -> bool:
-        if self._attempt(kind, key):
+        if self._find_attempt(kind, key):
             return False
         manifest = json.loads((finished / MANIFEST).read_bytes())
         for name in manifest["files"]:
@@ -141,30 +141,30 @@ class RemoteStore(Store):
         name = f"manifests/{kind}/{key}/{manifest['attempt']}.json"
         self._objects.put(name, (finished / MANIFEST).read_bytes())
         self.refresh()
-        if self.folder(kind, key).exists():  # of an attempt that no longer counts
+        if self.folder(kind, key).exists():  # a copy of an attempt that no longer counts
             super().set_aside(kind, key)
-        return self._attempt(kind, key) == manifest["attempt"]
+        return self._find_attempt(kind, key) == manifest["attempt"]
 
     def set_aside(self, kind: str, key: str) -> Path:
-        """Note for everybody that an artifact is damaged, so that it is made again; where the copy here now lies."""
-        attempt = self._attempt(kind, key)
+        """Mark an artifact as damaged for all readers, so that it is made again; the new path of the local copy."""
+        attempt = self._find_attempt(kind, key)
         if attempt:
-            self._condemn(kind, key, attempt)
+            self._mark_damaged(kind, key, attempt)
         return super().set_aside(kind, key)
 
-    def _condemn(self, kind: str, key: str, attempt: str) -> None:
+    def _mark_damaged(self, kind: str, key: str, attempt: str) -> None:
         self._objects.put(f"damaged/{kind}/{key}/{attempt}", b"")
         self.refresh()
 
-    def _present(self, kind: str, key: str) -> str:
-        attempt = self._attempt(kind, key)
+    def _valid_attempt(self, kind: str, key: str) -> str:
+        attempt = self._find_attempt(kind, key)
         if attempt is None:
             self.refresh()
             raise CorruptArtifact(kind, key, "it is missing")
         return attempt
 
-    def _attempt(self, kind: str, key: str) -> str | None:
-        """The attempt that counts now, or None where there is none."""
+    def _find_attempt(self, kind: str, key: str) -> str | None:
+        """The attempt that counts: the first that is not damaged, or None."""
         damaged = set(self._objects.names(f"damaged/{kind}/{key}"))
         names = (name.removesuffix(".json") for name in self._objects.names(f"manifests/{kind}/{key}"))
         return next((name for name in names if name not in damaged), None)
@@ -173,7 +173,7 @@ class RemoteStore(Store):
         began = time.monotonic()
         keys = set(self._objects.folders(f"manifests/{kind}"))
         suspects = keys & set(self._objects.folders(f"damaged/{kind}"))
-        keys -= {key for key in suspects if self._attempt(kind, key) is None}
+        keys -= {key for key in suspects if self._find_attempt(kind, key) is None}
         ended = time.monotonic()
         return _Listing(frozenset(keys), ended + max(LISTING_LASTS, 10 * (ended - began)))
 
@@ -186,13 +186,13 @@ class RemoteStore(Store):
                 if any(name.is_absolute() or ".." in name.parts for name in map(PurePosixPath, manifest["files"])):
                     raise ValueError("it names files outside the artifact")
             except (ValueError, KeyError, TypeError) as error:
-                self._condemn(kind, key, attempt)
+                self._mark_damaged(kind, key, attempt)
                 raise CorruptArtifact(kind, key, f"its manifest cannot be read ({error})") from None
             self._manifests[kind, key, attempt] = manifest
         return self._manifests[kind, key, attempt]
 
-    def _pull(self, kind: str, key: str, attempt: str) -> Path:
-        """Bring an artifact here and check it, a second time before it is called damaged."""
+    def _download(self, kind: str, key: str, attempt: str) -> Path:
+        """Download an artifact and check it; it is downloaded a second time before it is marked as damaged."""
         manifest, final = self._manifest(kind, key, attempt), self.folder(kind, key)
         for last in (False, True):
             temporary = final.parent / temporary_name(key)
@@ -203,7 +203,7 @@ class RemoteStore(Store):
                     self._objects.download(f"artifacts/{kind}/{key}/{attempt}/{name}", temporary / name)
                 (temporary / MANIFEST).write_text(json.dumps(manifest, indent=1))
                 check_bytes(kind, key, temporary)
-                if not final.exists():  # else another process of this machine was first
+                if not final.exists():  # otherwise another process of this machine was first
                     with contextlib.suppress(OSError):
                         temporary.rename(final)
                 return final
@@ -211,7 +211,7 @@ class RemoteStore(Store):
                 if last:
                     target = self.root / "set-aside" / f"{kind}-{key}-{uuid.uuid4().hex[:8]}"
                     temporary.rename(target)
-                    self._condemn(kind, key, attempt)
+                    self._mark_damaged(kind, key, attempt)
                     reason = error.args[2] if isinstance(error, CorruptArtifact) else "a file of it is missing"
                     raise CorruptArtifact(kind, key, reason) from None
             finally:
@@ -225,7 +225,7 @@ class RemoteStore(Store):
         self._copy(folder, name, content)
 
     def file_names(self, folder: str) -> list[str]:
-        """Names of what was kept there, without what was found damaged there as well as here."""
+        """Names of the files in a folder, in order, without those that were set aside on this machine as damaged."""
         damaged = set(os.listdir(self.root / "set-aside"))
         return [name for name in self._objects.names(folder) if name not in damaged]
 
@@ -250,19 +250,19 @@ class RemoteStore(Store):
 
 
 def _folder(url: str) -> Path:
-    """Where this machine keeps what it has of the store at ``url``."""
+    """The local folder of the store at ``url``."""
     caches = os.environ.get("BENCH_CACHE")
     home = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "dataset-distillation-bench"
     return (Path(caches) if caches else home).expanduser().absolute() / "stores" / digest(url)[:16]
 
 
 def _reach(url: str, ask: Callable[[], T]) -> T:
-    """What ``ask`` gives. Raises BenchError when the store cannot be reached."""
+    """The result of ``ask()``. Raises BenchError when the store cannot be reached."""
     try:
         return ask()
     except BenchError:
         raise
-    except Exception as error:  # drivers raise what their libraries raise
+    except Exception as error:  # fsspec drivers raise errors of their own libraries
         why = " ".join(str(error).split())
         raise BenchError(
             f"cannot use the store {url}: {type(error).__name__}: {why}. Name another with --store."

@@ -1,4 +1,4 @@
-"""Distilled sets in the store: written, read, checked, and put together from shards."""
+"""Distilled sets in the store: writing, reading, checking them, and merging their shards."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ IMAGES_FILE = "images.safetensors"
 
 
 def load_distilled(store: Store, key: str, kind: str = "distill") -> LabeledImages:
-    """The distilled set at ``key``, or the ``shard`` of one. Raises CorruptArtifact."""
+    """The distilled set at ``key``, or with ``kind="shard"`` a shard of one. Raises CorruptArtifact."""
     from safetensors import safe_open
 
     with safe_open(store.read(kind, key) / IMAGES_FILE, framework="pt") as file:
@@ -23,7 +23,7 @@ def load_distilled(store: Store, key: str, kind: str = "distill") -> LabeledImag
 
 
 def save_distilled(distilled: LabeledImages, folder: Path) -> None:
-    """Write a distilled set as ``load_distilled`` reads it."""
+    """Write a distilled set into ``folder``, as a safetensors file that ``load_distilled`` reads."""
     from safetensors.torch import save_file
 
     tensors = {"images": distilled.images.contiguous(), "labels": distilled.labels.contiguous()}
@@ -33,7 +33,7 @@ def save_distilled(distilled: LabeledImages, folder: Path) -> None:
 
 
 def check_distilled(distilled: LabeledImages, classes: tuple[str, ...], shape: Shape, ipc: int) -> None:
-    """Raises InvalidOutput when what a method returned is not a distilled set of those classes and that shape."""
+    """Raises InvalidOutput when the result of a method is not ``ipc`` images of each class, of that shape."""
     if not isinstance(distilled, LabeledImages):
         raise InvalidOutput(f"the method returned a {type(distilled).__name__}, not LabeledImages")
     if distilled.classes != classes:
@@ -44,7 +44,7 @@ def check_distilled(distilled: LabeledImages, classes: tuple[str, ...], shape: S
 
 
 def only_classes(real: LabeledImages, classes: list[str]) -> LabeledImages:
-    """The images of some classes, labelled along them."""
+    """The images of the given classes alone, with labels that index ``classes``."""
     import torch
 
     position = torch.tensor([classes.index(name) if name in classes else -1 for name in real.classes])
@@ -54,7 +54,7 @@ def only_classes(real: LabeledImages, classes: list[str]) -> LabeledImages:
 
 
 def merge_shards(store: Store, shards: tuple[str, ...], classes: tuple[str, ...]) -> LabeledImages:
-    """The shards of a distilled set as one, ordered by class."""
+    """The distilled set whose groups of classes are ``shards``, in their order, with labels that index ``classes``."""
     import torch
 
     parts = [load_distilled(store, key, "shard") for key in shards]

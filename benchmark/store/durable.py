@@ -1,4 +1,4 @@
-"""Writing files so that a reader sees all of one or nothing, whatever ends the writer."""
+"""Atomic writes: a reader sees a whole file or none, also when the writer is killed."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class StoreFull(BenchError):
 
 @contextlib.contextmanager
 def explain_full_disk(root: Path) -> Iterator[None]:
-    """Say in one line that the disk is full, when that is what stops the writing in here. Raises StoreFull."""
+    """Inside, an error because the disk is full is raised as StoreFull, with one line that says what to do."""
     try:
         yield
     except Exception as error:
-        # Libraries that write files (safetensors, torch) raise errors of their own, which only quote the system's.
+        # safetensors and torch raise errors of their own that only quote the message of the system's.
         full = (errno.ENOSPC, errno.EDQUOT)
         quoted = any(os.strerror(number) in str(error) for number in full)
         if not quoted and getattr(error, "errno", None) not in full:
@@ -39,9 +39,9 @@ def explain_full_disk(root: Path) -> Iterator[None]:
 
 
 def write_atomically(path: Path, content: bytes, *, flush: bool = True) -> None:
-    """Write to a temporary name in the same folder, flush to the disk, rename: readers see the old or the new whole.
+    """Write to a temporary name in the same folder, flush, rename: readers see the old content or the new, whole.
 
-    Without ``flush`` a loss of power may undo it, which is for copies of what is kept elsewhere. Raises StoreFull.
+    Without ``flush``, for copies of remote files, a loss of power may undo the write. Raises StoreFull.
     """
     temporary = path.parent / temporary_name(path.name)
     try:
@@ -59,16 +59,16 @@ def write_atomically(path: Path, content: bytes, *, flush: bool = True) -> None:
 
 
 def temporary_name(name: str) -> str:
-    """A hidden name of this process's own, which ``sweep`` removes when the process is dead."""
+    """A hidden name that is unique to this process; ``sweep`` removes such files of dead processes."""
     return f".{name}.{socket.gethostname()}~{os.getpid()}~{uuid.uuid4().hex[:8]}{TEMPORARY}"
 
 
 def sweep(paths: Iterable[Path]) -> None:
-    """Remove those of the temporary ``paths`` that processes of this host left when they were killed."""
+    """Remove those of the temporary ``paths`` whose process ran on this host and is dead."""
     for path in paths:
         host, _, pid = path.name.removesuffix(TEMPORARY).rpartition("~")[0].rpartition("~")
         if host.endswith("." + socket.gethostname()) and pid.isdigit() and not _alive(int(pid)):
-            with contextlib.suppress(OSError):  # a store that can only be read can still be read
+            with contextlib.suppress(OSError):  # of a read-only store they stay
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
@@ -78,7 +78,7 @@ def sha256(path: Path) -> str:
 
 
 def to_disk(path: Path) -> None:
-    """Flush a file, or a folder's list of names, to the disk."""
+    """Flush a file, or the entries of a folder, to the disk (fsync)."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

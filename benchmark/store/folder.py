@@ -43,7 +43,7 @@ class Store(Workspace):
 
     @property
     def address(self) -> str:
-        """What ``store_at`` opens this store by, in any process on any machine that reaches it."""
+        """The folder or URL with which ``store_at`` opens this store in another process or on another machine."""
         return str(self.root)
 
     @staticmethod
@@ -80,17 +80,17 @@ class Store(Workspace):
 
     @property
     def objects(self) -> Objects:
-        """The store as named objects, for what all who use it must see at once."""
+        """The store as named objects, which all its users see at once: leases."""
         return Objects.in_folder(self.root)
 
     # Artifacts
 
     def folder(self, kind: str, key: str) -> Path:
-        """Where an artifact lies on this machine, if it does; ``read`` brings it there."""
+        """The local folder of an artifact, which may not exist; for a store at a URL ``read`` downloads into it."""
         return self.root / "artifacts" / kind / key
 
     def exists(self, kind: str, key: str) -> bool:
-        """Whether there is such an artifact, whole or not."""
+        """Whether the artifact exists, damaged or not."""
         return self.folder(kind, key).exists()
 
     def artifacts(self) -> list[tuple[str, str]]:
@@ -99,12 +99,12 @@ class Store(Workspace):
         return [(kind, key) for kind in kinds for key in _visible(self.root / "artifacts" / kind)]
 
     def refresh(self) -> None:
-        """Forget what was seen of a store elsewhere: the next question is answered by what is there then."""
+        """Drop cached listings of a store at a URL, so that the next call sees what other machines have written."""
 
     def has(self, kind: str, key: str) -> bool:
-        """Whether the artifact is there, with every file of its manifest in its size; the digests are for ``read``.
+        """Whether the artifact exists, with all files of its manifest in the right size; only ``read`` checks digests.
 
-        Raises CorruptArtifact when it is there but not whole.
+        Raises CorruptArtifact when it exists but is damaged.
         """
         folder = self.folder(kind, key)
         if not folder.exists():
@@ -125,9 +125,9 @@ class Store(Workspace):
         return folder
 
     def write(self, kind: str, key: str, fill: Callable[[Path], None], about: dict[str, Any]) -> None:
-        """Let ``fill`` write files into an empty folder and make them the artifact ``key``, all at once.
+        """Let ``fill`` write files into an empty folder and publish them atomically as the artifact ``key``.
 
-        ``about`` is kept in the manifest. When another process was first, its artifact stays and this one goes.
+        ``about`` is added to the manifest. If another process was first, its artifact stays and this one is dropped.
         """
         final = self.folder(kind, key)
         temporary = final.parent / temporary_name(key)
@@ -155,17 +155,17 @@ class Store(Workspace):
             shutil.rmtree(temporary, ignore_errors=True)
 
     def _publish(self, kind: str, key: str, finished: Path) -> bool:
-        """Called with a finished artifact before it gets its name here; whether it is to get it."""
+        """Called with a finished artifact, before its folder is renamed; whether to rename it."""
         return True
 
     def set_aside(self, kind: str, key: str) -> Path:
-        """Move a damaged artifact out of the way; where it now lies."""
+        """Move a damaged artifact to the folder set-aside, so that it is made again; its new path."""
         target = self.root / "set-aside" / f"{kind}-{key}-{uuid.uuid4().hex[:8]}"
         with contextlib.suppress(FileNotFoundError):  # another driver was first
             self.folder(kind, key).rename(target)
         return target
 
-    # Records and other small files, each written once under a name that no other has
+    # Records and other small files, each written once under a unique name
 
     def add_file(self, folder: str, name: str, content: bytes) -> None:
         """Add the file ``name`` to a ``folder`` of the store: records, runs, or one of the caller's own."""
@@ -174,31 +174,32 @@ class Store(Workspace):
         write_atomically(path, content)
 
     def file_names(self, folder: str) -> list[str]:
-        """Names of the files that were kept in ``folder``, in order."""
+        """Names of the files in a ``folder`` of the store, in order."""
         return _visible(self.root / folder)
 
     def local_paths(self, folder: str, names: Iterable[str]) -> list[Path]:
-        """Where files that were kept in ``folder`` lie on this machine, brought there if they must be."""
+        """Local paths of files in a ``folder`` of the store, downloaded if need be."""
         return [self.root / folder / name for name in names]
 
     def _refetched(self, folder: str, name: str) -> bool:
-        """Whether the copy here of a file that was kept was replaced, because it was not what is kept elsewhere."""
+        """Replace the local copy of a file if it differs from the remote one; whether it did."""
         return False
 
     def write_record(self, record: Record) -> str:
-        """Add one attempt at a cell, and return the name that ``record`` reads it by. Never replaces another."""
+        """Add one attempt at a cell; the file name, with which ``record`` reads it. Never replaces another."""
         name = f"{record.key}.{record.outcome}.{uuid.uuid4().hex[:12]}.json"
         self.add_file("records", name, json.dumps(record.to_json()).encode())
         return name
 
     def done(self) -> set[str]:
-        """Keys of the cells with an attempt that succeeded. Reads names only."""
+        """Keys of the cells with a successful attempt. Reads file names only."""
         return {key for key, outcome, _ in map(_parts, self.file_names("records")) if outcome == "ok"}
 
     def records(self, keys: Iterable[str] | None = None, say: Callable[[str], None] = lambda _: None) -> list[Record]:
         """The record that counts for each cell: the first success by name, or else the latest attempt. Ordered by key.
 
-        A record that should count and cannot be read is set aside and said so; those it stands before are not read.
+        A record that cannot be read is set aside, reported through ``say``, and the next one counts. Records that
+        cannot count are not read.
         """
         wanted = None if keys is None else set(keys)
         attempts: dict[str, list[str]] = {}
@@ -220,7 +221,7 @@ class Store(Workspace):
         return chosen
 
     def record(self, name: str, say: Callable[[str], None] = lambda _: None) -> Record | None:
-        """The record in the file ``name``; None when it is damaged, which sets it aside and is said."""
+        """The record in the file ``name``, or None when it is damaged: it is set aside and reported through ``say``."""
         (path,) = self.local_paths("records", [name])
         try:
             record = Record.from_json(json.loads(path.read_bytes()))
@@ -245,17 +246,17 @@ class Store(Workspace):
         self.add_file("runs", f"{time.time_ns():020d}-{uuid.uuid4().hex[:8]}.json", json.dumps(run).encode())
 
     def runs(self) -> list[dict[str, Any]]:
-        """What each ``bench run`` on this store asked for, oldest first."""
+        """What each run on this store asked for (name, configuration, [cell, key] pairs), oldest first."""
         return [json.loads(path.read_bytes()) for path in self.local_paths("runs", self.file_names("runs"))]
 
     def _sweep_temporaries(self) -> None:
-        """Remove what processes of this host left half-written when they were killed."""
+        """Remove half-written files of killed processes of this host."""
         for where in ("artifacts/*", "cache", "records", "runs"):
             sweep(self.root.glob(f"{where}/*{TEMPORARY}"))
 
 
 def check_format(marker: bytes, store: str) -> None:
-    """Raises BenchError when ``marker``, the content of a store's store.json, is not of a store that can be read."""
+    """Raises BenchError when ``marker``, the content of store.json, is damaged or of an unknown format."""
     try:
         version = json.loads(marker)["format"]
     except (ValueError, KeyError, TypeError):
@@ -268,7 +269,7 @@ def check_format(marker: bytes, store: str) -> None:
 
 
 def _visible(folder: Path) -> list[str]:
-    """Names in a folder in order, without hidden and temporary ones; none when there is no such folder."""
+    """Sorted names in a folder without hidden and temporary ones; empty when there is no such folder."""
     try:
         return sorted(name for name in os.listdir(folder) if not name.startswith("."))
     except FileNotFoundError:
@@ -282,7 +283,7 @@ def _shown(folder: Path, most: int = 4) -> str:
 
 
 def _parts(name: str) -> tuple[str, str, str]:
-    """(key, outcome, attempt) of the name of a record; the outcome is empty where it is none."""
+    """(key, outcome, attempt) from the file name of a record; the outcome is empty for another file."""
     key, _, rest = name.partition(".")
     outcome, _, attempt = rest.removesuffix(".json").partition(".")
     return key, outcome if attempt and name.endswith(".json") else "", attempt

@@ -1,15 +1,15 @@
-"""Leases: who is at work on which stage, so that several drivers on one store never do the same work side by side.
+"""Leases: which driver runs which stage, so that several drivers on one store never run the same stage in parallel.
 
 A lease is a small object ``leases/<key>.<generation>`` in the store, which its holder writes again every quarter of its
 time to live. To take over a lapsed lease is to create the next generation: creating an object that must not exist is
 the one thing that file systems and object stores alike grant to exactly one of several rivals.
 
 A lease has lapsed when its content has not changed for a time to live *on the observer's own monotonic clock*, so
-clocks of machines need not agree, and nothing rests on times that a network file system may keep cached. The price: who
-meets a dead holder of another machine waits that long, from when it first looked. A holder of this machine whose
-process is gone has lapsed at once.
+clocks of machines need not agree, and nothing depends on times that a network file system may keep cached. The price:
+an observer waits that long, from its first look, for a lease whose holder died on another machine. The lease of a dead
+process of this machine has lapsed at once.
 
-A lease says who works, not what is done: whoever has claimed a key looks once more whether the work is there already.
+A lease says who works, not what is done: a driver that has claimed a key checks again whether the result exists.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ class Leases:
     """The leases of one driver on a store. A daemon thread renews those it holds until ``close``."""
 
     def __init__(self, store: Store, ttl: float = TTL) -> None:
-        """``ttl`` in seconds must be the same for all drivers on a store, or a patient one is robbed."""
+        """``ttl``: seconds without renewal after which a lease may be taken over. It must be the same for all drivers
+        on a store: one with a shorter ttl would take over leases that are still held."""
         self._store, self._objects, self._ttl = store, store.objects, ttl
         self._held: dict[str, tuple[int, dict[str, Any]]] = {}
         self._seen: dict[str, tuple[int, bytes | None, float]] = {}
@@ -44,7 +45,7 @@ class Leases:
         self._heart: threading.Thread | None = None
 
     def claim(self, key: str) -> bool:
-        """Whether this driver holds the lease of ``key`` now. Ask again later for one that somebody else holds."""
+        """Claim the lease of ``key``; whether this driver holds it now. If another holds it, try again later."""
         with self._lock:
             if key in self._held:
                 return True
@@ -58,7 +59,7 @@ class Leases:
                 return False
             came_back = top and self._objects.get(_name(key, top)) not in (judged, None)
             if came_back or self._others(key, before, mine):
-                # While this claim was made the former holder came back, or gave up and a third began anew.
+                # Meanwhile the former holder renewed its lease, or released it and a third driver claimed the key.
                 self._objects.delete(_name(key, mine))
                 return False
             for generation in before:
@@ -71,12 +72,12 @@ class Leases:
             return True
 
     def holders(self) -> dict[str, str]:
-        """The holder of every lease that is held, by key. One look, however many stages a plan has."""
+        """Key -> holder, of all leases that are held. Lists the leases once, however many stages a plan has."""
         keys = {name.rpartition(".")[0] for name in self._objects.names(FOLDER)}
         return {key: who for key in sorted(keys) if (who := self.holder(key))}
 
     def holder(self, key: str) -> str | None:
-        """``host pid`` of who holds the lease; None when it is free or has lapsed."""
+        """``host pid`` of the holder of a lease; None when it is free or has lapsed."""
         with self._lock:
             generations = self._generations(key)
             if not generations or self._lapsed(key, generations[-1]):
@@ -85,14 +86,14 @@ class Leases:
             return f"{about['host']} {about['pid']}" if about else "somebody"
 
     def release(self, key: str) -> None:
-        """Give a lease back; nothing happens when this driver does not hold it."""
+        """Release a lease; nothing happens when this driver does not hold it."""
         with self._lock:
             if key in self._held:
                 generation, _ = self._held.pop(key)
                 self._objects.delete(_name(key, generation))
 
     def close(self) -> None:
-        """Stop renewing and give everything back."""
+        """Stop renewing and release all leases."""
         self._closed.set()
         if self._heart is not None:
             self._heart.join()
@@ -110,7 +111,7 @@ class Leases:
                     self._renew(key, beats)
 
     def _renew(self, key: str, beats: int) -> None:
-        """Show life in the lease of ``key``; or drop it, when it was taken over while this process was suspended."""
+        """Renew the lease of ``key``; forget it if it was taken over while this process was suspended."""
         if key not in self._held:
             return
         generation, about = self._held[key]
@@ -149,7 +150,7 @@ def _content(about: dict[str, Any]) -> bytes:
 
 
 def _read(content: bytes | None) -> dict[str, Any] | None:
-    """What a lease says; None when it is only just being written."""
+    """The content of a lease; None while it is being written."""
     try:
         about = json.loads(content or b"")
         return about if {"host", "pid", "started", "processes"} <= set(about) else None
@@ -169,16 +170,16 @@ def _about() -> dict[str, Any]:
 
 
 def _processes() -> str:
-    """Names the space in which a process id means one process: this boot of this machine, and this container in it."""
+    """The scope in which process ids are unique: this boot of this machine and this container's PID namespace."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
     except OSError:
-        return f"unknown {uuid.uuid4().hex}"  # equal to no other: nobody is declared gone
+        return f"unknown {uuid.uuid4().hex}"  # equal to no other scope: no process is taken for dead
 
 
 def _started(pid: int) -> str:
-    """When a process began, in clock ticks since boot, which tells it from a later one with its number; "" if gone."""
+    """Start time of a process in clock ticks since boot, which tells apart processes that reuse an id; "" if dead."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
     except OSError:
@@ -186,7 +187,7 @@ def _started(pid: int) -> str:
 
 
 def _runs(pid: int, started: str) -> bool:
-    """Whether a process of this space still runs; one that is dead and not yet waited for does not."""
+    """Whether a process of this scope still runs; a zombie does not."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

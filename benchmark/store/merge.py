@@ -1,7 +1,7 @@
-"""Putting stores together: what several machines, or two halves of a study, made becomes one store.
+"""Merging stores: the results of several machines, or of two halves of a study, become one store.
 
-Nothing is ever overwritten. The same key with another content is a conflict: it is reported, and what the destination
-had first stays. Merging again changes nothing, and but for conflicts the order of the sources does not matter.
+Nothing is ever overwritten. Different content under one key is a conflict: it is reported, and the destination keeps
+its own. Merging again changes nothing and, except for conflicts, the order of the sources does not matter.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ddbench.store.artifacts import MANIFEST
 from ddbench.store.folder import Store
 from ddbench.types import Record
 
-KEPT: tuple[Literal["runs", "tunes"], ...] = ("runs", "tunes")
+FILE_FOLDERS: tuple[Literal["runs", "tunes"], ...] = ("runs", "tunes")
 """folders of small files that are copied by name"""
 
 What = Literal["artifact", "record", "runs", "tunes"]
@@ -26,13 +26,13 @@ What = Literal["artifact", "record", "runs", "tunes"]
 
 @dataclass(frozen=True)
 class Conflict:
-    """Something that a source has otherwise than the destination."""
+    """An artifact, record or file that differs between a source and the destination."""
 
     what: What
     name: str
     """``kind/key`` of an artifact, key of a cell, name of a file"""
     source: str
-    """address of the store that it was not taken from"""
+    """address of the store whose version was not copied"""
     reason: str
 
     def __str__(self) -> str:
@@ -41,21 +41,21 @@ class Conflict:
 
 @dataclass
 class MergeReport:
-    """What a merge copied, what it could not read and what it found to differ."""
+    """The result of a merge: numbers of things copied, conflicts and damage."""
 
     copied: dict[What, int] = field(default_factory=lambda: {"artifact": 0, "record": 0, "runs": 0, "tunes": 0})
     conflicts: list[Conflict] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)
-    """what of a source cannot be read, and was left there as it is"""
+    """what cannot be read in a source; it is left as it is"""
 
 
 def merge(into: Store, sources: Sequence[Store]) -> MergeReport:
-    """Copy into ``into`` what it lacks of ``sources``, every byte checked. The sources are only read."""
+    """Copy into ``into`` all of ``sources`` that it lacks, checking every byte. The sources are only read."""
     report = MergeReport()
     for source in sources:
         _artifacts(into, source, report)
         _records(into, source, report)
-        for folder in KEPT:
+        for folder in FILE_FOLDERS:
             _files(into, source, folder, report)
     return report
 
@@ -88,7 +88,7 @@ def _artifacts(into: Store, source: Store, report: MergeReport) -> None:
 
 
 def _known(into: Store, kind: str, key: str) -> dict[str, str] | None:
-    """Digests of the artifact that the destination has; None when it has none, or a damaged one that goes aside."""
+    """Digests of the destination's artifact by file; None when it has none. A damaged one is set aside."""
     try:
         return _digests(into.manifest(kind, key)) if into.has(kind, key) else None
     except CorruptArtifact:
@@ -97,7 +97,7 @@ def _known(into: Store, kind: str, key: str) -> dict[str, str] | None:
 
 
 def _records(into: Store, source: Store, report: MergeReport) -> None:
-    """Copy attempts by name; a success that differs from the one that the destination has is a conflict."""
+    """Copy the records that are missing; a success that differs from that of the destination is a conflict."""
     existing, names = set(into.file_names("records")), source.file_names("records")
     missing = [name for name in names if name not in existing]
     keys = {name.partition(".")[0] for name in missing}

@@ -1,4 +1,4 @@
-"""Named objects in a folder or a bucket: the few calls that leases and stores at a URL need, over fsspec."""
+"""Named objects in a folder or a bucket: the calls that leases and stores at a URL need, on top of fsspec."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ddbench.errors import BenchError
 from ddbench.store.durable import write_atomically
 
 AT_A_TIME = 500
-"""objects that are asked for together"""
+"""objects that are downloaded in one call"""
 
 
 class Objects:
-    """Objects named ``a/b/c`` below one folder or URL. Other writers may be at work; nothing is remembered of them."""
+    """Objects named ``a/b/c`` below one folder or URL. Other processes may write too, so nothing is cached."""
 
     def __init__(self, system: Any, base: str) -> None:
         """``system`` is an fsspec file system and ``base`` a path in it."""
@@ -51,7 +51,7 @@ class Objects:
         return f"{self._base}/{name}"
 
     def names(self, folder: str) -> list[str]:
-        """Names of what lies in ``folder``, without hidden ones, sorted; none when it is not there."""
+        """Sorted names in ``folder`` without hidden ones; empty when it does not exist."""
         try:
             paths = self._system.ls(self.path(folder), detail=False)
         except (FileNotFoundError, NotADirectoryError):
@@ -60,14 +60,14 @@ class Objects:
         return sorted(name for name in names if not name.startswith("."))
 
     def folders(self, folder: str) -> list[str]:
-        """Names of the folders in ``folder`` that hold something, sorted."""
+        """Sorted names of the folders in ``folder`` that are not empty."""
         names = self.names(folder)
-        if self._is_local():  # where a folder is made before what goes into it
+        if self._is_local():  # local folders exist before their files do
             return [name for name in names if self.names(f"{folder}/{name}")]
         return names
 
     def get(self, name: str) -> bytes | None:
-        """The content of an object, or None where there is none."""
+        """The content of an object, or None when it does not exist."""
         try:
             content: bytes = self._system.cat_file(self.path(name))
             return content
@@ -75,7 +75,7 @@ class Objects:
             return None
 
     def get_all(self, folder: str, names: Sequence[str]) -> dict[str, bytes]:
-        """The contents of objects of one ``folder`` by name, fetched side by side where the driver can."""
+        """Name -> content, of objects in one ``folder``; downloaded in parallel where the driver can."""
         by_name: dict[str, bytes] = {}
         for at in range(0, len(names), AT_A_TIME):
             paths = [self.path(f"{folder}/{name}") for name in names[at : at + AT_A_TIME]]
@@ -100,8 +100,8 @@ class Objects:
         return True
 
     def put(self, name: str, content: bytes) -> None:
-        """Make an object, or replace its content; all at once."""
-        if self._is_local():  # a bucket shows an object when it is whole, a folder as it grows
+        """Create an object or replace its content, atomically."""
+        if self._is_local():  # in a bucket an object appears when it is complete, in a folder while it is written
             path = Path(self.path(name))
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(path, content)
@@ -109,15 +109,15 @@ class Objects:
             self._system.pipe_file(self.path(name), content)
 
     def upload(self, file: Path, name: str) -> None:
-        """Make an object of a file. It may show before it is whole."""
+        """Upload a file as an object. Readers may see it before it is complete."""
         self._system.put_file(str(file), self.path(name))
 
     def download(self, name: str, file: Path) -> None:
-        """Write an object to a file. Raises FileNotFoundError."""
+        """Download an object into a file. Raises FileNotFoundError."""
         self._system.get_file(self.path(name), str(file))
 
     def delete(self, name: str) -> None:
-        """Remove an object; nothing happens where there is none."""
+        """Delete an object; nothing happens when it does not exist."""
         with contextlib.suppress(FileNotFoundError):
             self._system.rm_file(self.path(name))
 

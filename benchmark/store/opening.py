@@ -1,4 +1,4 @@
-"""Opening a store, wherever it lies: in a folder, or at a URL such as ``s3://bucket/path``."""
+"""Opening a store, in a folder or at a URL such as ``s3://bucket/path``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ddbench.store.folder import MARKER, Store
 def open_store(where: Path | str, *, create: bool) -> Store:
     """The store in a folder or at a URL.
 
-    Raises BenchError when there is no store (and ``create`` is False), or when it cannot be used.
+    Raises BenchError when there is no store and ``create`` is False, or when it cannot be used.
     """
     if "://" in str(where):
         from ddbench.store.bucket import RemoteStore
@@ -20,7 +20,7 @@ def open_store(where: Path | str, *, create: bool) -> Store:
 
 
 def store_at(address: str) -> Store:
-    """The store at a folder or URL that was opened before. Nothing is looked at."""
+    """The store at the ``address`` of one that was opened before. Nothing is checked."""
     if "://" not in address:
         return Store(Path(address))
     from ddbench.store.bucket import RemoteStore
@@ -29,7 +29,7 @@ def store_at(address: str) -> Store:
 
 
 def store_exists(where: Path | str) -> bool:
-    """Whether something that calls itself a store is at a folder or URL. Nothing is made."""
+    """Whether a folder or URL holds a store, by its marker store.json. Nothing is written."""
     if "://" not in str(where):
         return (Path(where).expanduser() / MARKER).exists()
     from ddbench.store.bucket import RemoteStore

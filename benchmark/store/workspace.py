@@ -1,4 +1,4 @@
-"""What a store keeps on this machine alone, because it can be made again: caches, scratch folders, progress."""
+"""The files of a store that stay on this machine, since they can be made again: caches, scratch folders, progress."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ddbench.store.durable import explain_full_disk, temporary_name
 
 
 class Workspace:
-    """The part of a store in its folder on this machine that is no result."""
+    """The local folder of a store, as far as it holds no results."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        """folder of everything that this machine has of the store"""
+        """local folder of the store"""
 
     def cache(self, name: str, fill: Callable[[Path], None]) -> Path:
-        """The cached folder ``name``; ``fill`` writes it when it is not there. One process fills, others wait."""
+        """The cached folder ``name``; ``fill`` writes it when it does not exist. One process fills it, others wait."""
         from filelock import FileLock
 
         final = self.root / "cache" / name
@@ -36,7 +36,7 @@ class Workspace:
         return final
 
     def scratch(self, key: str) -> Path:
-        """A folder of the stage ``key``'s own, kept until its artifact is written."""
+        """The scratch folder of the stage ``key``, kept until its artifact is written."""
         folder = self.root / "scratch" / key
         folder.mkdir(parents=True, exist_ok=True)
         return folder
@@ -46,7 +46,7 @@ class Workspace:
         (self.root / "progress" / key).unlink(missing_ok=True)
 
     def progress(self, key: str) -> Callable[[int, int], None]:
-        """A function that notes how far the stage ``key`` is, at most once a second."""
+        """``note(done, total)`` for the stage ``key``; writes to a file at most once a second."""
         path, last = self.root / "progress" / key, 0.0
 
         def note(done: int, total: int) -> None:
@@ -59,7 +59,7 @@ class Workspace:
         return note
 
     def how_far(self, key: str) -> float | None:
-        """The share of the stage ``key`` that is done, if it said so."""
+        """The fraction of the stage ``key`` that is done, or None when it has not reported progress."""
         try:
             done, total = (self.root / "progress" / key).read_text().split()
             return int(done) / int(total)

@@ -1,4 +1,4 @@
 """Search of hyper-parameters on the validation part.
 
-A study and ranges enter; trials, each a plan of its own, run on Ray Tune, and a record of the search leaves.
+A study and ranges enter; trials, each with its own plan, run on Ray Tune; a record of the search leaves.
 """

@@ -1,8 +1,8 @@
-"""Trials of a search on Ray Tune: side by side, with schedulers that end a poor one early.
+"""Trials of a search on Ray Tune: in parallel, with schedulers that stop poor trials early.
 
-Tune schedules and nothing else: which settings are tried was decided before, and what a trial makes lies in the store,
-where the same search finds it again. Stages run inside their trial, since a task within a trial's processors could
-never start.
+Tune only schedules: the settings were drawn before, and the results of trials lie in the store, where the same search
+finds them again. Stages run in the process of their trial, since the trial occupies the processors that a Ray task of
+its own would wait for.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ from ddbench.tune.trial import Ending, OnRound, Trial, run_round
 
 METRIC = "top1"
 REDUCTION = 3
-"""of the trials that reach a rung of asha or hyperband, one in so many goes on"""
+"""asha and hyperband continue one in so many of the trials at each rung"""
 
 
 class OnTune:
-    """Runs trials as ``ddbench.tune.trial.Runner`` says."""
+    """A ``ddbench.tune.trial.Runner`` on Ray Tune."""
 
     def __init__(self, scheduler: Scheduler, takes: Room, policy: Policy) -> None:
-        """``takes`` is what one trial takes of a machine, ``policy`` how its stages are run."""
+        """``takes``: the resources of one trial; ``policy``: limits and retries of its stages."""
         self._scheduler, self._takes, self._policy = scheduler, takes, policy
 
     def __call__(self, trials: Sequence[Trial], store: str, on_round: OnRound) -> list[Ending]:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-        os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")  # Ctrl-C ends the command; the store has what is done
+        os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")  # Ctrl-C ends the command; results are in the store
         os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
         os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # without it verbose=0 still prints
-        os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")  # data folders may be named from where the command runs
+        os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")  # folders of data may be relative to the current one
         import ray
 
         quiet = {"include_dashboard": False, "log_to_driver": False, "logging_level": logging.ERROR}
@@ -74,7 +74,7 @@ class OnTune:
             ),
             run_config=tune.RunConfig(storage_path=str(folder), name="search", verbose=0, callbacks=[Report()]),
         )
-        results = tuner.fit()  # in the order of the grid; a trial that died before its first result has no more to say
+        results = tuner.fit()  # in the order of the grid; a trial that died before its first result has no metrics
         outcomes = [(results[i].metrics or {}, results[i].error) for i in range(len(results))]
         return [
             Ending(
@@ -87,7 +87,7 @@ class OnTune:
 
 
 def _trainable() -> type:
-    """The class whose ``step`` is a round. Made here, so that reading this module needs no Ray."""
+    """The Trainable class whose ``step`` is a round; defined here, so that importing this module needs no Ray."""
     from ray import tune
 
     class Judge(tune.Trainable):
@@ -105,7 +105,7 @@ def _trainable() -> type:
             return {METRIC: accuracy, "trial": self.judged.index, "done": last}
 
         def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:
-            return {}  # rounds are counted by Tune, and what they made is in the store
+            return {}  # Tune counts rounds, and their results are in the store
 
         def load_checkpoint(self, checkpoint: Any) -> None: ...
 
@@ -125,7 +125,7 @@ def _scheduler(name: Scheduler, rounds: int) -> Any:
 
 
 def _reason(error: BaseException) -> str:
-    """The last line of what Ray says of a lost trial: its own error stands there, below the tracebacks."""
+    """The last line of Ray's message about a lost trial, where its own error stands below the tracebacks."""
     cause = getattr(error, "cause", None) or error
     lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
     return lines[-1].partition("TrialFailed: ")[2] or lines[-1]

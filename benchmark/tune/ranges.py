@@ -1,4 +1,4 @@
-"""What a searched parameter may be, read from text: ``loguniform(1e-4, 1e-1)``, ``grid(0, 5, 50)``."""
+"""Ranges of searched parameters, parsed from text: ``loguniform(1e-4, 1e-1)``, ``grid(0, 5, 50)``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import yaml
 from ddbench.errors import BenchError, nearest
 
 DIGITS = 4
-"""significant digits of a drawn number: what is printed is exactly what was tried"""
+"""significant digits of a drawn number, so that printed values are exact"""
 
 
 @dataclass(frozen=True)
@@ -23,20 +23,20 @@ class Range(ABC):
 
     kind: ClassVar[str]
     text: str
-    """as it was given"""
+    """as the user wrote it"""
 
     @abstractmethod
-    def draw(self, at: random.Random) -> Any:
-        """One value."""
+    def draw(self, generator: random.Random) -> Any:
+        """A value, drawn with the generator ``generator``."""
 
     @abstractmethod
     def corners(self) -> tuple[Any, ...]:
-        """Values that must be allowed for all to be: the ends of an interval, each of a list."""
+        """The values to validate: if they are allowed, all are. The ends of an interval, every value of a list."""
 
 
 @dataclass(frozen=True)
 class IntervalRange(Range):
-    """Numbers from ``low`` to ``high``, both possible."""
+    """Numbers from ``low`` to ``high``, both included."""
 
     low: float
     high: float
@@ -45,35 +45,35 @@ class IntervalRange(Range):
         return self.low, self.high
 
     def _rounded(self, value: float) -> float:
-        """To ``DIGITS``, and never outside for that."""
+        """Rounded to ``DIGITS`` and clamped to the interval."""
         return min(max(float(f"{value:.{DIGITS}g}"), self.low), self.high)
 
 
 class Uniform(IntervalRange):
-    """Every number as likely."""
+    """Uniform between the ends."""
 
     kind = "uniform"
 
-    def draw(self, at: random.Random) -> float:
-        return self._rounded(at.uniform(self.low, self.high))
+    def draw(self, generator: random.Random) -> float:
+        return self._rounded(generator.uniform(self.low, self.high))
 
 
 class LogUniform(IntervalRange):
-    """Every order of magnitude as likely; ``low`` is above zero."""
+    """Uniform in the logarithm; ``low`` is above zero."""
 
     kind = "loguniform"
 
-    def draw(self, at: random.Random) -> float:
-        return self._rounded(math.exp(at.uniform(math.log(self.low), math.log(self.high))))
+    def draw(self, generator: random.Random) -> float:
+        return self._rounded(math.exp(generator.uniform(math.log(self.low), math.log(self.high))))
 
 
 class RandInt(IntervalRange):
-    """Whole numbers, both ends included."""
+    """Uniform over whole numbers, both ends included."""
 
     kind = "randint"
 
-    def draw(self, at: random.Random) -> int:
-        return at.randint(int(self.low), int(self.high))
+    def draw(self, generator: random.Random) -> int:
+        return generator.randint(int(self.low), int(self.high))
 
     def corners(self) -> tuple[int, int]:
         return int(self.low), int(self.high)
@@ -81,12 +81,12 @@ class RandInt(IntervalRange):
 
 @dataclass(frozen=True)
 class ListRange(Range):
-    """One of ``values``, each once."""
+    """A list of distinct ``values``."""
 
     values: tuple[Any, ...]
 
-    def draw(self, at: random.Random) -> Any:
-        return at.choice(self.values)
+    def draw(self, generator: random.Random) -> Any:
+        return generator.choice(self.values)
 
     def corners(self) -> tuple[Any, ...]:
         return self.values
@@ -118,7 +118,7 @@ def parse_parameter(text: str) -> tuple[str, Range]:
 
 
 def parse_range(text: str, where: str) -> Range:
-    """The range that ``text`` says; ``where`` names it in messages. Raises BenchError."""
+    """The range that ``text`` describes; ``where`` begins messages. Raises BenchError."""
     match = re.fullmatch(r"(\w+)\s*\((.*)\)", text, re.DOTALL)
     known = [*INTERVALS, *LISTS]
     if not match:
@@ -130,7 +130,7 @@ def parse_range(text: str, where: str) -> Range:
         raise BenchError(f"{where}: unknown range {kind!r}.{hint} Known: {', '.join(known)}.")
     values = _values(match[2], where)
     if kind in LISTS:
-        # False is 0 and True is 1 to Python, and not to whoever lists them.
+        # Python holds False == 0 and True == 1; in a list of values they are different.
         repeated = [v for i, v in enumerate(values) if any(type(w) is type(v) and w == v for w in values[:i])]
         if not values or repeated:
             problem = f"names {repeated[0]!r} twice" if repeated else "is empty"
@@ -155,7 +155,7 @@ def _interval(kind: str, text: str, values: list[Any], where: str) -> IntervalRa
 
 
 def _values(text: str, where: str) -> list[Any]:
-    """A comma-separated list of YAML values; ``1e-4`` is a number here, as it is not in YAML 1.1."""
+    """A comma-separated list of YAML values, in which ``1e-4`` is a number, unlike in YAML 1.1."""
     try:
         values = yaml.safe_load(f"[{text}]")
     except yaml.YAMLError:
@@ -168,7 +168,7 @@ def _values(text: str, where: str) -> list[Any]:
 
 
 def _plain(value: Any) -> bool:
-    """Whether it is a number, a word or a list of them: no date, no infinity, no mapping."""
+    """Whether ``value`` is a finite number, a string, a boolean, none or a list of these."""
     if isinstance(value, list):
         return all(map(_plain, value))
     return value is None or isinstance(value, bool | int | str) or (isinstance(value, float) and math.isfinite(value))

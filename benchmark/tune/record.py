@@ -1,7 +1,7 @@
-"""What is kept of a search: an immutable JSON file ``tunes/<method>-<digest>.json`` in the store.
+"""The record of a search: an immutable JSON file ``tunes/<method>-<digest>.json`` in the store.
 
-The file is named by its content, so the same search with the same outcome is one file wherever it was run. ``run``
-(when and where) is no part of that content.
+The digest leaves out ``run`` (when and where), so that the same search with the same results has the same file name on
+every machine.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ FOLDER = "tunes"
 
 @dataclass(frozen=True)
 class TrialRow:
-    """How one setting did. Accuracies are fractions on the validation part."""
+    """The result of one setting. Accuracies are fractions on the validation part."""
 
     trial: int
     values: dict[str, Any]
     varied: tuple[str, ...]
-    """keys whose value was proposed; the others are at the study's own"""
+    """keys whose value was proposed; the others have the study's own value"""
     outcome: Literal["ok", "stopped", "failed"]
     reason: str
     """why it was stopped or failed"""
     rounds: int
-    """pairs of seeds that were judged"""
+    """number of pairs of seeds that were evaluated"""
     top1: float | None
     """mean over ``cells``"""
     cells: tuple[dict[str, Any], ...]
-    """{cell, key, top1} of each judged cell"""
+    """{cell, key, top1} of each evaluated cell"""
 
     @property
     def spread(self) -> float | None:
@@ -54,20 +54,20 @@ class TrialRow:
 
 @dataclass(frozen=True)
 class Tune:
-    """A finished search: what was asked, every trial, and (``chosen``) what came of it."""
+    """A finished search: the request and every trial; ``chosen`` is the best trial."""
 
     study: str
     method: str
     split: str
     config: dict[str, Any]
     space: dict[str, str]
-    """range of each searched key, as it was given"""
+    """searched key -> its range, as the user wrote it"""
     search: str
     scheduler: str
     draws: int
     seed: int
     rounds: int
-    """of a trial that is not stopped"""
+    """number of rounds of a complete trial"""
     trials: tuple[TrialRow, ...]
     run: dict[str, Any] = field(default_factory=dict)
 
@@ -77,11 +77,11 @@ class Tune:
 
     @property
     def cells(self) -> int:
-        """Cells judged for this search, its cost."""
+        """Number of cells evaluated for this search: its cost."""
         return sum(len(row.cells) for row in self.trials)
 
     def ranked(self) -> list[TrialRow]:
-        """Trials best first: those judged longest before those stopped early, whose mean is over less; failed last."""
+        """Trials, best first: more rounds before fewer, whose mean is over less; then by top-1; failed ones last."""
         return sorted(
             self.trials, key=lambda row: (row.outcome == "failed", -row.rounds, -(row.top1 or 0.0), row.trial)
         )
@@ -93,7 +93,7 @@ class Tune:
         return None if best.outcome == "failed" else best
 
     def content(self) -> dict[str, Any]:
-        """All that configuration and seeds determine, as JSON."""
+        """Everything that configuration and seeds determine, as JSON."""
         body = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in {"run", "trials"}}
         rows = [dataclasses.asdict(row) for row in self.trials]
         return json.loads(json.dumps({"format": FORMAT, **body, "trials": rows}))
@@ -105,7 +105,7 @@ class Tune:
 
     @staticmethod
     def from_json(value: dict[str, Any]) -> Tune:
-        """Raises KeyError, TypeError or ValueError when ``value`` is no search, or not as it was written."""
+        """The search that ``to_json`` wrote. Raises KeyError, TypeError or ValueError for other or altered JSON."""
         names = [f.name for f in dataclasses.fields(Tune) if f.name != "trials"]
         rows = [
             TrialRow(**{**row, "varied": tuple(row["varied"]), "cells": tuple(row["cells"])}) for row in value["trials"]
@@ -117,7 +117,7 @@ class Tune:
 
 
 def write(store: Store, tune: Tune) -> str:
-    """Keep a search; where it lies. One that is there already stays as it is."""
+    """Write a search to the store, unless it is there already; its address."""
     name = f"{tune.id}.json"
     if name not in store.file_names(FOLDER):
         store.add_file(FOLDER, name, json.dumps(tune.to_json(), indent=1).encode())
@@ -148,9 +148,9 @@ def latest(store: Store) -> Tune:
 
 
 def values_and_cost(tunes: Sequence[Tune]) -> dict[str, Any]:
-    """What searches chose, as dotted keys of a configuration, with the key ``tuned`` that says what it cost.
+    """The values that searches chose, by dotted key of a configuration, and their cost under the key ``tuned``.
 
-    Raises BenchError when a search chose nothing or two chose otherwise.
+    Raises BenchError when a search chose nothing, or when two chose different values for a key.
     """
     values: dict[str, Any] = {}
     cost: list[dict[str, Any]] = []
@@ -174,7 +174,7 @@ def values_and_cost(tunes: Sequence[Tune]) -> dict[str, Any]:
 
 
 def short_names(keys: Iterable[str]) -> dict[str, str]:
-    """Each dotted key with the shortest ending of it that no other key has."""
+    """Dotted key -> its shortest ending that no other key shares."""
     keys = list(keys)
     parts = {key: key.split(".") for key in keys}
 

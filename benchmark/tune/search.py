@@ -1,4 +1,4 @@
-"""From a study, a method and ranges to trials, and from how they ended to the choice."""
+"""A search: from a study, a method and ranges to trials, and from their results to the best setting."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from ddbench.types import Distiller, Split
 
 SPLIT: Split = "validation"
 SECTIONS = ("methods", "per_dataset")
-"""of a configuration: where what may be searched lies"""
+"""sections of a configuration whose keys may be searched"""
 
 
 @dataclass(frozen=True)
 class Request:
-    """A search. ``config`` is that of the study, with the searched method alone in its grid."""
+    """A search to run. ``config``: the study, with the searched method alone in its grid."""
 
     config: Config
     space: Mapping[str, Range]
     search: Search
     draws: int
-    """settings to draw where they are drawn"""
+    """number of settings of a random search"""
     seed: int
     scheduler: Scheduler
 
@@ -44,10 +44,10 @@ class Request:
 
 
 def make_trials(request: Request) -> list[Trial]:
-    """The trials of a search, the study's own values first. Every plan is made here: slips show before anything runs.
+    """The trials of a search, with the study's own values first. All plans are made here, before anything runs.
 
-    Raises BenchError for a split that is not the validation part, a key that is unknown, out of range, or read by
-    nothing that the method does.
+    Raises BenchError for a split that is not the validation part, an unknown key, a value out of range, and a key that
+    the method does not read.
     """
     config = request.config
     if config.split != SPLIT:
@@ -68,7 +68,7 @@ def make_trials(request: Request) -> list[Trial]:
 
 
 def check_validation(config: Config, store: Store) -> None:
-    """Raises BenchError when a dataset of the study has no validation part; what is decoded for that is kept."""
+    """Raises BenchError when a dataset of the study has no validation part. Decoded images stay in the cache."""
     for name, dataset in resolve(config).datasets.items():
         try:
             images = dataset.load(SPLIT, store.cache)
@@ -83,9 +83,9 @@ def check_validation(config: Config, store: Store) -> None:
 def run_search(
     request: Request, trials: Sequence[Trial], store: Store, runner: Runner, on_round: OnRound, failure: str = ""
 ) -> Tune:
-    """Run the trials and return the search as it is to be kept.
+    """Run the trials and return the record of the search.
 
-    ``failure`` says why none of them can be run, because what they all rest on failed.
+    ``failure``: why none of them can run, because a preparation that they share failed.
     """
     started = datetime.now(UTC)
     endings = [Ending(0, failure)] * len(trials) if failure else runner(trials, store.address, on_round)
@@ -129,7 +129,7 @@ def _row(trial: Trial, ending: Ending, store: Store) -> TrialRow:
 
 
 def _check(config: Config, key: str, values: Range, own: Plan, method: str) -> None:
-    """Raises BenchError when ``key`` cannot take the range, or makes no difference to ``method``."""
+    """Raises BenchError when a value of the range is not allowed for ``key``, or ``method`` does not depend on it."""
     if (section := key.partition(".")[0]) not in SECTIONS:
         close = nearest(section, SECTIONS)
         raise BenchError(
@@ -148,8 +148,7 @@ def _plan(config: Config, values: dict[str, Any]) -> Plan:
 
 
 def _current(study: Study, key: str, method: str) -> Any:
-    """The study's own value of a searched key (on its first dataset unless the key names one); None where there is
-    none."""
+    """The study's own value of a searched key, on its first dataset unless the key names one; None if it has none."""
     section, *path = key.split(".")
     dataset = path.pop(0) if section == "per_dataset" else study.config.grid.datasets[0]
     value: Distiller | Any = study.methods.get((dataset, method))

@@ -1,4 +1,4 @@
-"""Which settings a search tries, fixed before any runs: a function of the ranges and the seed alone."""
+"""The settings that a search tries: a function of the ranges and the seed alone, fixed before anything runs."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from ddbench.tune.ranges import GridRange, ListRange, Range
 
 Search = Literal["random", "grid", "one-at-a-time"]
 Scheduler = Literal["fifo", "asha", "median", "hyperband"]
-"""fifo: every trial to its end. asha: successive halving, asynchronous (Li et al. 2020). median: ends what is below
-the median of the others so far (Golovin et al. 2017). hyperband: pauses trials and takes the best up again (Li 2018)"""
+"""fifo: every trial runs to its end. asha: asynchronous successive halving (Li et al. 2020). median: stops trials below
+the median of the others so far (Golovin et al. 2017). hyperband: pauses trials and resumes the best (Li 2018)"""
 
 Values = dict[str, Any]
-"""dotted key -> value; what is not named keeps the study's value"""
+"""dotted key -> value; other keys keep the study's value"""
 
 REDRAWS = 100
-"""times that a draw which was had before is drawn anew; a small space may hold fewer settings than trials"""
+"""attempts at a new setting for a trial; a small space may hold fewer settings than there are trials"""
 
 
 def propose(space: Mapping[str, Range], search: Search, trials: int, seed: int) -> list[Values]:
     """The settings to try, each once, in order. Raises BenchError for a search that the ranges do not allow.
 
-    random: ``trials`` draws, the i-th of a key at its own stream, so that more trials only add to fewer and another
-    key changes no draw of this one. grid: every combination of the lists, the last key fastest. one-at-a-time: each
-    list in turn, the other keys at the study's values.
+    random: ``trials`` draws. Every key of every trial has a random stream of its own, so that neither more trials nor
+    other keys change a draw. grid: every combination of the lists, the last key varying fastest. one-at-a-time: each
+    list in turn, with the other keys at the study's values.
     """
     if search == "random":
         listed = [key for key, values in space.items() if isinstance(values, GridRange)]
@@ -49,8 +49,8 @@ def propose(space: Mapping[str, Range], search: Search, trials: int, seed: int) 
     return [{key: value} for key, values in lists.items() for value in values.values]
 
 
-def usual_search(space: Mapping[str, Range]) -> Search:
-    """What is searched when nothing is said: every combination where all ranges are grids, else draws."""
+def default_search(space: Mapping[str, Range]) -> Search:
+    """The default search: grid where all ranges are grids, otherwise random."""
     return "grid" if all(isinstance(values, GridRange) for values in space.values()) else "random"
 
 
@@ -59,7 +59,7 @@ def _draw(space: Mapping[str, Range], seed: int, trial: int, again: int) -> Valu
 
 
 def _distinct(draws: Iterable[Iterable[Values]]) -> list[Values]:
-    """The first of each trial's draws that no earlier trial has; nothing where there is none."""
+    """For each trial its first draw that no earlier trial has; trials without one are left out."""
     taken: dict[str, Values] = {}
     for candidates in draws:
         for values in candidates:

@@ -1,4 +1,4 @@
-"""One setting of a search and how it is judged: round by round, so that a scheduler can end a poor one early."""
+"""One setting of a search, evaluated round by round, so that a scheduler can stop a poor one early."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from ddbench.types import Cell, PreparationStage, Record
 
 @dataclass(frozen=True)
 class Trial:
-    """A setting to try. ``plan`` holds its cells, all on the validation part."""
+    """A setting to try, with the plan of its cells, all on the validation part."""
 
     index: int
     values: dict[str, Any]
-    """value of every searched key"""
+    """searched key -> value"""
     varied: tuple[str, ...]
-    """the keys whose value is proposed; the others, and all of the first trial's, are the study's own"""
+    """keys whose value is proposed; the others, and all of the first trial, have the study's own value"""
     plan: Plan
 
     @property
     def rounds(self) -> list[list[Cell]]:
-        """The budget, a pair of seeds a round: all cells of that pair.
+        """The cells of a trial in rounds, one for each pair of distilled seed and classifier seed.
 
-        A round has a distilled set that no round before it has until each has been judged once, and every trial's
-        rounds are of the same seeds, so that trials compare pairwise after any number of them.
+        All distilled seeds come once before any is repeated with another classifier seed. All trials have the same
+        seeds in the same order, so that they can be compared in pairs after any number of rounds.
         """
         pairs: dict[tuple[int, int], list[Cell]] = {}
         for cell in sorted(self.plan.cells, key=lambda c: (c.eval_seed, c.seed)):
@@ -49,7 +49,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Ending:
-    """How a trial ended: after how many rounds, and why if not because it was done or poor."""
+    """How a trial ended: after how many rounds, and the failure if there was one."""
 
     rounds: int
     failure: str = ""
@@ -57,10 +57,10 @@ class Ending:
 
 
 OnRound = Callable[[int, int, float], None]
-"""``told(trial, rounds, top1)`` after each round of a trial"""
+"""``on_round(trial, rounds, top1)`` is called after each round of a trial"""
 
 Runner = Callable[[Sequence[Trial], str, OnRound], list[Ending]]
-"""``run(trials, store, told)``: judge every trial in the store, round by round, and say how each ended"""
+"""``run(trials, store, on_round)``: evaluates all trials in the store, round by round, and returns how they ended"""
 
 
 class TrialFailed(Exception):
@@ -68,9 +68,9 @@ class TrialFailed(Exception):
 
 
 def run_round(trial: Trial, number: int, store: str, policy: Policy) -> float:
-    """Judge round ``number`` (from 0) of a trial in the store and return its top-1 so far, a fraction.
+    """Run round ``number`` (from 0) of a trial in the store; its mean top-1 so far, a fraction.
 
-    Stages run one after another in this process; what the store has already is not made again. Raises TrialFailed.
+    Stages that are missing run one after another in this process. Raises TrialFailed.
     """
     opened = store_at(store)
     part = subplan(trial.plan, trial.rounds[number])
@@ -83,18 +83,18 @@ def run_round(trial: Trial, number: int, store: str, policy: Policy) -> float:
 
 
 def shared(trials: Sequence[Trial], store: Store) -> tuple[Plan, dict[str, Stage]]:
-    """The plan of the preparations that every trial rests on, and those of them that the store has not."""
+    """The plan of the preparations that all trials share, and those of them that are missing in the store."""
     common = set.intersection(*(set(trial.plan.stages) for trial in trials))
     kept = {
         key: stage
         for key, stage in trials[0].plan.stages.items()
         if key in common and stage.kind in get_args(PreparationStage)
     }
-    return Plan(stages=kept, cells={}), {key: stage for key, stage in kept.items() if not _there(store, stage)}
+    return Plan(stages=kept, cells={}), {key: stage for key, stage in kept.items() if not _has(store, stage)}
 
 
-def _there(store: Store, stage: Stage) -> bool:
-    """Whether the store has what a stage makes, whole or damaged: a trial that meets damage makes it again."""
+def _has(store: Store, stage: Stage) -> bool:
+    """Whether the store has the artifact of a stage, intact or not; a trial that finds it damaged makes it again."""
     try:
         return store.has(stage.kind, stage.key)
     except CorruptArtifact:
@@ -102,12 +102,12 @@ def _there(store: Store, stage: Stage) -> bool:
 
 
 def judged(trial: Trial, rounds: int, store: Store) -> list[tuple[Cell, Record]]:
-    """The records of the first ``rounds`` rounds of a trial, those that succeeded, in the order of the rounds."""
+    """The successful records of the first ``rounds`` rounds of a trial, in the order of the rounds."""
     keys = {cell: trial.plan.cells[cell] for cell in trial.cells(rounds)}
     by_key = {record.key: record for record in store.records(keys.values()) if record.outcome == "ok"}
     return [(cell, by_key[key]) for cell, key in keys.items() if key in by_key]
 
 
 def top1(records: Sequence[Record]) -> float:
-    """What a search maximises: mean top-1 at the last epoch, a fraction."""
+    """The objective of a search: mean top-1 at the last epoch, a fraction."""
     return statistics.fmean(record.last for record in records)

@@ -198,7 +198,7 @@ def test_what_one_machine_made_another_reads(machine):
 
 def test_two_machines_that_made_the_same_agree_on_one(machine, monkeypatch):
     one, other = machine("one"), machine("other")
-    monkeypatch.setattr(one, "_attempt", lambda *where: None)  # it looked before the other was done
+    monkeypatch.setattr(one, "_find_attempt", lambda *where: None)  # it looked before the other was done
 
     def fill(folder):
         (folder / "x.bin").write_bytes(b"one")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ddbench.errors import BenchError
 from ddbench.tune.ranges import parse_parameter, parse_range
-from ddbench.tune.space import propose, usual_search
+from ddbench.tune.space import default_search, propose
 
 NUMBER = st.floats(-1e6, 1e6).map(lambda x: float(f"{x:.6g}"))
 ABOVE_ZERO = st.floats(1e-6, 1e6)
@@ -127,8 +127,8 @@ def test_a_grid_is_every_combination_and_one_at_a_time_each_list_alone():
     space = {"a.x": read("grid(1, 2)"), "a.y": read("grid(p, q, r)")}
     assert len(propose(space, "grid", 1, 0)) == 6
     assert propose(space, "one-at-a-time", 1, 0) == [{"a.x": 1}, {"a.x": 2}, *({"a.y": v} for v in "pqr")]
-    assert usual_search(space) == "grid"
-    assert usual_search(SPACE) == "random"
+    assert default_search(space) == "grid"
+    assert default_search(SPACE) == "random"
 
 
 def test_searches_that_the_ranges_do_not_allow_are_refused():

@@ -14,7 +14,7 @@ from ddbench.store.opening import open_store, store_at
 from ddbench.tune import record
 from ddbench.tune.ranges import parse_range
 from ddbench.tune.search import Request, check_validation, make_trials, run_search
-from ddbench.tune.space import usual_search
+from ddbench.tune.space import default_search
 from ddbench.tune.trial import Ending
 from ddbench.types import Evaluation, Record
 from tests.support.invoke import invoke
@@ -45,7 +45,7 @@ def quick(monkeypatch):
 def request(study, space=None, method="dm", assignments=(), **options):
     changes = {"grid.methods": [method], "split": "validation"}
     ranges = {key: parse_range(text, key) for key, text in (space or {LR: "grid(0.5, 2.0)"}).items()}
-    defaults = {"search": usual_search(ranges), "draws": 3, "seed": 0, "scheduler": "fifo"}
+    defaults = {"search": default_search(ranges), "draws": 3, "seed": 0, "scheduler": "fifo"}
     return Request(load_config(str(study), changes, assignments), ranges, **{**defaults, **options})
 
 

@@ -18,23 +18,23 @@ METADATA = "metadata.jsonl"
 
 @dataclass(frozen=True)
 class ExternalImage:
-    """An image as somebody gave it."""
+    """An image of an external set."""
 
     where: str
     """for messages: the file, or the row of a table"""
     label: str
-    """the class as it is written there"""
+    """name of the class as written in the set"""
     content: Callable[[], bytes]
-    """gives the encoded image file; called once, so that a large set never lies in memory encoded"""
+    """returns the encoded image; called once for each image, so that a large set is never in memory as a whole"""
     soft: Mapping[str, float] = field(default_factory=dict)
     """class as written -> probability; empty for hard labels"""
 
 
 def read(folder: Path) -> list[ExternalImage]:
-    """The images of ``folder``, or of its only part ``train``, in the order of their names within a class.
+    """The images of ``folder``, or of its sub-folder ``train``, in the order of their names within a class.
 
-    A ``metadata.jsonl`` of lines ``{"file_name": ..., "label": ..., "soft_label": {class: probability}}`` gives the
-    labels of images that lie in no class folder, and soft labels to any.
+    A ``metadata.jsonl`` of lines ``{"file_name": ..., "label": ..., "soft_label": {class: probability}}`` gives labels to
+    images outside class folders, and soft labels to any image. Raises BenchError.
     """
     if (folder / "train").is_dir() and not (folder / METADATA).exists():
         folder = folder / "train"
@@ -65,7 +65,7 @@ def _folder_of(folder: Path, name: str) -> str:
 
 
 def _metadata(path: Path) -> dict[str, dict[str, Any]]:
-    """file name -> its line. Raises BenchError for a line that is none."""
+    """File name -> its line as JSON. Raises BenchError for a malformed line."""
     if not path.exists():
         return {}
     by_name = {}

@@ -1,4 +1,4 @@
-"""Distilled sets that anybody made with any code, read from a folder and held to the dataset that they stand for."""
+"""Reading distilled sets that other code made from a folder, and checking them against their dataset."""
 
 from __future__ import annotations
 
@@ -45,30 +45,30 @@ def read_external(folder: Path, dataset: Dataset, resize: bool) -> LabeledImages
 
 
 def _classes_of(folder: Path, images: Sequence[ExternalImage], dataset: Dataset) -> dict[str, str]:
-    """label as written -> class of the dataset."""
+    """Label as written -> class of the dataset. Raises BenchError for an unknown one."""
     known = _names(dataset)
     classes: dict[str, str] = {}
     for image in images:
         if image.label in classes:
             continue
-        if _plain(image.label) not in known:
+        if _normalised(image.label) not in known:
             written = [*dataset.classes, *dataset.aliases()]
             hint = f"The classes of {dataset.name} are {', '.join(written[:3])}, ..."
             if image.label.isdigit():
                 hint = f"A class is known by its name, never by a number: {hint[0].lower()}{hint[1:]}"
             raise unknown("class", image.label, written, where=f"{folder} ({image.where})", hint=hint)
-        classes[image.label] = known[_plain(image.label)]
+        classes[image.label] = known[_normalised(image.label)]
     return classes
 
 
 def _names(dataset: Dataset) -> dict[str, str]:
-    """Plain name -> class of the dataset; a class's own name goes before another's alias."""
-    aliases = {_plain(alias): name for alias, name in dataset.aliases().items()}
-    return aliases | {_plain(name): name for name in dataset.classes}
+    """Normalised name -> class of the dataset; the name of a class takes precedence over an alias of another."""
+    aliases = {_normalised(alias): name for alias, name in dataset.aliases().items()}
+    return aliases | {_normalised(name): name for name in dataset.classes}
 
 
-def _plain(name: str) -> str:
-    """A name without case and the way in which its words are put together."""
+def _normalised(name: str) -> str:
+    """A name without case, and with single blanks for underscores, hyphens and blanks."""
     return re.sub(r"[\s_-]+", " ", name).strip().casefold()
 
 
@@ -90,7 +90,7 @@ def _check_counts(folder: Path, images: Sequence[ExternalImage], classes: Mappin
 
 
 def _resize(dataset: Dataset) -> Resize:
-    """How ``dataset`` brings its own images to its size."""
+    """The way in which ``dataset`` resizes its own images."""
     if isinstance(dataset, ImageFolder):
         return Resize(dataset.resolution, dataset.resize, dataset.interpolation)
     return Resize(dataset.shape[1], "crop", "bicubic")
@@ -131,7 +131,7 @@ def _sized(image: ExternalImage, opened_image: Image.Image, dataset: Dataset, re
 
 
 def _soft(images: Sequence[ExternalImage], dataset: Dataset) -> torch.Tensor | None:
-    """Soft labels float32 (N, K) along the dataset's classes; None when no image has any."""
+    """Soft labels, float32 (N, K), in the order of the dataset's classes; None when no image has any."""
     import torch
 
     if not any(image.soft for image in images):
@@ -143,9 +143,9 @@ def _soft(images: Sequence[ExternalImage], dataset: Dataset) -> torch.Tensor | N
         if not image.soft:
             raise BenchError(f"{image.where} has no soft label, other images of the set have. Give all or none.")
         for name, share in image.soft.items():
-            if _plain(name) not in known:
+            if _normalised(name) not in known:
                 raise unknown("class", name, place, where=f"the soft label of {image.where}")
-            row[place[known[_plain(name)]]] = share
+            row[place[known[_normalised(name)]]] = share
         if not (row >= 0).all() or abs(float(row.sum()) - 1) > SOFT_LABEL_TOLERANCE:
             raise BenchError(
                 f"the soft label of {image.where} is no distribution: it sums to {float(row.sum()):.4g}. Soft labels "

@@ -23,14 +23,15 @@ SOFT_LABELS = ("soft_label", "soft_labels")
 
 
 def is_table(folder: Path) -> bool:
-    """Whether ``folder`` is one of these."""
+    """Whether ``folder`` holds a Hugging Face dataset or parquet files."""
     return bool(
         (folder / "dataset_dict.json").exists() or (folder / "state.json").exists() or next(_parquet(folder), None)
     )
 
 
 def read(folder: Path) -> list[ExternalImage]:
-    """The images of the dataset in ``folder``, in its order; of several splits, of ``train``. Raises BenchError."""
+    """The images of the dataset in ``folder``, in its order; of its split ``train`` if it has several. Raises
+    BenchError."""
     import pyarrow as pa
 
     part = _split(folder)
@@ -93,14 +94,14 @@ def _images(folder: Path, table: pa.Table, start: int) -> Iterator[ExternalImage
 
 
 def _features(table: pa.Table) -> dict[str, dict[str, Any]]:
-    """What Hugging Face noted of each column; nothing where the table was written by something else."""
+    """Column -> its Hugging Face feature; empty for a table that other software wrote."""
     noted = (table.schema.metadata or {}).get(b"huggingface")
     features = json.loads(noted)["info"]["features"] if noted else {}
     return {name: feature for name, feature in features.items() if isinstance(feature, dict)}
 
 
 def _column(table: pa.Table, usual: tuple[str, ...], typed: list[str]) -> str | None:
-    """The column of a kind: by its usual name, or else the only one of its type."""
+    """The first column with one of the ``usual`` names, or else the only column of the type, or None."""
     named = [name for name in usual if name in table.column_names]
     return named[0] if named else typed[0] if len(typed) == 1 else None
 
@@ -119,7 +120,7 @@ def _label(where: str, value: Any, names: list[str] | None) -> str:
 
 
 def _content(folder: Path, where: str, column: pa.ChunkedArray, i: int) -> bytes:
-    """The encoded image of a cell: bytes, or bytes or a path in a struct, as Hugging Face stores images."""
+    """The encoded image in row ``i``: bytes, or a struct with bytes or a path, as Hugging Face stores images."""
     value = column[i].as_py()
     if isinstance(value, bytes):
         return value
@@ -131,7 +132,7 @@ def _content(folder: Path, where: str, column: pa.ChunkedArray, i: int) -> bytes
 
 
 def _inside(folder: Path, name: str) -> Path:
-    """A file that a dataset names; never one outside its folder."""
+    """The path of a file that a dataset names. Raises BenchError for one outside its folder."""
     path = (folder / name).resolve()
     if not path.is_relative_to(folder.resolve()):
         raise BenchError(

@@ -1,1 +1,1 @@
-"""What ``bench new`` starts a plug-in from: one template for each kind, and a test and a page for all."""
+"""The templates of ``bench new``: a plug-in file for each kind, and its test and page."""

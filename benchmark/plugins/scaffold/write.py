@@ -1,4 +1,4 @@
-"""Filling the templates: a plug-in file, its test and its page."""
+"""Writing a new plug-in from the templates: the file, its test and its page."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ METHODS: dict[Kind, str] = {
     "dataset": "random",
     "network": "herding[network=$name]",
 }
-"""a method that uses the plug-in; a watcher is used by none"""
+"""a method that uses the plug-in; no method uses a watcher"""
 
 COMPARE: dict[Kind, str] = {
     "method": "--methods random,$name",
@@ -34,11 +34,11 @@ COMPARE: dict[Kind, str] = {
     "network": "--methods random --archs $name",
     "watcher": "--watcher $name --methods random",
 }
-"""options of the study that shows what the plug-in does"""
+"""options of a `bench run` that compares the plug-in with something built in"""
 
 
 def write_plugin(kind: Kind, name: str, folder: Path) -> list[Path]:
-    """The files of a new plug-in in ``folder``. Raises BenchError for a bad name and for files that are there."""
+    """Write the files of a new plug-in into ``folder``. Raises BenchError for a bad name and for existing files."""
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
         raise BenchError(f"{name!r} cannot name a {kind}: use small letters, digits and underscores, a letter first.")
     registered = registry.entries("arch" if kind == "network" else kind)
@@ -74,7 +74,7 @@ def write_plugin(kind: Kind, name: str, folder: Path) -> list[Path]:
 
 
 def usage(kind: Kind, name: str) -> tuple[str, str]:
-    """The command that checks the plug-in, and one that shows it at work."""
+    """A command that checks the plug-in, and one that runs it."""
     where = f" --set 'grid.datasets=[{name}]'" if kind == "dataset" else ""
     check = f"bench check --plugin {name}.py{where} {shlex.quote(used_by(kind, name))}"
     if kind == "watcher":  # it has no result that could be checked; its test runs it
@@ -83,12 +83,12 @@ def usage(kind: Kind, name: str) -> tuple[str, str]:
 
 
 def used_by(kind: Kind, name: str) -> str:
-    """The method that uses a part; nothing for a watcher, which no method uses."""
+    """The name of a method that uses the plug-in; empty for a watcher."""
     return Template(METHODS.get(kind, "")).substitute(name=name)
 
 
 def _tested(kind: Kind) -> str:
-    """A dataset, network or watcher is tested for itself, the others as the method that they make."""
+    """The kind of test: objectives and guidances are tested as part of a method, the other kinds directly."""
     return kind if kind in {"dataset", "network", "watcher"} else "method"
 
 
