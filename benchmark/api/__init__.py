@@ -1,4 +1,4 @@
-"""What ``bench`` and ``import ddbench`` do: the place where the harness and results meet.
+"""The functions behind the ``bench`` command and ``import ddbench``, which join the harness and ``ddbench.results``.
 
-Studies and stores enter; results leave, as objects that know their tables, frames and figures.
+Studies and stores enter; ``Results`` leave, with methods for tables, frames and figures.
 """

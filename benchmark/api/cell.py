@@ -1,4 +1,4 @@
-"""Everything about one number: finding the cell that is meant, and what a store knows of it."""
+"""Everything that a store knows about one cell, for `bench show`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ddbench.types import Cell, Record
 
 
 def about_cell(where: Path | str, text: str, say: Say = say_on_stderr) -> dict[str, Any]:
-    """All that a store knows of the cell that ``text`` names (see ``find_cell``), as JSON. Raises BenchError."""
+    """Everything that a store knows about the cell ``text`` (see ``find_cell``), as JSON. Raises BenchError."""
     stores = Stores([where], say)
     stores.check_asked()
     (store,) = stores.members
@@ -24,7 +24,7 @@ def about_cell(where: Path | str, text: str, say: Say = say_on_stderr) -> dict[s
 
 
 def _about(store: Store, cell: Cell, key: str, say: Say) -> dict[str, Any]:
-    """All that ``store`` knows of a cell, as JSON."""
+    """Everything that ``store`` knows about a cell, as JSON."""
     (record,) = store.records([key], say) or (None,)
     parents = record.config.get("evaluate", {}).get("parents", []) if record else []
     return {
@@ -43,7 +43,7 @@ def _about(store: Store, cell: Cell, key: str, say: Say) -> dict[str, Any]:
 
 
 def _earlier(store: Store, latest: set[str]) -> dict[str, Cell]:
-    """Cells by key of configurations that a later run has replaced."""
+    """Key -> cell, for cells in configurations that a later run has replaced."""
     return {key: Cell(**cell) for run in store.runs() for cell, key in run["cells"] if key not in latest}
 
 
@@ -62,7 +62,7 @@ def _accuracy(record: Record) -> dict[str, Any]:
 
 
 def _stages(store: Store, record: Record) -> Iterator[dict[str, Any]]:
-    """What each stage took, and where it ran; the manifest of an artifact says it, where it is there."""
+    """Cost and host of each stage behind a record, from the manifests that are there."""
     keys = stage_keys(record)
     for kind, seconds in record.run.get("seconds", {}).items():
         key = keys.get(kind, "")
@@ -77,11 +77,11 @@ def _stages(store: Store, record: Record) -> Iterator[dict[str, Any]]:
 
 
 def _images(store: Store, cell: Cell, key: str) -> dict[str, str | None]:
-    """Where the distilled set and its picture lie."""
+    """Paths of the distilled set and of its picture, or None."""
     picture = Path("grids", cell.dataset, cell.method, f"ipc{cell.ipc}-seed{cell.seed}-{key[:8]}.png")
     return {"set": _path(store, f"artifacts/distill/{key}/{IMAGES_FILE}"), "picture": _path(store, str(picture))}
 
 
 def _path(store: Store, name: str | None) -> str | None:
-    """The path of a file of the store on this machine, if it is there."""
+    """The local path of a file of the store, if it exists."""
     return str(store.root / name) if name and (store.root / name).exists() else None

@@ -1,4 +1,4 @@
-"""Whether a method keeps the rules of the harness."""
+"""Checking a method against the rules of the harness."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from ddbench.plugins.registry import registered_by
 from ddbench.plugins.scaffold.write import Kind, used_by
 
 CHECKED: dict[str, Kind] = {"method": "method", "objective": "objective", "guidance": "guidance", "arch": "network"}
-"""registered kind -> what `bench new` calls it, of those that are checked as part of a method"""
+"""registered kind -> kind in `bench new`, for kinds that can be checked, alone or as part of a method"""
 
 
 @dataclass(frozen=True)
 class Checked:
-    """The findings of the rules on one method, in the order in which they were tried."""
+    """The findings on one method, in the order of the rules."""
 
     method: str
     findings: Sequence[Finding]
 
     @property
     def broken(self) -> list[Finding]:
-        """The rules that it does not keep."""
+        """The findings of broken rules."""
         return [finding for finding in self.findings if finding.wrong]
 
     def __bool__(self) -> bool:
@@ -49,7 +49,7 @@ class Checked:
 
 
 def finding_lines(finding: Finding) -> list[str]:
-    """A finding as text: its rule, and what is wrong with what to do where it is broken."""
+    """A finding as lines of text: the rule and, if it is broken, what is wrong and what to do."""
     lines = [f"{'FAILED' if finding.wrong else 'ok':6}  {finding.check.name}"]
     return [*lines, f"        {finding.wrong}", f"        -> {finding.check.advice}"] if finding.wrong else lines
 
@@ -61,10 +61,10 @@ def check_method(
     changes: Mapping[str, Any] | None = None,
     tell: Callable[[Finding], None] = lambda _: None,
 ) -> Checked:
-    """Try a method on a handful of images and hold it to the rules; ``tell`` is called after each.
+    """Run a method on a handful of images and check it against the rules; ``tell`` is called after each.
 
-    ``method`` may be a plug-in file that registers one part: then that is checked, an objective or guidance as part of
-    a method. Raises BenchError for a method or dataset that cannot be checked.
+    ``method`` may be a plug-in file that registers one method, objective, guidance or network; all but a method are
+    checked as part of one. Raises BenchError for a method or dataset that cannot be checked.
     """
     if method.endswith(".py"):
         plugins = [*plugins, method]
@@ -90,7 +90,7 @@ def _check_checkable(study: Study, method: str) -> None:
 
 
 def _registered_in(file: str) -> str:
-    """The method that uses the one part that a plug-in file registers. Raises BenchError for none or several."""
+    """A method that uses the one entry that a plug-in file registers. Raises BenchError for none or several."""
     (path,) = absolute([file])
     load_plugins([path])
     parts = [entry for entry in registered_by(path) if entry.kind in CHECKED]

@@ -1,4 +1,4 @@
-"""Two stores, or two selections of cells, place by place."""
+"""Comparing two stores, or two selections of cells, row by row."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Compared(Tables):
 
     rows: int = 0
     regressed: int = 0
-    """rows where B is surely worse than A, or has no number where A has one"""
+    """number of rows in which B is significantly worse than A, or has no accuracy where A has one"""
 
 
 @dataclass(frozen=True)
 class Side:
-    """Some cells of some stores, with what they are called in the table."""
+    """One side of a comparison: stores, coordinates that select cells, and the name in the table."""
 
     name: str
     stores: Stores
@@ -40,7 +40,8 @@ class Side:
 def compare_sides(
     a: Side, b: Side, filters: Mapping[str, Sequence[Any] | None] | None = None, which: Select = "last"
 ) -> Compared:
-    """A beside B wherever both have a number. Both sides must pin the same coordinates. Raises BenchError."""
+    """Compare A with B wherever both have an accuracy. Both must have coordinates of the same fields. Raises
+    BenchError."""
     if set(a.coordinates) != set(b.coordinates):
         raise BenchError(f"--a and --b must name the same fields. {EXAMPLE}")
     records: list[Record] = []

@@ -1,4 +1,4 @@
-"""The verbs of ``import ddbench``: run, evaluate, check."""
+"""The functions of ``import ddbench`` that run something: run, evaluate, check."""
 
 from __future__ import annotations
 
@@ -58,10 +58,10 @@ def evaluate(
     ray_address: str | None = None,
     watchers: Sequence[Watcher | str] = (),
 ) -> Results:
-    """Judge distilled images that were made by any code; several ``folders`` are several sets of one ``method``.
+    """Evaluate distilled images that other code made; several ``folders`` are several sets of one ``method``.
 
-    A folder holds a sub-folder of images for each class, or a Hugging Face dataset. What is not given is that of the
-    study ``config``. Raises BenchError for images that are no distilled set of the dataset.
+    A folder holds a sub-folder of images for each class, or a Hugging Face dataset. Dataset, archs, protocol and seeds
+    default to those of the study ``config``. Raises BenchError for images that are not a distilled set of the dataset.
     """
     grid = {
         "grid.datasets": [dataset] if dataset else None,
@@ -83,10 +83,10 @@ def evaluate(
 
 
 def check(method: str | Path, *, plugins: Sequence[str | Path] = (), set: Mapping[str, Any] | None = None) -> Checked:
-    """Hold a method, by name or as the plug-in file that registers it, to the rules that all methods keep.
+    """Check a method, given by name or as the plug-in file that registers it, against the rules for all methods.
 
-    The result is true when every rule is kept, and prints as ``bench check`` does. Raises BenchError for what cannot
-    be checked.
+    The result is true when every rule is kept, and prints as ``bench check`` does. Raises BenchError for a method that
+    cannot be checked.
     """
     return check_method(str(method), [str(plugin) for plugin in plugins], changes=set)
 

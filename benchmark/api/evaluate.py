@@ -1,4 +1,4 @@
-"""Images made by anyone, judged under a protocol like those of a method."""
+"""Evaluating distilled images that other code made, like those of a method."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ddbench.store.folder import Store
 
 @dataclass(frozen=True)
 class Judging:
-    """Sets that others made, read and checked, and the plan that judges them."""
+    """External sets, read and checked, and the plan that evaluates them."""
 
     config: Config
     plan: Plan
@@ -32,7 +32,7 @@ class Judging:
     study: Study
 
     def add_sets(self, store: Store) -> None:
-        """Put the images into a store, where the plan expects what a method made."""
+        """Write the images into a store, as the artifacts of the plan's distill stages."""
         (dataset,) = self.study.datasets.values()
         for stage in self.plan.stages.values():
             if stage.kind == "distill":
@@ -50,12 +50,11 @@ def plan_judging(
     assignments: Sequence[str] = (),
     say: Say = say_on_stderr,
 ) -> Judging:
-    """Read ``folders``, one distilled set each, and plan how the study ``config`` judges them. Several are sets of one
-    method, for a spread; the IPC is counted.
+    """Read ``folders``, a distilled set of one method each, and plan their evaluation as in the study ``config``.
 
-    method: the name in tables, by default that of the first folder; resize: images of another size are resized as the
-    dataset resizes its own; changes: dotted keys of the configuration. Raises BenchError for a name that a method has,
-    a config with several datasets, and images that are no distilled set of its dataset.
+    The IPC is counted. method: name in tables, by default that of the first folder; resize: resize images of another
+    size, in the way of the dataset; changes: dotted key of the configuration -> value. Raises BenchError for the name
+    of a registered method, a config with several datasets, and images that are not a distilled set of its dataset.
     """
     files = absolute(plugins)
     load_plugins(files)
@@ -76,7 +75,7 @@ def plan_judging(
 
 
 def _name(method: str | None, folder: Path) -> str:
-    """The name in tables. Raises BenchError for one that a registered method has."""
+    """The name in tables. Raises BenchError for the name of a registered method."""
     name = method or folder.resolve().name
     if name in entries("method"):
         raise BenchError(
@@ -98,9 +97,7 @@ def _ipc(folders: Sequence[Path], sets: Sequence[LabeledImages]) -> int:
 
 
 def _check_soft_labels(images: LabeledImages, study: Study, protocol: str, say: Say) -> None:
-    """Soft labels that a protocol does not use, or needs and does not find, are worth a word before the training.
-
-    Raises BenchError."""
+    """Report soft labels that the protocol ignores. Raises BenchError when it needs soft labels and there are none."""
     uses = getattr(study.protocol, "labels", "hard")
     if uses == "set" and images.soft is None:
         raise BenchError(

@@ -1,4 +1,4 @@
-"""Distilled sets out of a store: folders of PNG files, with a card that says how each was made."""
+"""Exporting distilled sets as folders of PNG files, each with a card that says how it was made."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Coordinates(NamedTuple):
 
 @dataclass(frozen=True)
 class Exported:
-    """What became of one set. ``folder`` is None where it is missing or was skipped."""
+    """The result for one set. ``folder`` is None when the set is missing or was skipped."""
 
     coordinates: Coordinates
     outcome: Literal["written", "already there", "missing", "skipped"]
@@ -50,8 +50,8 @@ def export_sets(
 ) -> Iterator[Exported]:
     """Write each set that a run on the store asked for, in its latest configuration, as OUT/DATASET/METHOD/ipcN-seedS.
 
-    A filter that is None admits all. What is there already is left as it is; what is not made is said and goes on.
-    Raises BenchError for a store that is none and a value that no set has.
+    A filter that is None admits all. Existing folders are left as they are; missing sets are reported through ``say``.
+    Raises BenchError for a folder without a store and a value that no set has.
     """
     store = open_store(where, create=False)
     sets = asked_sets(store)
@@ -81,10 +81,9 @@ def export_sets(
 
 
 def asked_sets(store: Store) -> dict[Coordinates, list[str]]:
-    """The distilled sets that the runs on a store asked for, each with the keys of the cells that judge it.
+    """Distilled set -> keys of the cells that evaluate it, for all sets that runs on a store asked for.
 
-    The whole train split, whose cells have no ipc, is no distilled set. Of several configurations of a set the latest
-    run's counts, as in the table.
+    Of several configurations of a set that of the latest run counts, as in the table.
     """
     sets: dict[Coordinates, list[str]] = {}
     for run in store.runs():
@@ -119,14 +118,14 @@ def _gather(store: Store, place: Coordinates, split: str, key: str) -> tuple[Lab
 
 
 def _stage(kind: str, manifest: dict[str, Any]) -> dict[str, Any]:
-    """What a card says of a stage: its key, all that it read, and what it ran with."""
+    """A stage in a card: its key, everything that it read, and the versions that it ran with."""
     provenance = manifest["run"]["provenance"]
     run = {name: provenance.get(name) for name in ("python", "packages", "git")}
     return {"stage": kind, "key": manifest["key"], "task": _portable(manifest["task"]), "made_with": run}
 
 
 def _portable(value: Any) -> Any:
-    """``value`` without the places of folders on this machine: of an absolute path the last part is kept."""
+    """``value`` without paths of this machine: absolute paths are cut to their last part."""
     if isinstance(value, dict):
         return {k: _portable(v) for k, v in value.items()}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Results as files: written all at once, or refused with what to type."""
+"""Writing results to files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ddbench.store.durable import write_atomically
 
 
 def write_file(out: Path, content: bytes) -> None:
-    """Write a result all at once, its folder made if need be. Raises BenchError where that cannot be."""
+    """Write a file atomically, creating its folder. Raises BenchError when it cannot be written."""
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(out, content)
@@ -19,7 +19,7 @@ def write_file(out: Path, content: bytes) -> None:
 
 
 def check_format(out: Path) -> Path:
-    """Raises BenchError when the ending of a file is no format of figures."""
+    """``out`` itself. Raises BenchError when its suffix is not a format of figures."""
     if out.suffix.lower() not in FORMATS:
         raise BenchError(f"--out {out} must end in {', '.join(FORMATS)}: its ending is the format.")
     return out

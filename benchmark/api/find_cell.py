@@ -1,4 +1,4 @@
-"""Finding the cell that a user means, by its coordinates or the beginning of its key."""
+"""Finding a cell by its coordinates or the beginning of its key."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
     from ddbench.types import Cell
 
 SHORTEST = 4
-"""characters of a key that are enough where only one begins so"""
+"""fewest characters of a key that are looked up"""
 MOST = 8
-"""cells that are named in a message"""
+"""most cells that a message names"""
 
 
 def find_cell(text: str, cells: Mapping[Cell, str], others: Mapping[str, Cell]) -> tuple[Cell, str]:
-    """The cell and key that ``text`` names: its coordinates (as ``bench status`` writes them) or how its key begins.
+    """(cell, key) for ``text``: coordinates of a cell, as ``bench status`` writes them, or the beginning of its key.
 
-    ``cells`` are those that runs asked for, ``others`` the cells of earlier configurations by their key.
-    Raises BenchError, with the nearest cell or the choices, when it is none or several.
+    cells: cell -> key, that runs asked for; others: key -> cell, of earlier configurations. Raises BenchError, with the
+    nearest cell or the choices, when none or several match.
     """
     text = text.strip().strip("/")
     if re.fullmatch(rf"[0-9a-f]{{{SHORTEST},}}", text):

@@ -1,4 +1,4 @@
-"""Records as pandas frames: one row a record, an epoch of a curve, or a distilled set."""
+"""Records as pandas frames, with a row for each record, point of a curve or distilled set."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ SETS = ("dataset", "split", "method", "ipc", "seed", "images", "bytes", "path", 
 
 
 def make_frame(kind: Kind, stores: Stores, cells: Mapping[Cell, str], records: Sequence[Record]) -> pd.DataFrame:
-    """records: a row for each cell, accuracies as fractions, those that have not been run too (outcome ``not run``).
+    """records: a row for each cell, with accuracies as fractions; outcome ``not run`` where there is no record.
 
-    curves: a row for each point of each accuracy curve. sets: a row for each distilled set that was judged. Raises
+    curves: a row for each point of each accuracy curve. sets: a row for each distilled set that was evaluated. Raises
     BenchError for another kind.
     """
     import pandas as pd
@@ -97,7 +97,7 @@ def _sets(stores: Stores, cells: Mapping[Cell, str], by_key: Mapping[str, Record
             continue
         seen.add(key)
         path, run = store.folder("distill", key) / IMAGES_FILE, run_of(store, "distill", key)
-        on_disk = path.exists()  # of a store at a URL, what was never read is not on this machine
+        on_disk = path.exists()  # a store at a URL may not have been downloaded
         yield {
             **{name: getattr(cell, name) for name in ("dataset", "split", "method", "ipc", "seed")},
             "images": images_in(store, key),

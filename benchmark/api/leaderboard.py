@@ -1,4 +1,4 @@
-"""The methods of some stores in order, with how sure that order is."""
+"""Leaderboards: the methods of stores, ranked, with intervals."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from ddbench.types import WHOLE, Cell, Record
 def make_leaderboard(
     stores: Stores, cells: Mapping[Cell, str], records: Sequence[Record], which: Select = "last"
 ) -> Tables:
-    """A board for each protocol and split, of the methods that are complete in every row of it.
+    """A board for each protocol and split, of the methods that are complete in all of its rows.
 
-    Raises BenchError where nothing was distilled.
+    Raises BenchError when nothing was distilled.
     """
     if all(cell.ipc == WHOLE for cell in cells):
         raise BenchError("there is nothing distilled to rank. `bench run` makes some.")

@@ -1,4 +1,4 @@
-"""What can be named in a study, as rows. Imports what others registered, to tell what is broken, and no more."""
+"""Everything that can be named in a study, as rows. Imports only the entries of others, to find broken ones."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import redirect_stdout
 from ddbench.plugins.registry import KINDS, entries, import_problem
 
 LISTS = (*(f"{kind}s" for kind in KINDS), "configs")
-"""plurals of the kinds, and the studies"""
+"""the plural of each kind, and ``configs``"""
 
 
 def listed(what: str) -> list[dict[str, str]]:
@@ -20,7 +20,7 @@ def _entries(what: str) -> list[dict[str, str]]:
     (kind,) = [kind for kind in KINDS if f"{kind}s" == what]
     rows = []
     for entry in entries(kind).values():
-        with redirect_stdout(sys.stderr):  # whatever a stranger's module prints
+        with redirect_stdout(sys.stderr):  # plug-in modules may print
             broken = import_problem(entry)
         summary = f"BROKEN: {broken}" if broken else entry.summary()
         rows.append({"name": entry.name, "summary": summary, "origin": entry.origin, "reference": entry.reference})

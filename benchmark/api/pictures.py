@@ -1,4 +1,4 @@
-"""Pictures of the distilled sets of a plan, drawn once: their names hold the keys of what they show."""
+"""Pictures of the distilled sets of a plan. Their names hold keys, so that each is drawn once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ddbench.store.folder import Store
 
 
 def draw(plan: Plan, store: Store) -> Path | None:
-    """Draw what is missing under ``<store>/grids`` and return that folder; None when there is nothing to show.
+    """Draw the missing pictures under ``<store>/grids``; that folder, or None when no set has been made.
 
     For each distilled set ``<dataset>/<method>/ipc<n>-seed<s>-<key>.png`` with all of its images, and for each dataset,
     ipc and first seed an overview ``<dataset>/overview-ipc<n>-<key>.png`` with a row for each method.

@@ -27,12 +27,12 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 @dataclass(frozen=True)
 class Plot:
-    """A drawn figure: shown as a picture in a notebook, or saved."""
+    """A figure, which a notebook shows as a picture and ``save`` writes to a file."""
 
     figure: Figure
 
     def save(self, out: Path | str) -> Path:
-        """Write a png, pdf or svg file; its ending is the format. Raises BenchError."""
+        """Write a png, pdf or svg file, by its suffix. Raises BenchError."""
         path = check_format(Path(out))
         try:
             with drawing():
@@ -50,8 +50,8 @@ class Plot:
 def make_plot(kind: Kind, stores: Stores, cells: Mapping[Cell, str], which: Select = "last") -> Plot:
     """Accuracy by epoch (curves), against images per class (ipc) or cost, or distilled among real images (projection).
 
-    A panel for each dataset, network and IPC; what is incomplete is left out and said. Raises BenchError where nothing
-    is complete.
+    A panel for each dataset, network and IPC. Incomplete methods are left out and reported through ``say``. Raises
+    BenchError when nothing is complete.
     """
     if kind not in KINDS:
         raise unknown("plot", kind, KINDS)
@@ -66,7 +66,7 @@ def make_plot(kind: Kind, stores: Stores, cells: Mapping[Cell, str], which: Sele
 
 
 def _parts(kind: Kind, stores: Stores, cells: Mapping[Cell, str], which: Select) -> Sequence[Drawing]:
-    looks = looks_of(stores.wanted)  # of all cells, whatever is selected: colours are those of the report
+    looks = looks_of(stores.wanted)  # of all cells, so that colours do not depend on the selection
     records = stores.records(stores.wanted)
     if kind != "projection":
         facts = facts_of_sets(stores, records) if kind == "cost" else {}

@@ -1,5 +1,4 @@
-"""Progress: a live display on a terminal or in a notebook, plain lines on stderr elsewhere. Failures are told as they
-happen."""
+"""Showing progress: a live display on a terminal or in a notebook, plain lines on stderr elsewhere."""
 
 from __future__ import annotations
 
@@ -26,9 +25,10 @@ from ddbench.stages.run import StageResult
 
 @contextmanager
 def make_display(debug: bool, how_far: Callable[[str], float | None]) -> Iterator[Observer]:
-    """The display that suits the place; ``how_far(key)`` is the share of a stage under way that is done.
+    """A display for the terminal, notebook or file. ``how_far(key)``: the fraction of a running stage that is done.
 
-    It writes to a descriptor of its own: that of stderr is a stage's log while a stage runs in this process.
+    It writes to a duplicate of the descriptor of stderr, which is redirected to the log of a stage that runs in this
+    process.
     """
     if shows_html():
         yield Notebook(debug)
@@ -44,7 +44,7 @@ def make_display(debug: bool, how_far: Callable[[str], float | None]) -> Iterato
 
 
 class _Clock:
-    """How far a walk is, and about how long the rest takes: the mean time of each kind of stage so far."""
+    """Counts the stages of a run, and estimates the time left from the mean time of each kind of stage."""
 
     def __init__(self) -> None:
         self.total: Counter[str] = Counter()
@@ -65,7 +65,7 @@ class _Clock:
     def finish(self, stage: Stage, result: StageResult) -> None:
         self.under_way.pop(stage.key, None)
         self.done[stage.kind] += 1
-        self.timed[stage.kind] += result.seconds > 0  # what another driver made, or nothing could run, tells no time
+        self.timed[stage.kind] += result.seconds > 0  # 0 when another driver made it or it could not run
         self.seconds[stage.kind] += result.seconds
 
     def remaining(self) -> str:
@@ -81,7 +81,7 @@ class _Clock:
 
 
 class Lines(Observer):
-    """A line for each stage that ends."""
+    """Prints a line for each stage that ends."""
 
     def __init__(self, debug: bool, stream: TextIO) -> None:
         self.debug, self.stream = debug, stream
@@ -111,16 +111,16 @@ class Lines(Observer):
 
 
 def shows_html() -> bool:
-    """Whether this runs in the kernel of a notebook."""
+    """Whether this process is the kernel of a notebook."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
     return type(shell).__name__ == "ZMQInteractiveShell"
 
 
 class Notebook(Observer):
-    """One output of the cell, replaced as stages end; failures are lines of it and stay.
+    """One output of a notebook cell, updated as stages end; lines about failures stay.
 
-    A notebook's own streams cannot be written to while a stage runs in this process: they are that stage's log then.
+    It does not use the notebook's streams, which are redirected to the log of a stage that runs in this process.
     """
 
     def __init__(self, debug: bool) -> None:
@@ -164,7 +164,7 @@ class Notebook(Observer):
 
 
 class Display(Observer):
-    """A live block: bars for each kind of stage and what is under way; failures scroll above it."""
+    """A live block with a bar for each kind of stage and the running stages; failures scroll above it."""
 
     def __init__(self, console: Console, debug: bool, how_far: Callable[[str], float | None]) -> None:
         self.console = console

@@ -1,4 +1,4 @@
-"""Reading what a report or a figure is made of from one store or several. Nothing in them is changed."""
+"""Reading the content of reports and figures from stores, which are not changed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def report_page(stores: Stores, cells: Mapping[Cell, str], records: Sequence[Record], which: Select) -> str:
-    """A study as one HTML page that loads nothing. The same records give the same bytes."""
+    """A study as a self-contained HTML page. The same records give the same bytes."""
     from ddbench.results.report.content import Material
     from ddbench.results.report.page import render
 
@@ -40,7 +40,7 @@ def report_page(stores: Stores, cells: Mapping[Cell, str], records: Sequence[Rec
 
 
 def runs(stores: Stores) -> list[Run]:
-    """The studies that were asked for, each once, by its latest run."""
+    """The studies that were run on the stores, each once, as of its latest run."""
     from ddbench.results.report.content import Run
 
     by_name = {}
@@ -53,9 +53,10 @@ def runs(stores: Stores) -> list[Run]:
 
 
 def galleries(stores: Stores, cells: Mapping[Cell, str], records: Sequence[Record]) -> list[Gallery]:
-    """The distilled sets of ``cells`` by dataset and ipc, all of the seed that most methods have, with real images.
+    """The distilled sets of ``cells`` with real images, a gallery for each dataset and ipc.
 
-    The features to look at them in may come from any of the ``records``.
+    All sets of a gallery have one seed, which is that of most methods. The feature extractor may come from any of the
+    ``records`` on the same dataset.
     """
     from ddbench.results.report.content import Gallery
     from ddbench.store.distilled import load_distilled
@@ -99,7 +100,7 @@ def galleries(stores: Stores, cells: Mapping[Cell, str], records: Sequence[Recor
 
 
 def shift_blocks(stores: Stores) -> tuple[list[ShiftBlock], list[str]]:
-    """What `bench shift` has measured, in the spaces that have anything, and notes on what it has not."""
+    """The measures of `bench shift` in each space that has any, and notes on what is left out."""
     from ddbench.api.shift import SPACES, load_shift
     from ddbench.results.shift import shift_blocks as blocks
 
@@ -172,7 +173,7 @@ def _search(tune: Any) -> Search:
 
 
 def _real(stores: Stores, name: str, record: Record) -> tuple[LabeledImages | None, tuple[str, ...]]:
-    """The train split that a record's set was made of; None, and why, where it cannot be read here."""
+    """(train split, notes) of the dataset of a record; (None, why) when it cannot be read here."""
     from ddbench.stages.inputs import dataset_at
 
     described = record.config["evaluate"]["dataset"]
@@ -190,21 +191,21 @@ def _real(stores: Stores, name: str, record: Record) -> tuple[LabeledImages | No
         key = record.config["evaluate"]["parents"][0]
         holder = stores.holding("distill", key)
         return dataset.load("train", holder.cache if holder else None), ()
-    except Exception as error:  # a plug-in that is not here, a folder that has moved: the report does without
+    except Exception as error:  # a missing plug-in or a moved folder; the report does without
         problem = " ".join(str(error).split())
         stores.say(f"the real images of {name} are left out: {problem}")
         return None, ("Real images are not shown: the dataset cannot be read here.",)
 
 
 def _of_the_same_data(one: Record, records: Sequence[Record]) -> list[Record]:
-    """The records that rest on the dataset of ``one``, by seed."""
+    """The records on the dataset of ``one``, ordered by seed."""
     data = one.config["evaluate"]["dataset"]
     same = [record for record in records if record.config["evaluate"]["dataset"] == data]
     return sorted(same, key=lambda record: (record.cell.seed, record.cell, record.key))
 
 
 def _space(stores: Stores, records: Sequence[Record]) -> Space | None:
-    """A trained feature extractor that a method made for the dataset, if there is one."""
+    """A feature extractor that a method trained on the dataset, if there is one."""
     from ddbench.config.values import build, plain
     from ddbench.results.report.content import Space
     from ddbench.types import StageContext
@@ -223,6 +224,6 @@ def _space(stores: Stores, records: Sequence[Record]) -> Space | None:
             )
             name = embedder["type"].rpartition(":")[2]
             return Space(f"the features of {name} (network {embedder.get('network', 'unknown')})", state.features)
-        except Exception as error:  # a plug-in's or a damaged one: the pixels do
+        except Exception as error:  # of a missing plug-in, or damaged; pixels are used instead
             stores.say(f"the features of {record.cell.dataset} cannot be read: {' '.join(str(error).split())}")
     return None

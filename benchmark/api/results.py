@@ -1,4 +1,4 @@
-"""What runs on one store or several gave: frames, tables, comparisons, figures and the report."""
+"""The results on one or several stores: frames, tables, comparisons, figures and the report."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Failure:
-    """A cell that has no number, and why. ``log`` is a file on this machine, where there is one."""
+    """A failed cell and the reason. ``log``: path of a log file, if it exists on this machine."""
 
     cell: Cell
     outcome: Outcome
@@ -45,12 +45,12 @@ class Results:
 
     @cached_property
     def records(self) -> list[Record]:
-        """The record that counts for each cell, failed and skipped ones too; read once."""
+        """The record that counts for each cell, also of failed and skipped ones; read once."""
         return self._stores.records(self.cells)
 
     @property
     def failures(self) -> list[Failure]:
-        """The cells that failed, with reasons; the same study run again tries them again."""
+        """The cells that failed, with reasons; running the same study again retries them."""
         outcomes = [record for record in self.records if record.outcome not in ("ok", "skipped")]
         return [Failure(record.cell, record.outcome, record.reason, self._log(record)) for record in outcomes]
 
@@ -62,8 +62,9 @@ class Results:
         return Results(self._stores, select(self.cells, filters))
 
     def frame(self, kind: frames.Kind = "records") -> pd.DataFrame:
-        """``records``: a row a cell with coordinates, last and best top-1, outcome, reason, seconds and peak memory by
-        stage, and hardware; ``curves``: a row a point of an accuracy curve; ``sets``: a row a distilled set."""
+        """A pandas frame. ``records``: a row for each cell with coordinates, last and best top-1, outcome, reason,
+        seconds and peak memory by stage, and hardware; ``curves``: a row for each point of an accuracy curve; ``sets``:
+        a row for each distilled set."""
         return frames.make_frame(kind, self._stores, self.cells, self.records)
 
     def table(
@@ -79,19 +80,19 @@ class Results:
         return tables.make_tables(layout, self._stores, self.cells, self.records, select, interval, reference)
 
     def compare(self, a: Mapping[str, Any], b: Mapping[str, Any], select: Select = "last") -> Compared:
-        """Two selections place by place, paired where seeds are the same: ``a={"method": "cgs"}, b={"method": "dit"}``.
+        """Compare selections of cells, ``a={"method": "cgs"}`` with ``b={"method": "dit"}``, paired where seeds agree.
 
-        Raises BenchError for coordinates that are none or differ between the sides.
+        Raises BenchError for unknown fields, values that no cell has, and different fields in ``a`` and ``b``.
         """
         only = Stores.of(self._stores, self.cells)
         return compare_sides(Side(_named(a), only, a), Side(_named(b), only, b), which=select)
 
     def leaderboard(self, select: Select = "last") -> tables.Tables:
-        """Ranks with intervals, a board for each protocol and split. Raises BenchError where nothing was distilled."""
+        """Ranks with intervals, a board for each protocol and split. Raises BenchError when nothing was distilled."""
         return make_leaderboard(self._stores, self.cells, self.records, select)
 
     def plot(self, kind: plots.Kind, out: Path | str | None = None, select: Select = "last") -> plots.Plot:
-        """``curves``, ``ipc``, ``cost`` or ``projection``; written to ``out`` (png, pdf, svg) where that is given."""
+        """Draw ``curves``, ``ipc``, ``cost`` or ``projection``; also written to ``out`` (png, pdf, svg) if given."""
         if out is not None:
             check_format(Path(out))
         plot = plots.make_plot(kind, self._stores, self.cells, select)
@@ -100,7 +101,7 @@ class Results:
         return plot
 
     def report(self, out: Path | str = "report.html", select: Select = "last") -> Path:
-        """Everything as one HTML file that opens offline; where it is. Raises BenchError when it cannot be written."""
+        """Write everything as one HTML file that opens offline; its path. Raises BenchError if it cannot be written."""
         from ddbench.api.report import report_page
 
         page = report_page(self._stores, self.cells, self.records, select)
@@ -124,7 +125,7 @@ class Results:
 def load(*stores: Path | str, say: Say = say_on_stderr) -> Results:
     """The results on one store or several (folders, or URLs such as ``s3://bucket/path``), read as one.
 
-    Raises BenchError for what is no store, saying what is there, and for a store on which nothing was run.
+    Raises BenchError for a folder without a store, saying what is in it, and when nothing was run on the stores.
     """
     opened = Stores(stores or ("bench-store",), say)
     opened.check_asked()

@@ -1,4 +1,4 @@
-"""Carrying out a plan on a store: what ``run``, ``evaluate`` and ``shift`` share."""
+"""Running a plan on a store, for ``run``, ``evaluate`` and ``shift``."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from ddbench.store.opening import open_store
 from ddbench.types import Record, Watcher
 
 RAY_PAYS_FROM = 8
-"""stages; starting Ray and a torch in each worker takes about ten seconds"""
+"""number of stages; starting Ray, and importing torch in each worker, takes about ten seconds"""
 
 Executor = Literal["auto", "inline", "ray"]
 EXECUTORS: tuple[Executor, ...] = get_args(Executor)
@@ -35,16 +35,16 @@ EXECUTORS: tuple[Executor, ...] = get_args(Executor)
 
 @dataclass(frozen=True)
 class Execution:
-    """How stages are carried out; no result depends on it. Raises BenchError for what does not go together."""
+    """How stages are executed, which no result depends on. Raises BenchError for contradictory options."""
 
     executor: Executor = "auto"
-    """inline: one stage at a time in this process; ray: side by side on all cores; auto: ray where it pays"""
+    """inline: one stage at a time in this process; ray: in parallel on all cores; auto: ray where it pays"""
     ray_address: str | None = None
-    """of a running Ray cluster, ``auto`` for that of this machine; None is a private one"""
+    """address of a running Ray cluster, ``auto`` for the one of this machine; None: a private cluster"""
     watchers: Sequence[Watcher | str] = ()
-    """who is told of the run besides the display; a name, ``NAME[OPTION=VALUE]``, is that of a registered watcher"""
+    """instances, or names of registered watchers such as ``NAME[OPTION=VALUE]``"""
     tracebacks: bool = False
-    """whether a failed stage is told with its traceback"""
+    """whether the traceback of a failed stage is shown"""
 
     def __post_init__(self) -> None:
         if self.executor not in EXECUTORS:
@@ -53,7 +53,7 @@ class Execution:
             raise BenchError("--executor inline runs in this process: leave out --ray-address, or use --executor ray.")
 
     def resolved_watchers(self) -> tuple[Watcher, ...]:
-        """The watchers, names resolved; to be asked for when plug-ins are loaded. Raises BenchError."""
+        """The watchers with names resolved, once plug-ins are loaded. Raises BenchError."""
         named = iter(resolve_watchers([watcher for watcher in self.watchers if isinstance(watcher, str)]))
         watchers = tuple(next(named) if isinstance(watcher, str) else watcher for watcher in self.watchers)
         for watcher in watchers:
@@ -66,14 +66,14 @@ class Execution:
 
 @dataclass(frozen=True)
 class Finished:
-    """What a run did."""
+    """The result of a run."""
 
     summary: Summary
     store: Store
     cached: Mapping[str, Record]
-    """by key, the records that were there before"""
+    """key -> record, of the cells that the store had before"""
     pictures: Path | None
-    """folder with pictures of the distilled sets; None when there are none"""
+    """folder with pictures of the distilled sets, or None"""
 
 
 def run_plan(
@@ -84,9 +84,9 @@ def run_plan(
     prepare: Callable[[Store], None] = lambda _: None,
     say: Say = say_on_stderr,
 ) -> Finished:
-    """Run what is missing of ``plan`` in the store ``where``, which keeps that ``config`` asked for it.
+    """Run the missing stages of ``plan`` in the store ``where``, and record there that ``config`` asked for its cells.
 
-    ``prepare`` puts what the plan takes as given into the store. Raises KeyboardInterrupt after a stop was asked for.
+    ``prepare`` may write artifacts into the store before. Raises KeyboardInterrupt when a stop was requested.
     """
     watchers = how.resolved_watchers()
     check_device(config.device)
@@ -111,7 +111,8 @@ def run_stages(
 ) -> Summary:
     """Run the stages ``missing`` of ``plan`` with the limits, resources and retries of ``config``.
 
-    The first SIGINT or SIGTERM lets the stages under way end and raises KeyboardInterrupt then, the second at once.
+    After the first SIGINT or SIGTERM, running stages end before KeyboardInterrupt is raised; the second raises it at
+    once.
     """
     demand = Demand(config.resources, recorded_peaks(store, {stage.kind for stage in missing.values()}))
     backend = make_backend(how, store, len(missing), demand)
@@ -126,7 +127,7 @@ def run_stages(
 
 
 def check_device(device: str) -> None:
-    """Raises BenchError when the configuration asks for a GPU that is not there."""
+    """Raises BenchError when the configuration asks for a GPU and there is none."""
     if device != "cuda":
         return
     import torch
@@ -136,7 +137,7 @@ def check_device(device: str) -> None:
 
 
 def make_backend(how: Execution, store: Store, stages: int, demand: Demand | None = None) -> Backend:
-    """The executor that is asked for; of ``auto``, the one that pays for so many stages. Raises BenchError."""
+    """The backend that ``how`` asks for; ``auto`` chooses by the number of ``stages``. Raises BenchError."""
     executor = how.executor
     if store.address.startswith("memory://"):
         if executor == "ray" or how.ray_address:
@@ -152,7 +153,7 @@ def make_backend(how: Execution, store: Store, stages: int, demand: Demand | Non
 
 
 def pays(stages: int) -> bool:
-    """Whether Ray pays: there are several processors, and enough stages to make up for its start."""
+    """Whether Ray is worth its start: there are several processors and enough stages."""
     return stages >= RAY_PAYS_FROM and len(os.sched_getaffinity(0)) > 1
 
 
@@ -161,6 +162,6 @@ def _draw(plan: Plan, store: Store, say: Say) -> Path | None:
 
     try:
         return draw(plan, store)
-    except OSError as error:  # a full disk: the table stands without them
+    except OSError as error:  # perhaps a full disk; the table does not need them
         say(f"the pictures could not be drawn: {error}")
         return None

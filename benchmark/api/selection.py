@@ -1,4 +1,4 @@
-"""Which cells of a store are meant: filters by coordinate, in the order in which values are named."""
+"""Selecting cells by filters on their coordinates."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ FILTERS = {
     "archs": "arch",
     "protocols": "protocol",
 }
-"""filter -> the coordinate of a cell that it is about"""
+"""filter -> coordinate of a cell"""
 
 
 def select(cells: Mapping[Cell, str], filters: Mapping[str, Sequence[Any] | None]) -> dict[Cell, str]:
-    """The ``cells`` (cell -> key) that the filters admit; those of the whole train split whatever ``ipc`` says.
+    """The ``cells`` (cell -> key) that pass all filters, ordered by the values of the filters.
 
-    A filter that is None or missing admits all. Methods and the rest come in the order in which they are named.
-    Raises BenchError for an unknown filter, a value that no cell has, and where nothing is left.
+    A filter that is None or missing admits all cells; ``ipc`` always admits those of the whole train split. Raises
+    BenchError for an unknown filter, a value that no cell has, and when no cell passes.
     """
     for name in filters:
         if name not in FILTERS:
@@ -38,7 +38,7 @@ def select(cells: Mapping[Cell, str], filters: Mapping[str, Sequence[Any] | None
                 raise unknown(field, str(value), map(str, known), where="the runs of this store")
         admitted = [WHOLE, *values] if field == "ipc" else list(values)
         passing = [cell for cell in kept if getattr(cell, field) in admitted]
-        if field != "ipc":  # tables are in the order of IPC whatever was asked for
+        if field != "ipc":  # tables are always ordered by IPC
             passing.sort(key=lambda cell: admitted.index(getattr(cell, field)))
         kept = {cell: kept[cell] for cell in passing}
     if cells and not kept:
@@ -47,7 +47,7 @@ def select(cells: Mapping[Cell, str], filters: Mapping[str, Sequence[Any] | None
 
 
 def pinned(cells: Mapping[Cell, str], coordinates: Mapping[str, Any]) -> dict[Cell, str]:
-    """The cells with these ``coordinates``. Raises BenchError for a value that no cell has."""
+    """The ``cells`` with the given ``coordinates``. Raises BenchError for a value that no cell has."""
     for field, value in coordinates.items():
         known = {getattr(cell, field) for cell in cells}
         if value not in known:

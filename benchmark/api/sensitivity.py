@@ -1,4 +1,4 @@
-"""A search of hyper-parameters as the sensitivity plot takes it, and that plot as a file."""
+"""Drawing a search of hyper-parameters as a sensitivity plot."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from ddbench.tune.record import TrialRow, Tune, find, latest
 
 
 def draw_sensitivity(store: Path | str, tune: str | None, out: Path) -> None:
-    """Draw how validation accuracy depends on each parameter of a search (id or file; None is the latest) to a file.
+    """Draw validation accuracy against each parameter of a search (id or file; None: the latest) to the file ``out``.
 
-    Raises BenchError for an unknown search and an ending that is no format of figures.
+    Raises BenchError for an unknown search and a suffix that is not a format of figures.
     """
     check_format(out)
     search = find(store, tune) if tune else latest(open_store(store, create=False))
@@ -28,7 +28,7 @@ def draw_sensitivity(store: Path | str, tune: str | None, out: Path) -> None:
 
 
 def settings(tune: Tune, rows: Iterable[TrialRow]) -> list[Setting]:
-    """``rows`` of a search as the plot takes them."""
+    """``rows`` of a search as input of the plot."""
     chosen = tune.chosen
     return [
         Setting(

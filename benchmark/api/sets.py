@@ -1,4 +1,4 @@
-"""What stores know of distilled sets besides their records: the stages behind them, how many images, which memory."""
+"""What stores know about distilled sets besides records: the stages behind them, numbers of images, peak memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ddbench.types import Record
 
 
 def stage_keys(record: Record) -> dict[str, str]:
-    """Kind of stage -> key, of the stages behind a record, the evaluation last."""
+    """Kind of stage -> key, of the stages behind a record; the evaluation is last."""
     distill = record.config.get("distill", {})
     prepared = [kind for kind in record.config if kind not in ("distill", "evaluate")]
     keys = dict(zip(prepared, distill.get("chain", []), strict=False))
@@ -22,8 +22,8 @@ def stage_keys(record: Record) -> dict[str, str]:
 
 
 def run_of(store: Store | None, kind: str, key: str) -> dict[str, Any]:
-    """How a stage went (seconds, memory, host, provenance) by its manifest; empty where that is not there."""
-    with contextlib.suppress(CorruptArtifact, KeyError):  # what is damaged is unknown
+    """Seconds, memory, host and provenance of a stage, from its manifest; empty when there is none."""
+    with contextlib.suppress(CorruptArtifact, KeyError):  # damaged: unknown
         if store is not None and store.exists(kind, key):
             run: dict[str, Any] = store.manifest(kind, key)["run"]
             return run
@@ -31,7 +31,7 @@ def run_of(store: Store | None, kind: str, key: str) -> dict[str, Any]:
 
 
 def facts_of_sets(stores: Stores, records: Iterable[Record]) -> dict[str, Made]:
-    """By key, the distilled sets that ``records`` judged, of those that lie on this machine. Headers alone are read."""
+    """Key of a distilled set -> number of images and peak memory, for those of ``records`` that a store has."""
     facts: dict[str, Made] = {}
     for key in dict.fromkeys(filter(None, map(set_key, records))):
         if (store := stores.holding("distill", key)) is not None:
@@ -44,7 +44,7 @@ def facts_of_sets(stores: Stores, records: Iterable[Record]) -> dict[str, Made]:
 
 
 def images_in(store: Store, key: str) -> int | None:
-    """Number of images of a distilled set, from the header of its file; None where that cannot be read."""
+    """Number of images of a distilled set, from the header of its file; None when it cannot be read."""
     from safetensors import SafetensorError, safe_open
 
     from ddbench.store.distilled import IMAGES_FILE
@@ -57,7 +57,7 @@ def images_in(store: Store, key: str) -> int | None:
 
 
 def _memory(store: Store, key: str, into: dict[str, list[int]]) -> None:
-    """Peaks of the stages behind a set, the shared prior left out, as far as they can be read."""
+    """Append the memory peaks of the stages behind a set to ``into``, except that of the shared prior."""
     manifest = store.manifest("distill", key)
     chain = manifest["task"]["chain"]
     runs = [manifest["run"]]

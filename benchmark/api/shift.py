@@ -1,4 +1,4 @@
-"""Distribution shift: measuring the distilled sets that runs asked for, and reading what was measured."""
+"""Distribution shift: measuring the distilled sets of a store, and reading the measures."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ddbench.store.opening import open_store
 from ddbench.types import Preparation, RunStart
 
 SPACES = {"trained": "ddbench.methods.embedder:TrainedEmbedder", "pixels": None}
-"""name -> where its preparation is; None for the pixels as they are"""
+"""name -> module:class of its preparation; None: pixels"""
 
 
 def measure_shift(
@@ -34,10 +34,10 @@ def measure_shift(
     plugins: Sequence[str] = (),
     how: Execution | None = None,
 ) -> list[Measurement]:
-    """Measure every distilled set that runs on the store ``where`` asked for, in a feature space; then read them all.
+    """Measure every distilled set that runs on the store ``where`` asked for, in a feature space; all measures.
 
-    What is measured once is kept. Stages run with the limits, resources and retries of the latest run on the store.
-    Raises BenchError for an unknown space or option, KeyboardInterrupt after a stop was asked for.
+    Sets that are measured already are not measured again. Stages run with the limits, resources and retries of the
+    latest run. Raises BenchError for an unknown space or option, KeyboardInterrupt when a stop was requested.
     """
     how = how or Execution()
     files = absolute(plugins)
@@ -57,17 +57,18 @@ def measure_shift(
 
 
 def load_shift(store: Store, space: str = "trained", assignments: Sequence[str] = ()) -> list[Measurement]:
-    """What ``measure_shift`` with these options has measured on a store so far, in the order of its table.
+    """Read what ``measure_shift`` with these options has measured on a store so far, in the order of its table.
 
-    Sets that are not measured are there too, with ``measures`` None and the reason. Computes nothing.
-    Raises BenchError for an unknown space or option.
+    Sets without measures are included, with ``measures`` None and the reason. Raises BenchError for an unknown space
+    or option.
     """
     preparation = space_of(space, assignments)
     return _measurements(store, _plan(store, preparation), preparation, space, {})
 
 
 def space_of(name: str, assignments: Sequence[str]) -> Preparation | None:
-    """The preparation that makes the feature space ``name``, None for pixels. Raises BenchError."""
+    """The preparation of the feature space ``name``, with ``assignments`` applied; None for pixels. Raises
+    BenchError."""
     reference = SPACES.get(name, name)
     if reference is None:
         if assignments:
@@ -98,7 +99,7 @@ def _plan(store: Store, preparation: Preparation | None, plugins: tuple[str, ...
 def _measurements(
     store: Store, planned: ShiftPlan, preparation: Preparation | None, space: str, failed: dict[str, str]
 ) -> list[Measurement]:
-    """A measurement for each set asked for, real draws first."""
+    """A measurement for each set, real draws first."""
     named = f"{space} ({_options(preparation)})" if preparation else space
     rows = []
     for wanted in sorted([*planned.keys, *planned.absent], key=lambda w: w.method != REAL):

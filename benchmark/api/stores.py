@@ -1,4 +1,4 @@
-"""One store or several, read as one. Nothing in them is changed."""
+"""Reading several stores as one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ddbench.types import Cell, Record
 DEFAULT_STORE = "bench-store"
 
 Say = Callable[[str], None]
-"""``say(message)``: told of what is not as it should be and stops nothing"""
+"""``say(message)``: reports a problem that does not stop the command"""
 
 
 def say_on_stderr(message: str) -> None:
@@ -22,15 +22,18 @@ def say_on_stderr(message: str) -> None:
 
 
 def wanted(store: Store) -> dict[Cell, str]:
-    """The cells of all runs on a store, each with the key that the latest run gave it."""
+    """Cell -> key, of the cells of all runs on a store, with the key of the latest run."""
     return {Cell(**cell): key for run in store.runs() for cell, key in run["cells"]}
 
 
 class Stores:
-    """Of a cell that several stores hold, the store named last says which configuration is meant, and it is said."""
+    """One or several stores, which are only read.
+
+    When stores have different configurations of a cell, that of the store named last counts, and this is reported.
+    """
 
     def __init__(self, folders: Sequence[Path | str], say: Say = say_on_stderr) -> None:
-        """Raises BenchError when a folder is no store."""
+        """Raises BenchError for a folder that does not hold a store."""
         self.say = say
         self.members: list[Store] = [open_store(folder, create=False) for folder in folders]
         self.wanted: dict[Cell, str] = {}
@@ -46,20 +49,20 @@ class Stores:
 
     @classmethod
     def of_store(cls, store: Store, cells: Mapping[Cell, str], say: Say = say_on_stderr) -> Stores:
-        """An open store alone, of which ``cells`` are asked for."""
+        """One store that is open already, with ``cells`` as the cells asked for."""
         stores = cls.__new__(cls)
         stores.say, stores.members, stores.wanted = say, [store], dict(cells)
         return stores
 
     @classmethod
     def of(cls, stores: Stores, cells: Mapping[Cell, str]) -> Stores:
-        """The same stores, of which only ``cells`` are asked for."""
+        """The same stores, with only ``cells`` as the cells asked for."""
         narrowed = cls.__new__(cls)
         narrowed.say, narrowed.members, narrowed.wanted = stores.say, stores.members, dict(cells)
         return narrowed
 
     def records(self, cells: Mapping[Cell, str]) -> list[Record]:
-        """The record that counts for each of ``cells``, from any of the stores: a success where one has it."""
+        """The record that counts for each of ``cells``, ordered by key: a success if any store has one."""
         by_key: dict[str, Record] = {}
         for store in self.members:
             for record in store.records(set(cells.values()), self.say):
@@ -68,11 +71,11 @@ class Stores:
         return [by_key[key] for key in sorted(by_key)]
 
     def holding(self, kind: str, key: str) -> Store | None:
-        """The first store with an artifact."""
+        """The first store that has an artifact, or None."""
         return next((store for store in self.members if store.exists(kind, key)), None)
 
     def check_asked(self) -> None:
-        """Raises BenchError when no run asked the stores for anything."""
+        """Raises BenchError when nothing was ever run on the stores."""
         if not self.wanted:
             names = ", ".join(store.address for store in self.members)
             raise BenchError(f"nothing has been run on the store {names} yet; --store DIR names another.")

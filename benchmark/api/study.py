@@ -1,4 +1,4 @@
-"""Naming a study: a configuration with changes, resolved to the registered objects."""
+"""Making a study: a configuration with changes, resolved to the registered objects."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ddbench.plugins.files import absolute
 from ddbench.tune.record import find, values_and_cost
 
 GRID = ("datasets", "methods", "ipc", "archs", "seeds", "eval_seeds", "protocol")
-"""parts of the grid that have a name of their own in ``study`` and on the command line"""
+"""keys of the grid that are parameters of ``study`` and options of the command"""
 
 
 def configuration(
@@ -29,10 +29,10 @@ def configuration(
     assignments: Sequence[str] = (),
     **grid: Any,
 ) -> Config:
-    """The configuration ``config`` (a name or a YAML file) with the parts of the grid that are given in ``grid``.
+    """The configuration ``config`` (a name or a YAML file) with the lists of its grid replaced by those in ``grid``.
 
-    ``tuned``: searches whose chosen values are taken, looked up in ``store``. ``changes`` are dotted keys, and give
-    way to ``assignments`` (``key=value``). Raises BenchError.
+    tuned: ids or files of searches whose chosen values are applied, looked up in ``store``; changes: dotted key ->
+    value; assignments: ``key=value``, applied last. Raises BenchError.
     """
     given = {f"grid.{name}": grid[name] for name in GRID if grid.get(name) is not None}
     searched = values_and_cost([find(store, name) for name in tuned]) if tuned else {}
@@ -55,11 +55,11 @@ def study(
     tuned: Sequence[str] = (),
     store: Path | str = "bench-store",
 ) -> Study:
-    """A study, checked: the named ``config`` or a YAML file, with the parts of its grid that are given here.
+    """A study: the configuration ``config`` (a name or a YAML file) with the lists of its grid that are given here.
 
     set: dotted key of the configuration -> value, as ``--set``; plugins: Python files that register more; tuned: ids
-    of searches in ``store`` whose chosen values are taken. Nothing is run. Raises BenchError for any unknown name or
-    key, a value of the wrong type, and an ipc that the smallest class cannot give.
+    of searches in ``store`` whose chosen values are applied. Nothing is run. Raises BenchError for an unknown name or
+    key, a value of the wrong type, and an ipc larger than the smallest class.
     """
     chosen = configuration(
         str(config),
@@ -79,6 +79,6 @@ def study(
 
 
 def plan_of_study(study: Study, shard: str | None = None) -> Plan:
-    """The plan of a study, or of its part ``i/n``. Raises BenchError for another shard."""
+    """The plan of a study, or of its part ``shard`` (``i/n``). Raises BenchError for a malformed shard."""
     plan = make_plan(study)
     return shard_of(plan, shard) if shard else plan

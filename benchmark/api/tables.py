@@ -1,4 +1,4 @@
-"""Records as tables: the layouts of ``bench table``, and what can be done with a table in Python."""
+"""Tables in the layouts of ``bench table``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 
 @dataclass(frozen=True)
 class Tables:
-    """Tables as they are printed, in a paper or in a notebook; ``frame`` has the numbers behind them."""
+    """Tables, which print as Markdown, show as HTML in a notebook, and convert to other formats."""
 
     tables: Sequence[Tabular]
 
@@ -42,11 +42,11 @@ class Tables:
         return markdown(self.tables)
 
     def to_latex(self) -> str:
-        """booktabs tables."""
+        """LaTeX tables with booktabs."""
         return latex(self.tables)
 
     def to_csv(self) -> str:
-        """The numbers behind the tables, accuracies as fractions; so are JSON, Parquet and the frame."""
+        """The numbers behind the tables, accuracies as fractions; JSON, Parquet and ``frame`` hold the same."""
         return as_csv(self.tables)
 
     def to_json(self) -> str:

@@ -1,4 +1,4 @@
-"""``bench check``: whether a method keeps the rules of the harness."""
+"""``bench check``: checks a method against the rules of the harness."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ EXIT_NONCONFORMING = 3
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any key of the configuration, dotted.")
 @json_option
 def check(method: str, plugins: tuple[str, ...], assignments: tuple[str, ...], as_json: bool) -> int:
-    """Try METHOD on a handful of images and hold it to the rules that all methods keep.
+    """Run METHOD on a handful of images and check it against the rules for all methods.
 
     An objective or guidance is checked as part of a method: 'dit[objective=NAME]', 'dit[guidance=NAME]'; a network as
-    what a method trains: 'herding[network=NAME]'; a dataset by --set 'grid.datasets=[NAME]'. Exit code 3 when a rule is
-    broken. It takes less than a minute; slow options are made small with --set methods.NAME.FIELD=VALUE.
+    the one that a method trains: 'herding[network=NAME]'; a dataset with --set 'grid.datasets=[NAME]'. Exit code 3 when
+    a rule is broken. It takes less than a minute; speed up slow methods with --set methods.NAME.FIELD=VALUE.
     """
     from ddbench.api.check import check_method, finding_lines
     from ddbench.cli.streams import stdout_kept

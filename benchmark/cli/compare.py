@@ -1,4 +1,4 @@
-"""``bench compare``: two stores, or two selections, place by place."""
+"""``bench compare``: compares two stores, or two selections of cells."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ EXAMPLE = "Example: bench compare --a method=rsm --b method=dit"
 @click.option(
     "--fail-on",
     type=click.Choice(["regress"]),
-    help="Exit code 1 where B is surely worse than A, or has no number where A has one.",
+    help="Exit code 1 if B is significantly worse than A somewhere, or lacks a number that A has.",
 )
 @format_option
 @select_option

@@ -1,4 +1,4 @@
-"""``bench evaluate``: images made by anyone, judged under a protocol like those of a method."""
+"""``bench evaluate``: evaluates distilled images that other code made, like those of a method."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @click.option(
     "--config", default="digits", show_default=True, help="The study whose dataset, archs and protocol are meant."
 )
-@click.option("--dataset", help="What the images were distilled from; what is not given is the config's.")
+@click.option("--dataset", help="What the images were distilled from; default: the config's.")
 @click.option("--archs", "--arch", "archs", multiple=True)
 @click.option("--protocol", help="How the images are judged (`bench list protocols`).")
 @click.option("--eval-seeds", multiple=True, help="Seeds of classifiers, e.g. 0,1,2 or 0-2.")

@@ -1,4 +1,4 @@
-"""``bench export``: distilled sets as folders of PNG files, with a card that says how each was made."""
+"""``bench export``: writes distilled sets as folders of PNG files, with a card that says how each was made."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ddbench.cli.options import integers, names, say, store_option
 @click.command()
 @store_option
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Where the folders go.")
-@click.option("--datasets", multiple=True, help="Lists take commas and repeats; what is not given is all.")
+@click.option("--datasets", multiple=True, help="Lists take commas and repeats; default: all.")
 @click.option("--methods", multiple=True)
 @click.option("--ipc", multiple=True, help="Images per class, e.g. 1,10.")
 @click.option("--seeds", multiple=True, help="Seeds of distilled sets, e.g. 0,1,2 or 0-2.")
@@ -27,8 +27,8 @@ def export(
 ) -> int:
     """Write the distilled sets of a store as PNG files that torchvision and Hugging Face datasets load.
 
-    Each set that a run asked for, in its latest configuration, becomes OUT/DATASET/METHOD/ipcN-seedS. What is there
-    already is left as it is. Exit code 1 when some of the sets have not been made.
+    Each set that a run asked for, in its latest configuration, becomes OUT/DATASET/METHOD/ipcN-seedS. Existing
+    folders are left as they are. Exit code 1 when some of the sets have not been made.
     """
     from ddbench.api.export import export_sets
 

@@ -1,4 +1,4 @@
-"""What ``run`` and ``evaluate`` print at their end: the table, then what was done and what failed."""
+"""The output at the end of ``run`` and ``evaluate``: the table, then a summary and the failures."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def finish(done: Finished, plan: Plan, as_json: bool, stdout: TextIO) -> int:
-    """Print the table of the cells of ``plan``, or one JSON document, to ``stdout``; the exit code."""
+    """Print the table of the cells of ``plan``, or one JSON document, to ``stdout``; returns the exit code."""
     from ddbench.api.stores import Stores
     from ddbench.api.tables import make_tables
     from ddbench.cli.options import say

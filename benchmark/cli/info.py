@@ -1,4 +1,4 @@
-"""``bench info``: what a method, or anything else that can be named, is and which options it has."""
+"""``bench info``: describes a method, or anything else that is registered, and its options."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from ddbench.types import Distiller, Record
 @click.option("--plugin", "plugins", multiple=True, metavar="FILE", help="A Python file that registers more.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 def info(name: str, store: Path | str, plugins: tuple[str, ...], as_json: bool) -> None:
-    """Describe the method, dataset, arch, protocol, objective, guidance or watcher NAME: where it is from, what it
-    computes and needs, its options, and what it cost in the store.
+    """Describe the method, dataset, arch, protocol, objective, guidance or watcher NAME: its origin, what it
+    computes and needs, its options, and its cost so far in the store.
 
-    Options are set with --set methods.NAME.OPTION=VALUE, or as a row of their own with 'NAME[OPTION=VALUE]'; NAME may
-    be such a row.
+    Set options with --set methods.NAME.OPTION=VALUE, or name a variant 'NAME[OPTION=VALUE]', which gets its own row in
+    tables; NAME may be such a variant.
     """
     from ddbench.plugins.files import absolute, load_plugins
 
@@ -39,7 +39,7 @@ def info(name: str, store: Path | str, plugins: tuple[str, ...], as_json: bool) 
     for kind, entry in here:
         try:
             described.append(_about(kind, entry, chosen))
-        except BenchError as error:  # rsm[objective.weight=1] is a row of the method, not of the objective
+        except BenchError as error:  # rsm[objective.weight=1] is a variant of the method rsm, not of the objective rsm
             refused.append(error)
     if refused and not described:
         raise refused[0]
@@ -90,14 +90,14 @@ def _about(kind: Kind, entry: Entry, chosen: variants.Selected) -> dict[str, Any
 
 
 def _parts(value: Any) -> Iterator[tuple[str, Any]]:
-    """The dataclasses that it is composed of: an objective, a guidance, a sampler."""
+    """(``field: class``, value) of the dataclasses in its fields: an objective, a guidance, a sampler."""
     for field in dataclasses.fields(value) if dataclasses.is_dataclass(value) else ():
         if dataclasses.is_dataclass(part := getattr(value, field.name)):
             yield f"{field.name}: {type(part).__name__}", part
 
 
 def _costs(folder: Path | str, method: str) -> Iterator[dict[str, Any]]:
-    """What the sets of a method in a store took, for each dataset and ipc: mean seconds by stage."""
+    """Mean seconds by stage of the sets of a method in a store, for each dataset and ipc."""
     from ddbench.results.cost import OWN, cost_of
     from ddbench.store.opening import open_store, store_exists
 
@@ -147,7 +147,7 @@ def _print(about: dict[str, Any]) -> None:
 
 
 def _flowing(text: str) -> str:
-    """A docstring for a terminal of any width: a line for each paragraph."""
+    """A docstring with each paragraph on one line, for the terminal to wrap."""
     paragraphs = (" ".join(part.split()) for part in text.replace("``", "`").split("\n\n"))
     return "\n\n".join(paragraphs)
 
@@ -155,7 +155,7 @@ def _flowing(text: str) -> str:
 def _needs(
     inputs: str, ipc: tuple[int, int | None], channels: tuple[int, ...], gpu: bool, memory_gib: float, knowledge: str
 ) -> str:
-    """A method's needs as a sentence."""
+    """The needs of a method as text."""
     parts = [inputs]
     if tuple(ipc) != (1, None):
         parts.append(f"ipc {ipc[0]} to {ipc[1]}" if ipc[1] else f"ipc {ipc[0]} or more")

@@ -1,4 +1,4 @@
-"""``bench leaderboard``: the methods of any number of stores in order, with how sure that order is."""
+"""``bench leaderboard``: ranks the methods of any number of stores, with intervals."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def leaderboard(
 ) -> None:
     """Rank the methods of STORES: a board for each protocol and split, never one across them.
 
-    Only methods that are complete in every row (dataset, arch, IPC) of a board are ranked; leave rows out with the
-    filters. STORE is bench-store when none is named; several are read as one, later ones before earlier ones.
+    Only methods that are complete in every row (dataset, arch, IPC) of a board are ranked; filters exclude rows. STORE
+    defaults to bench-store; several are read as one, and where they differ the later one counts.
     """
     from ddbench.api.leaderboard import make_leaderboard
     from ddbench.api.selection import select

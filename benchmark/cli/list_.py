@@ -1,4 +1,4 @@
-"""``bench list``: what can be named in a study."""
+"""``bench list``: lists what can be named in a study."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The entry point of ``bench``: verbs, and the one place where errors become exit codes."""
+"""The entry point of ``bench``: its subcommands, and the exit codes of errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``bench merge``: several stores become one."""
+"""``bench merge``: merges stores."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from ddbench.cli.options import StoreType
 @click.argument("sources", metavar="SRC...", nargs=-1, required=True, type=StoreType(path_type=Path, file_okay=False))
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 def merge(destination: Path | str, sources: tuple[Path | str, ...], as_json: bool) -> int:
-    """Copy into the store DEST what it lacks of the stores SRC: artifacts, records, runs, searches.
+    """Copy artifacts, records, runs and searches of the stores SRC that the store DEST lacks into it.
 
-    DEST is made if it is not there. Each may be a folder or a URL. Nothing is overwritten: what differs under the same
-    key is listed, stays as DEST has it, and makes the exit code 1.
+    DEST is created if it does not exist. Each may be a folder or a URL. Nothing is overwritten: conflicts are listed,
+    DEST keeps its own version, and the exit code is 1.
     """
     from ddbench.store.merge import merge as merge_stores
     from ddbench.store.opening import open_store

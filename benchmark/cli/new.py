@@ -1,4 +1,4 @@
-"""``bench new``: the start of a plug-in that passes ``bench check`` as it is."""
+"""``bench new``: writes a new plug-in from a template."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ddbench.plugins.scaffold.write import KINDS, usage, write_plugin
     help="Folder that the files go to.",
 )
 def new(kind: str, name: str, out: Path) -> None:
-    """Write NAME.py, a test and a page for a new KIND: a working example to put your own in its place."""
+    """Write NAME.py, a test and a page for a new KIND: a working example to replace by your own code."""
     for path in write_plugin(kind, name, out):  # type: ignore[arg-type]
         click.echo(str(path))
     check, command = usage(kind, name)  # type: ignore[arg-type]

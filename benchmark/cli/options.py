@@ -1,4 +1,4 @@
-"""Options that several verbs share, and reading lists from the command line: commas and repeats, ranges for seeds."""
+"""Options that several subcommands share, and parsing of lists: commas and repeats, ranges for seeds."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FORMATS = ("terminal", "md", "latex", "csv", "json", "parquet")
 
 
 class StoreType(click.Path):
-    """A folder, as a Path, or a URL (``s3://bucket/path``), as text."""
+    """A folder, which becomes a Path, or a URL (``s3://bucket/path``), which stays a string."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         return value if "://" in str(value) else super().convert(value, param, ctx)
@@ -75,21 +75,19 @@ def execution_options(command: F) -> F:
             type=click.Choice(["auto", "inline", "ray"]),
             default="auto",
             show_default=True,
-            help="inline: one stage at a time in this process; ray: side by side on all cores; auto: ray where it "
-            "pays.",
+            help="inline: one stage at a time in this process; ray: in parallel on all cores; auto: ray where it pays.",
         ),
         click.option(
             "--ray-address",
             metavar="ADDRESS",
-            help="Join a running Ray cluster, `auto` for the one of this machine. The store must be where all machines "
-            "see it.",
+            help="Join a running Ray cluster, `auto` for the one of this machine. All machines must see the store.",
         ),
         click.option(
             "--watcher",
             "watchers",
             multiple=True,
             metavar="NAME",
-            help="Tell the watcher NAME or NAME[OPTION=VALUE] of all that happens (`bench list watchers`); repeatable.",
+            help="Report the run to the watcher NAME or NAME[OPTION=VALUE] (`bench list watchers`); repeatable.",
         ),
         click.option("--debug", is_flag=True, help="Show tracebacks."),
     )
@@ -99,16 +97,16 @@ def execution_options(command: F) -> F:
 
 
 def execution_of(executor: Executor, ray_address: str | None, watchers: Sequence[str], debug: bool) -> Execution:
-    """What the options of ``execution_options`` say. Raises BenchError for what does not go together."""
+    """The values of ``execution_options``. Raises BenchError for contradictory ones."""
     from ddbench.api.run import Execution
 
     return Execution(executor, ray_address, tuple(names(watchers) or ()), debug)
 
 
 def filter_options(command: F) -> F:
-    """Options ``--datasets``, ``--methods``, ...: what is not given is all."""
+    """Options ``--datasets``, ``--methods``, ...: filters that admit all by default."""
     for option, field in reversed(FILTERS.items()):
-        help_ = "Lists take commas and repeats; what is not given is all." if option == "datasets" else None
+        help_ = "Lists take commas and repeats; default: all." if option == "datasets" else None
         both = (f"--{option}",) if option == field else (f"--{option}", f"--{field}")
         command = click.option(*both, option, multiple=True, help=help_)(command)
     return command
@@ -123,7 +121,7 @@ def filters_of(options: Mapping[str, Sequence[str]]) -> dict[str, list[Any] | No
 
 
 def say(message: str) -> None:
-    """Tell it on stderr."""
+    """Print a message to stderr."""
     click.echo(f"bench: {message}", err=True)
 
 

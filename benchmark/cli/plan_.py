@@ -1,4 +1,4 @@
-"""``bench plan``: a study's stages and cells as a file, and about what they cost."""
+"""``bench plan``: the stages and cells of a study, with estimates of their cost."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 @dataclass
 class Sort:
-    """Stages of a plan that cost about the same."""
+    """The stages of a plan that are expected to cost the same (``history.sort_of``)."""
 
     kind: str
     label: str
-    """of the first"""
+    """label of the first stage"""
     cost: MedianCost | None
     planned: int = 0
     keys: list[str] = field(default_factory=list)
-    """those to run"""
+    """keys of the stages to run"""
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -49,10 +49,10 @@ class Sort:
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the whole plan to a JSON file.")
 @click.option("--json", "as_json", is_flag=True, help="The same JSON document on stdout.")
 def plan_(shard: str | None, store: Path | str, out: Path | None, as_json: bool, **grid: Any) -> None:
-    """Plan a study without running it: its stages, and what they cost by what the store has measured.
+    """Plan a study without running it: its stages, and estimates of their cost by what the store has measured.
 
     Seconds and memory are medians over the store's stages of the same kind, dataset, classes of method, ipc, network
-    and protocol; unknown where it holds none. The file has every stage with its key and parents, and every cell.
+    and protocol; unknown when it has none. The file has every stage with its key and parents, and every cell.
     """
     from ddbench.config.study import resolve
     from ddbench.plan.build import make_plan
@@ -86,7 +86,7 @@ def plan_(shard: str | None, store: Path | str, out: Path | None, as_json: bool,
 
 
 def _state(plan: Plan, folder: Path | str) -> tuple[History | None, Mapping[str, Stage]]:
-    """The history of the store and the stages that it still needs; no store is made, nor touched."""
+    """The history of the store and the stages to run in it. The store is neither created nor changed."""
     from ddbench.execute.history import History
     from ddbench.execute.schedule import to_run
     from ddbench.store.opening import open_store, store_exists

@@ -1,4 +1,4 @@
-"""``bench plot``: one figure of a study as a file for a paper."""
+"""``bench plot``: draws a figure of a study to a file."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from ddbench.results.statistics import Select
 def plot(kind: Kind, stores: tuple[Path | str, ...], out: Path, which: Select, **filters: tuple[str, ...]) -> None:
     """Draw accuracy by epoch (curves), against images per class (ipc) or cost, or distilled among real images.
 
-    A panel for each dataset, network and IPC. What is incomplete is left out, and said so. STORE is bench-store when
-    none is named; several are read as one.
+    A panel for each dataset, network and IPC. Incomplete methods are left out and named on stderr. STORE defaults to
+    bench-store; several are read as one.
     """
     from ddbench.api.files import check_format
     from ddbench.api.plots import make_plot

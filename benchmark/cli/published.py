@@ -1,4 +1,4 @@
-"""``bench published``: the papers' tables, from their numbers alone."""
+"""``bench published``: prints the tables of papers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PAPERS = ("rsm-cgs", "minimax", "mgd3", "igd")
 def published(paper: str, form: str | None, out: Path | None) -> None:
     """Print the numbers that PAPER published, in the main layout. Nothing is measured.
 
-    rsm-cgs, the default, is the paper of RSM + CGS. `bench table --published` holds them beside what a store measured.
+    rsm-cgs, the default, is the paper of RSM + CGS. `bench table --published` shows them beside measured numbers.
     """
     from ddbench.cli.show import write_tables
     from ddbench.results.published import load_published

@@ -1,4 +1,4 @@
-"""``bench report``: a study as one HTML file that opens anywhere, offline."""
+"""``bench report``: writes a study as one HTML file that opens offline."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from ddbench.results.statistics import Select
 def report(stores: tuple[Path | str, ...], out: Path, which: Select) -> None:
     """Write one HTML file with the tables, charts, pictures, failures and provenance of a study.
 
-    It holds all that it shows and loads nothing. STORE is bench-store when none is named; several are read as one.
-    The same records give the same bytes.
+    The file is self-contained. STORE defaults to bench-store; several are read as one. The same records give the same
+    bytes.
     """
     from ddbench.api.results import Results
     from ddbench.api.stores import Stores

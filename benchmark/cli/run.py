@@ -44,7 +44,7 @@ def run(
     how = execution_of(executor, ray_address, watchers, debug)
     config = configuration_of(store, **grid)
     study = resolve(config)
-    how.resolved_watchers()  # names of watchers, also of the study's plug-ins, are known or refused now
+    how.resolved_watchers()  # refuse unknown watchers now, when the plug-ins of the study are loaded
     for reason in study.broken():
         say(f"{reason} Its cells will fail.")
     plan = plan_of_study(study, shard)

@@ -1,4 +1,4 @@
-"""``bench sensitivity``: the picture of a search."""
+"""``bench sensitivity``: draws the plot of a search."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from ddbench.cli.options import store_option
 def sensitivity(tune: str | None, out: Path, store: Path | str) -> None:
     """Draw how validation accuracy depends on each parameter that the search TUNE (id or file; the latest) varied.
 
-    With `bench tune --search one-at-a-time` this is the sensitivity curve of papers: each parameter with the others at
-    the study's values.
+    With `bench tune --search one-at-a-time` this is the usual sensitivity curve: each parameter with the others at the
+    study's values.
     """
     from ddbench.api.sensitivity import draw_sensitivity
 

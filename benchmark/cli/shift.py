@@ -1,4 +1,4 @@
-"""``bench shift``: how far distilled sets are from the real distribution, how diverse, and how near to copies."""
+"""``bench shift``: measures how far distilled sets are from the real data, how diverse, and how near to copies."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def shift(
 ) -> int:
     """Measure the distribution shift of every distilled set that a run asked for, and print it.
 
-    What is measured once is kept. Exit code 1 when some of the sets have not been made or could not be measured.
+    Measures are kept in the store. Exit code 1 when some of the sets have not been made or could not be measured.
     """
     from ddbench.api.shift import measure_shift
     from ddbench.cli.streams import stdout_kept

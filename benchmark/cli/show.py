@@ -1,4 +1,4 @@
-"""Tables on a terminal, in a file, or as text or data on stdout."""
+"""Writing tables to a terminal, stdout or a file."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def print_tables(tables: Iterable[Tabular], out: TextIO) -> None:
 
 
 def write_tables(tables: Sequence[Tabular], form: str | None, out: Path | None) -> None:
-    """Write in a format to the file ``out``, or to stdout. Raises BenchError where that cannot be.
+    """Write tables in a format to the file ``out``, or to stdout. Raises BenchError when it cannot be written.
 
-    Without a format: fitted to the terminal where stdout is one, else Markdown.
+    The default format is rich tables on a terminal, otherwise Markdown.
     """
     from ddbench.api.files import write_file
 

@@ -1,21 +1,18 @@
-"""``bench show``: everything about one number."""
+"""``bench show``: prints everything about one cell."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from ddbench.cli.options import store_option
 
-if TYPE_CHECKING:
-    pass
-
 REPEATED = ("stage", "format", "parents", "chain", "state", "before", "cell", "label")
-"""what a stage's task says that stands elsewhere in the same text; --json has it"""
+"""keys of a task that are not printed, since they stand elsewhere in the text; --json has them"""
 WIDTH = 10
 
 

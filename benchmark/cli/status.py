@@ -1,4 +1,4 @@
-"""``bench status``: how far the latest run on a store is."""
+"""``bench status``: prints the status of the latest run on a store."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from ddbench.execute.status import Status
 
 PAUSE = 2.0
-"""seconds between two looks"""
+"""seconds between updates"""
 MOST_FAILURES = 20
-"""failed cells told one by one; `--json` has all"""
+"""most failed cells that are listed; `--json` has all"""
 
 
 @click.command()
@@ -29,10 +29,10 @@ MOST_FAILURES = 20
 @click.option("--watch", is_flag=True, help="Look again every two seconds until nothing is left to do.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout; with --watch, one a line.")
 def status(store: Path | str, whole: bool, watch: bool, as_json: bool) -> None:
-    """Show which cells are done, failed, running or waiting, what is under way, and about how long the rest takes.
+    """Show which cells are done, failed, running or waiting, the running stages, and the estimated time left.
 
-    Read from the store alone, during a run or after it. The time left is by the stages of the same sort that the store
-    has measured.
+    Everything is read from the store, during a run or after it. The estimate is by stages of the same sort that the
+    store has measured.
     """
     from ddbench.errors import BenchError
     from ddbench.execute.history import History
@@ -65,7 +65,7 @@ def status(store: Path | str, whole: bool, watch: bool, as_json: bool) -> None:
 
 
 def _watch(now: Callable[[], Status], name: str, as_json: bool) -> None:
-    """Show the status again and again, in place on a terminal, until no cell is running or waiting, or Ctrl-C."""
+    """Show the status repeatedly, in place on a terminal, until no cell is running or waiting, or Ctrl-C."""
     if as_json or not sys.stdout.isatty():
         while True:
             status = now()

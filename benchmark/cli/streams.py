@@ -1,4 +1,4 @@
-"""Standard output for results alone."""
+"""Keeping stdout free for results."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 @contextmanager
 def stdout_kept() -> Iterator[Any]:
-    """The real stdout for results; everything that libraries print to theirs meanwhile goes to stderr."""
+    """The real stdout, for results; inside, everything else that is printed to stdout goes to stderr."""
     sys.stdout.flush()
     kept = os.dup(1)
     os.dup2(2, 1)

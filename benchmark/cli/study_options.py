@@ -1,4 +1,4 @@
-"""The options that choose a study, shared by the verbs that read one."""
+"""The options that choose a study, shared by several subcommands."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _GRID = (
     click.option(
         "--config", default="digits", show_default=True, help="A named study (`bench list configs`) or a YAML file."
     ),
-    click.option("--datasets", multiple=True, help="Lists take commas and repeats; what is not given is the config's."),
+    click.option("--datasets", multiple=True, help="Lists take commas and repeats; default: the config's."),
     click.option("--ipc", multiple=True, help="Images per class, e.g. 1,10."),
     click.option("--archs", multiple=True),
     click.option("--seeds", multiple=True, help="Seeds of distilled sets, e.g. 0,1,2 or 0-2."),
@@ -29,12 +29,14 @@ _GRID = (
         "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any key of the configuration, dotted."
     ),
     click.option("--plugin", "plugins", multiple=True, metavar="FILE", help="A Python file that registers more."),
-    click.option("--tuned", multiple=True, metavar="TUNE", help="Take the values that a `bench tune` chose: id, file."),
+    click.option(
+        "--tuned", multiple=True, metavar="TUNE", help="Apply the values that a `bench tune` chose: id or file."
+    ),
 )
 
 
 def grid_options(*, methods: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """The options that ``configuration`` reads, for a click command; without ``--methods`` where a verb names them."""
+    """A decorator that adds the options of ``configuration_of`` to a click command, ``--methods`` if ``methods``."""
     options = (*_GRID[:2], _METHODS, *_GRID[2:]) if methods else _GRID
     return lambda command: reduce(lambda decorated, option: option(decorated), reversed(options), command)
 
@@ -53,8 +55,8 @@ def configuration_of(
     changes: Mapping[str, Any] | None = None,
     **lists: Sequence[str],
 ) -> Config:
-    """The study that the options name; ``tuned`` ids are looked up in ``store``. ``changes`` are dotted keys that give
-    way to ``--set``. Raises BenchError."""
+    """The configuration that the options describe. ``tuned``: searches, looked up in ``store``; ``changes``: dotted key
+    -> value, overridden by ``--set``. Raises BenchError."""
     from ddbench.api.study import configuration
 
     return configuration(

@@ -1,4 +1,4 @@
-"""``bench table``: the tables of everything that the runs on a store asked for."""
+"""``bench table``: prints the tables of a store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables on a terminal, fitted to its width: no number is ever cut in two."""
+"""Tables on a terminal, fitted to its width without breaking a number."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ STYLES = {"best": "bold green", "second": "underline"}
 
 
 def print_terminal(tables: Iterable[Tabular], out: TextIO) -> None:
-    """What repeats down the leading columns is written once.
+    """Print tables; repeated values in the leading columns are printed once.
 
-    Where a terminal is too narrow, the main table turns its methods into rows; any other gets narrow headings, and says
-    above itself what is the same in all its rows. On a file or pipe, lines are as long as they need.
+    On a narrow terminal, the main table gets its methods as rows; any other table gets narrow headings, and columns
+    whose value is the same in all rows become a line above it. In a file or pipe, lines are as long as need be.
     """
     from rich.console import Console
     from rich.text import Text
@@ -43,14 +43,14 @@ def print_terminal(tables: Iterable[Tabular], out: TextIO) -> None:
 
 
 def _width(shown: RichTable, console: Console) -> int:
-    """Of a table on lines as long as they like."""
+    """The width of a table without line breaks."""
     from rich.measure import Measurement
 
     return Measurement.get(console, console.options.update(max_width=10_000), shown).maximum
 
 
 def _apart(table: Table) -> tuple[str, Table]:
-    """What all rows say alike in their leading columns, as a line, and the table without those columns."""
+    """The leading columns whose value is the same in all rows, as a line of text, and the table without them."""
     first = table.rows[0] if table.rows else ()
     same = [n for n in range(table.stub) if first and all(row[n] == first[n] for row in table.rows)]
     line = ", ".join(f"{table.columns[n].title} {first[n].text}" for n in same)
@@ -61,7 +61,7 @@ def _apart(table: Table) -> tuple[str, Table]:
 
 
 def _rich(table: Table, compact: bool = False) -> RichTable:
-    """``compact``: headings of a word a line and no frame."""
+    """``compact``: one word of a heading per line, and no frame."""
     from rich import box
     from rich.table import Table as RichTable
     from rich.text import Text

@@ -1,4 +1,4 @@
-"""``bench tune``: search a method's options on the validation part."""
+"""``bench tune``: searches options of a method on the validation part."""
 
 from __future__ import annotations
 
@@ -72,9 +72,9 @@ def tune(
 ) -> int:
     """Search options of METHOD on the validation part of the train data; the test part is never looked at.
 
-    Each setting is judged by the cells of the study, pair of seeds by pair of seeds; the study's own values are tried
-    first. What wins is the mean top-1 at the last epoch. All stages lie in the store: the same command again goes on
-    where it was stopped, and `bench run --tuned TUNE` takes the chosen values.
+    Each setting is evaluated on the cells of the study, one pair of seeds after another; the study's own values come
+    first. The setting with the highest mean top-1 at the last epoch is chosen. Results lie in the store: the same
+    command again resumes the search, and `bench run --tuned TUNE` applies the chosen values.
     """
     from ddbench.execute.policy import Policy
     from ddbench.store.opening import open_store
@@ -90,9 +90,9 @@ def tune(
     with stdout_kept() as stdout:
         opened = open_store(store, create=True)
         check_validation(config, opened)
-        failure = _make_shared(planned, opened, Policy.of(config))
+        failure = _run_shared(planned, opened, Policy.of(config))
         runner = OnTune(request.scheduler, _takes(config, planned), Policy.of(config))
-        result = run_search(request, planned, opened, runner, _teller(planned), failure)
+        result = run_search(request, planned, opened, runner, _print_rounds(planned), failure)
         path = write(opened, result)
         if as_json:
             print(json.dumps({**result.to_json(), "file": path}, indent=1), file=stdout)
@@ -128,8 +128,8 @@ def _request(
     )
 
 
-def _make_shared(trials: list[Trial], store: Store, policy: Policy) -> str:
-    """Run the preparations that several trials rest on, once and before any of them; why that failed, if it did."""
+def _run_shared(trials: list[Trial], store: Store, policy: Policy) -> str:
+    """Run the preparations that all trials share, before the trials; the reason if that failed, or empty."""
     from ddbench.api.progress import make_display
     from ddbench.execute.inline import Inline
     from ddbench.execute.schedule import run_schedule
@@ -144,21 +144,21 @@ def _make_shared(trials: list[Trial], store: Store, policy: Policy) -> str:
 
 
 def _takes(config: Config, trials: list[Trial]) -> Room:
-    """What a trial takes of a machine: the most that any of its stages takes, since they run one after another."""
+    """The resources of a trial: the most that any stage takes, since its stages run one after another."""
     from ddbench.execute.demand import Demand, Room, largest
 
     demand, boundless = Demand(config.resources), Room(float("inf"), float("inf"), float("inf"))
     return largest(demand.of(stage, boundless) for trial in trials for stage in trial.plan.stages.values())
 
 
-def _teller(trials: list[Trial]) -> OnRound:
-    """A line on stderr after each round of a trial."""
+def _print_rounds(trials: list[Trial]) -> OnRound:
+    """A callback that prints a line to stderr after each round of a trial."""
     from ddbench.tune.record import short_names
 
     names = short_names(trials[0].values)
     rounds = len(trials[0].rounds)
 
-    def told(index: int, done: int, top1: float) -> None:
+    def on_round(index: int, done: int, top1: float) -> None:
         values = ", ".join(f"{names[key]}={_show(value)}" for key, value in trials[index].values.items())
         print(
             f"trial {index} of 0-{len(trials) - 1}, round {done} of {rounds}: {100 * top1:.1f} % ({values})",
@@ -166,7 +166,7 @@ def _teller(trials: list[Trial]) -> OnRound:
             flush=True,
         )
 
-    return told
+    return on_round
 
 
 def _print(tune: Tune, out: TextIO) -> None:
@@ -236,5 +236,5 @@ def _outcome(row: TrialRow) -> str:
 
 
 def _show(value: Any) -> str:
-    """A value as ``--set`` reads it."""
+    """A value in the syntax of ``--set``."""
     return value if isinstance(value, str) else json.dumps(value)

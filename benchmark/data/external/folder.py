@@ -33,8 +33,8 @@ class ExternalImage:
 def read(folder: Path) -> list[ExternalImage]:
     """The images of ``folder``, or of its sub-folder ``train``, in the order of their names within a class.
 
-    A ``metadata.jsonl`` of lines ``{"file_name": ..., "label": ..., "soft_label": {class: probability}}`` gives labels to
-    images outside class folders, and soft labels to any image. Raises BenchError.
+    A ``metadata.jsonl`` of lines ``{"file_name": ..., "label": ..., "soft_label": {class: probability}}`` gives labels
+    to images outside class folders, and soft labels to any image. Raises BenchError.
     """
     if (folder / "train").is_dir() and not (folder / METADATA).exists():
         folder = folder / "train"
