@@ -246,4 +246,4 @@ def test_images_of_others_are_judged(tmp_path):
 def test_a_type_checker_and_help_see_the_functions():
     code = "import ddbench; help(ddbench.study)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "A study, checked" in done.stdout
+    assert "A study: the configuration" in done.stdout
