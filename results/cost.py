@@ -13,8 +13,8 @@ OWN = ("embed", "fit", "distill")
 
 
 @dataclass(frozen=True)
-class Made:
-    """A distilled set as its store has it; None is unknown."""
+class SetFacts:
+    """What a store knows of a distilled set besides its records; None is unknown."""
 
     images: int | None = None
     memory_mib: int | None = None
@@ -24,7 +24,7 @@ class Made:
 
 
 @dataclass(frozen=True)
-class Cost:
+class SetCost:
     """Means over distilled sets, in seconds; None is unknown or not needed. Memory: the highest peak."""
 
     prior: float | None
@@ -48,14 +48,14 @@ def set_key(record: Record) -> str | None:
     return parents[0] if parents else None
 
 
-def cost_of(records: Sequence[Record], made: Mapping[str, Made]) -> Cost:
-    """The cost behind successful ``records`` of one position; ``made``: what is known of sets, by key."""
+def cost_of(records: Sequence[Record], facts: Mapping[str, SetFacts]) -> SetCost:
+    """The cost behind successful ``records`` of one position; ``facts``: by key of the distilled set."""
     sets = {set_key(record): record for record in records}
-    known = {key: made.get(key, Made()) if key else Made() for key in sets}
+    known = {key: facts.get(key, SetFacts()) if key else SetFacts() for key in sets}
     seconds = {kind: _mean(_seconds(record, kind) for record in sets.values()) for kind in ("prior", *OWN)}
     shares = [_per_image(record, known[key], ("distill",)) for key, record in sets.items()]
     owns = [_per_image(record, known[key], OWN) for key, record in sets.items()]
-    return Cost(
+    return SetCost(
         **seconds,
         per_image=_mean(shares),
         own_per_image=_mean(owns),
@@ -79,10 +79,10 @@ def _seconds(record: Record, kind: str) -> float | None:
     return None if found is None else float(found)
 
 
-def _per_image(record: Record, made: Made, kinds: Sequence[str]) -> float | None:
-    if not made.images or _seconds(record, "distill") is None:
+def _per_image(record: Record, facts: SetFacts, kinds: Sequence[str]) -> float | None:
+    if not facts.images or _seconds(record, "distill") is None:
         return None
-    return sum(_seconds(record, kind) or 0.0 for kind in kinds) / made.images
+    return sum(_seconds(record, kind) or 0.0 for kind in kinds) / facts.images
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

@@ -7,17 +7,17 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ddbench.results.cost import Made
+    from ddbench.results.cost import SetFacts
     from ddbench.store.folder import Store
     from ddbench.types import Record
 
 
-def made_of(stores: Sequence[Store], records: Iterable[Record]) -> dict[str, Made]:
+def made_of(stores: Sequence[Store], records: Iterable[Record]) -> dict[str, SetFacts]:
     """By key, the distilled sets that ``records`` judged, of those that lie on this machine. Headers alone are read."""
     from ddbench.errors import CorruptArtifact
-    from ddbench.results.cost import Made, set_key
+    from ddbench.results.cost import SetFacts, set_key
 
-    found: dict[str, Made] = {}
+    found: dict[str, SetFacts] = {}
     for key in dict.fromkeys(filter(None, map(set_key, records))):
         for store in stores:
             if store.there("distill", key):
@@ -25,7 +25,7 @@ def made_of(stores: Sequence[Store], records: Iterable[Record]) -> dict[str, Mad
                 with contextlib.suppress(CorruptArtifact, KeyError):  # what is damaged is unknown
                     _memory(store, key, memory)
                 highest = {name: max(values, default=None) for name, values in memory.items()}
-                found[key] = Made(_images(store, key), highest["peak_memory_mib"], highest["peak_gpu_mib"])
+                found[key] = SetFacts(_images(store, key), highest["peak_memory_mib"], highest["peak_gpu_mib"])
                 break
     return found
 

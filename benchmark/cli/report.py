@@ -29,7 +29,7 @@ def report(stores: tuple[Path | str, ...], out: Path, which: Select) -> None:
     from ddbench.api.stores import Several
     from ddbench.cli.streams import stdout_kept
     from ddbench.errors import BenchError
-    from ddbench.results.report.content import Material
+    from ddbench.results.report.content import Content
     from ddbench.results.report.page import render
     from ddbench.store.folder import write_atomically
 
@@ -37,7 +37,7 @@ def report(stores: tuple[Path | str, ...], out: Path, which: Select) -> None:
     records = opened.records(opened.wanted)
     with stdout_kept():
         shift, notes = shift_blocks(opened)
-        material = Material(
+        content = Content(
             wanted=opened.wanted,
             records=records,
             runs=runs(opened),
@@ -47,9 +47,9 @@ def report(stores: tuple[Path | str, ...], out: Path, which: Select) -> None:
             notes=notes,
             select=which,
             facts=facts_of(records),
-            made=made_of(opened.members, records),
+            sets=made_of(opened.members, records),
         )
-        page = render(material).encode()
+        page = render(content).encode()
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(out, page)

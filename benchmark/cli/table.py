@@ -13,9 +13,8 @@ from ddbench.results.statistics import Select
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ddbench.results.tables import Block
+    from ddbench.results.tables import Block, Spread
     from ddbench.results.tables.model import Tabular
-    from ddbench.results.tables.text import Spread
     from ddbench.store.folder import Store
     from ddbench.types import Cell, Record
 
@@ -69,8 +68,8 @@ select_option = click.option(
     show_default=True,
     help="main: methods as columns; methods: as rows, IPC as columns; ablation: the change against a reference; "
     "spread: intervals, and where the spread comes from; cost: seconds and memory; best-last: what choosing the "
-    "epoch on the test images is worth; published: measured beside "
-    "the papers' numbers.",
+    "epoch on the test images is worth; published: measured beside the papers' numbers (with --select best, their "
+    "kind of epoch).",
 )
 @click.option("--published", is_flag=True, help="As --layout published.")
 @format_option
@@ -84,6 +83,15 @@ select_option = click.option(
     help="What ± is: the standard deviation over distilled sets, or half of the 95 % interval of the mean.",
 )
 @click.option("--reference", help="Of the ablation: the method to compare with; by default the first.")
+@click.option(
+    "--margin",
+    type=click.FloatRange(min=0, min_open=True),
+    default=2.0,
+    show_default=True,
+    metavar="POINTS",
+    help="Of the published layout: how near, in percentage points, a measured mean must be shown to be to count as "
+    "reproduced. Neighbouring methods of the published rows lie 2 points apart (median).",
+)
 @filter_options
 @out_option
 def table(
@@ -94,6 +102,7 @@ def table(
     which: Select,
     spread: Spread,
     reference: str | None,
+    margin: float,
     out: Path | None,
     **filters: tuple[str, ...],
 ) -> None:
@@ -104,7 +113,7 @@ def table(
     opened = open_store(store, create=False)
     cells = select(wanted(opened), filters)
     records = opened.records(set(cells.values()), say)
-    made = _layout("published" if published else layout, opened, cells, records, which, spread, reference)
+    made = _layout("published" if published else layout, opened, cells, records, which, spread, reference, margin)
     write_tables(made, form, out)
 
 
@@ -116,6 +125,7 @@ def _layout(
     which: Select,
     spread: Spread,
     reference: str | None,
+    margin: float,
 ) -> Sequence[Tabular]:
     from ddbench.api.captions import facts_of
     from ddbench.results.statistics import samples
@@ -124,15 +134,15 @@ def _layout(
     found, facts = samples(cells, records, which), facts_of(records)
     made = blocks({position: sample.estimate for position, sample in found.items()}, which, facts, spread)
     if layout == "methods":
-        from ddbench.results.tables.by_method import method_tables
+        from ddbench.results.tables import method_tables
 
         return method_tables(made)
     if layout == "best-last":
-        from ddbench.results.tables.optimism import optimism_table
+        from ddbench.results.tables.diagnostics import optimism_table
 
         return [optimism_table(block) for block in made]
     if layout == "spread":
-        from ddbench.results.tables.spread import spread_table
+        from ddbench.results.tables.diagnostics import spread_table
 
         return [spread_table(block) for block in made]
     if layout == "ablation":
@@ -148,7 +158,7 @@ def _layout(
         from ddbench.results.published import load_published
         from ddbench.results.tables.published import beside_tables
 
-        return beside_tables(found, load_published(), facts)
+        return beside_tables(found, load_published(), facts, margin / 100)
     return made
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ddbench.results.plots.labels import label_ends, label_points, room
 from ddbench.results.plots.palette import LIGHT, Look
-from ddbench.results.plots.series import Curve, Level, Panel, Priced
+from ddbench.results.plots.series import Curve, Panel, PlottedMean, Priced
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,7 +46,7 @@ def curves(axes: Axes, panel: Panel[Curve], looks: Mapping[str, Look]) -> None:
     label_ends(axes, {method: 100 * curve.mean[-1] for method, curve in panel.methods.items()} | _ends(panel), looks)
 
 
-def ipc(axes: Axes, panel: Panel[dict[int, Level]], looks: Mapping[str, Look]) -> None:
+def ipc(axes: Axes, panel: Panel[dict[int, PlottedMean]], looks: Mapping[str, Look]) -> None:
     """Accuracy against images per class, each IPC a place on the axis, intervals beside one another."""
     ticks = sorted({n for levels in panel.methods.values() for n in levels})
     heights = list(panel.whole.values())

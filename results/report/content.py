@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ddbench.results.cost import Made
+from ddbench.results.cost import SetFacts
 from ddbench.results.shift import ShiftBlock
 from ddbench.results.statistics import Select
-from ddbench.results.tables import Facts
+from ddbench.results.tables import CaptionFacts
 from ddbench.types import Cell, LabeledImages, Record
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Search:
 
 
 @dataclass(frozen=True)
-class Material:
+class Content:
     """A study as its stores hold it. ``records``: the one that counts for each key."""
 
     wanted: Mapping[Cell, str]
@@ -77,6 +77,6 @@ class Material:
     notes: Sequence[str] = ()
     """what could not be read, for the reader"""
     select: Select = "last"
-    facts: Facts = field(default_factory=Facts)
-    made: Mapping[str, Made] = field(default_factory=dict)
-    """what is known of distilled sets, by key"""
+    facts: CaptionFacts = field(default_factory=CaptionFacts)
+    sets: Mapping[str, SetFacts] = field(default_factory=dict)
+    """by key of the distilled set"""

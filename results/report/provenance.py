@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from ddbench.results.report.tables import Entry, duration
+from ddbench.results.report.tables import ReportPosition, duration
 from ddbench.results.tables.text import percent
 from ddbench.types import Cell, Record
 
@@ -37,7 +37,7 @@ class Attempt:
 class Origin:
     """All that is known of a position, as text."""
 
-    entry: Entry
+    entry: ReportPosition
     attempts: tuple[Attempt, ...]
     commits: tuple[str, ...]
     software: str
@@ -46,7 +46,7 @@ class Origin:
     """YAML"""
 
 
-def origin(entry: Entry) -> Origin:
+def origin(entry: ReportPosition) -> Origin:
     """The essentials of a position: what is the same for all its cells is taken of the first that succeeded."""
     records = [record for _, record in entry.members if record is not None]
     best = sorted(records, key=lambda record: record.outcome != "ok")
@@ -73,7 +73,7 @@ def commit(record: Record) -> str:
     return str(git.get("commit", ""))[:12] + (" with uncommitted changes" if git.get("dirty") else "")
 
 
-def data(entries: Sequence[Entry]) -> dict[str, Any]:
+def data(entries: Sequence[ReportPosition]) -> dict[str, Any]:
     """Every record as JSON. What many hold in common is in ``parts`` once, and ``{"$ref": i}`` stands for it."""
     parts: dict[str, int] = {}
     records = {}

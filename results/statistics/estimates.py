@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 
 Select = Literal["last", "best"]
 
+WHOLE = 0
+"""the ipc of a method that stands for the whole train split: one number for all rows of a dataset and arch, which
+competes with nobody"""
+
+RowKey = tuple[str, str, int]
+"""(dataset, arch, ipc)"""
+
 
 @dataclass(frozen=True)
 class Position:
@@ -31,6 +38,11 @@ class Position:
     @staticmethod
     def of(cell: Cell) -> Position:
         return Position(cell.dataset, cell.split, cell.protocol, cell.arch, cell.ipc, cell.method)
+
+    @property
+    def row(self) -> RowKey:
+        """The row of a table that it stands in."""
+        return self.dataset, self.arch, self.ipc
 
     def __str__(self) -> str:
         return f"{self.dataset}/{self.method}/ipc{self.ipc}/{self.arch}"
@@ -116,7 +128,7 @@ class Sample:
     def draws(self) -> dict[int, float]:
         """The independent values that the spread is of: averages of distilled sets, or, of the whole train split, its
         classifiers."""
-        whole = len(self.by_set) == 1 and self.position.ipc == 0
+        whole = len(self.by_set) == 1 and self.position.ipc == WHOLE
         return next(iter(self.by_set.values())) if whole else self.set_means
 
     @cached_property

@@ -6,7 +6,7 @@ import pytest
 
 from ddbench.errors import BenchError
 from ddbench.results.comparison import matched
-from ddbench.results.tables import Facts, markdown
+from ddbench.results.tables import CaptionFacts, markdown
 from ddbench.results.tables.comparison import comparison_table
 from tests.support.invoke import invoke
 from tests.support.records import cell, hexkey, record, sampled, stored
@@ -23,7 +23,7 @@ def test_a_comparison_is_exactly_this():
     a = sampled(made("x", LOW) + made("y", HIGH) + made("z", (0.5,)) + made("gone", LOW))
     b = sampled(made("x", HIGH) + made("y", LOW) + made("z", (0.6,)) + made("new", LOW))
     found = matched(a, b)
-    assert markdown([comparison_table(found, "before", "after", Facts({"p@1": "hard"}))]) == (
+    assert markdown([comparison_table(found, "before", "after", CaptionFacts({"p@1": "hard"}))]) == (
         "| dataset | arch | IPC | method | A | B | difference | 95 % interval | p | B is |\n"
         "|---|---|--:|---|--:|--:|--:|--:|--:|---|\n"
         "| d | net | 1 | x | 50.1 ± 0.1 | 60.1 ± 0.1 | +10.0 | +10.0 to +10.0 | &lt; 0.001 | better |\n"

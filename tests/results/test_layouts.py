@@ -3,16 +3,15 @@
 import pytest
 
 from ddbench.errors import BenchError
-from ddbench.results.cost import Made, cost_of, front
-from ddbench.results.tables import Facts, blocks, markdown, rows
+from ddbench.results.cost import SetFacts, cost_of, front
+from ddbench.results.tables import CaptionFacts, blocks, markdown, rows
 from ddbench.results.tables.ablation import ablation_tables
-from ddbench.results.tables.by_method import method_tables
+from ddbench.results.tables.block import method_tables
 from ddbench.results.tables.cost import cost_tables
-from ddbench.results.tables.optimism import optimism_table
-from ddbench.results.tables.spread import spread_table
+from ddbench.results.tables.diagnostics import optimism_table, spread_table
 from tests.support.records import cell, record, sampled
 
-FACTS = Facts({"p@1": "hard"})
+FACTS = CaptionFacts({"p@1": "hard"})
 
 
 def made_blocks(records, **kw):
@@ -144,7 +143,7 @@ def test_cost():
         for s in (0, 2)
     ]
     records.append(record(cell("y"), 0.5, parents=["y0"], run=run(distill=0.0001, evaluate=120.4)))
-    made = {"x0": Made(images=10, memory_mib=300), "x2": Made(images=10, memory_mib=500, gpu_mib=7)}
+    made = {"x0": SetFacts(images=10, memory_mib=300), "x2": SetFacts(images=10, memory_mib=500, gpu_mib=7)}
     assert markdown(cost_tables(sampled(records), made)) == (
         "| dataset | arch | IPC | method | fine-tune (s) | embed (s) | distil a set (s) | s / image | judge (s) | "
         "memory (MiB) | GPU (MiB) |\n"
@@ -172,7 +171,7 @@ def test_a_set_counts_once_however_many_classifiers_judge_it():
 
 def test_own_cost_has_fine_tuning_but_no_prior():
     one = record(cell(), 0.5, parents=["k"], run=run(prior=1000.0, fit=10.0, embed=5.0, distill=5.0))
-    found = cost_of([one], {"k": Made(images=10)})
+    found = cost_of([one], {"k": SetFacts(images=10)})
     assert (found.per_image, found.own_per_image) == (0.5, 2.0)
 
 

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from ddbench.results.cost import Made
+from ddbench.results.cost import SetFacts
 from ddbench.results.leaderboard import boards
-from ddbench.results.tables import Facts, markdown
+from ddbench.results.tables import CaptionFacts, markdown
 from ddbench.results.tables.leaderboard import leaderboard_table
 from tests.support.invoke import invoke
 from tests.support.records import cell, hexkey, record, sampled, stored
@@ -21,7 +21,7 @@ def grid(method, accuracies, seconds=1.0, **kw):
 
 
 def made(records, images=10):
-    return {key: Made(images=images) for record in records for key in record.config["evaluate"]["parents"]}
+    return {key: SetFacts(images=images) for record in records for key in record.config["evaluate"]["parents"]}
 
 
 def board(records, **kw):
@@ -38,7 +38,7 @@ def example():
 
 
 def test_a_board_is_exactly_this():
-    assert markdown([leaderboard_table(board(example()), Facts({"p@1": "hard"}))]) == (
+    assert markdown([leaderboard_table(board(example()), CaptionFacts({"p@1": "hard"}))]) == (
         "| rank | rank interval | method | top-1 | 95 % interval | s / image | front | n |\n"
         "|--:|--:|---|--:|--:|--:|---|--:|\n"
         "| 1 | 1 to 1 | **good** | 90.1 | 89.9 to 90.3 | 0.4 | yes | 3 |\n"

@@ -6,7 +6,7 @@ import pytest
 
 from ddbench.results.published import EVIDENCE, PAPERS, Published, load_published, of_place, verdict
 from ddbench.results.statistics import Estimate, Position
-from ddbench.results.tables import Facts, markdown
+from ddbench.results.tables import CaptionFacts, markdown
 from ddbench.results.tables.published import beside_tables, paper_tables
 from tests.support.invoke import invoke
 from tests.support.records import cell, hexkey, record, sampled, stored
@@ -112,7 +112,7 @@ def test_published_beside_measured_is_exactly_this():
     records = [*woof("minimax", (0.35, 0.36, 0.37)), *woof("rsm", (0.4, 0.5)), *woof("mine", (0.5,))]
     values = [v for v in load_published() if v.ipc == 10 and v.arch == "convnet6" and v.dataset == "imagewoof"]
     values = [v for v in values if v.method in ("dit", "minimax", "rsm")]
-    assert markdown(beside_tables(sampled(records), values, Facts({"minimax-sgd@1": "hard"}))) == (
+    assert markdown(beside_tables(sampled(records), values, CaptionFacts({"minimax-sgd@1": "hard"}))) == (
         "| dataset | arch | IPC | method | published | measured | difference | verdict | source |\n"
         "|---|---|--:|---|--:|--:|--:|---|---|\n"
         "| imagewoof | convnet6 | 10 | dit | 34.2 ± 1.1 (minimax-sgd) | – | – | not run | Gu et al., CVPR 2024 "
@@ -144,7 +144,7 @@ def test_published_beside_measured_is_exactly_this():
 
 def test_of_two_measurements_that_of_the_published_kind_counts():
     records = [*woof("minimax", (0.3, 0.3, 0.3), split="fastai/test"), *woof("minimax", (0.2, 0.21, 0.2))]
-    (table,) = beside_tables(sampled(records), [published()], Facts())
+    (table,) = beside_tables(sampled(records), [published()], CaptionFacts())
     assert [row[7].text for row in table.rows] == ["outside the interval"]
 
 
