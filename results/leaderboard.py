@@ -44,6 +44,8 @@ class Unresolved:
     """for the largest difference of two methods in a row"""
     leaders: Separation | None
     """for the largest difference of the first two methods in a row; None where that is ``largest`` or there is none"""
+    images: bool
+    """whether some methods differ over distilled sets, and only the test over images stands against it"""
 
 
 @dataclass(frozen=True)
@@ -135,15 +137,18 @@ def _unresolved(standings: Sequence[Standing], pairs: Sequence[Pairs]) -> Unreso
         return None
     comparisons = [one for row in pairs for one in row.values()]
     sd = spread_of_differences(comparisons)
-    if not sd:
+    if sd is None:
         return None
     level = ALPHA / ((len(standings) - 1) * len(pairs))
     paired = all(one.paired for one in comparisons)
     first_two = {standing.method for standing in standings[:2]}
     largest = max(abs(one.difference) for one in comparisons)
     leading = max(abs(one.difference) for row in pairs for pair, one in row.items() if set(pair) == first_two)
+    if not largest:
+        return None
     needed = {d: Separation(d, sets_needed(d, sd, level, paired)) for d in (largest, leading) if d}
-    return Unresolved(sd, needed[largest], needed.get(leading) if leading < largest else None) if largest else None
+    images = any(one.p_sets is not None and one.p_sets <= level for one in comparisons)
+    return Unresolved(sd, needed[largest], needed.get(leading) if leading < largest else None, images)
 
 
 def _interval(samples: Sequence[Sample]) -> Interval | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ddbench.results.statistics.paired import ALPHA, Comparison
+from ddbench.results.statistics.paired import ALPHA, NO_SPREAD, Comparison
 
 POWER = 0.8
 """chance of showing a difference that is there, as is usual (Cohen, Statistical Power Analysis, 1988)"""
@@ -29,6 +29,8 @@ def power(difference: float, sd: float, sets: int, level: float = ALPHA, paired:
 def sets_needed(difference: float, sd: float, level: float = ALPHA, paired: bool = True) -> int | None:
     """The smallest number of sets a side, from 2 on, with ``POWER``; None where ``MOST_SETS`` do not do."""
     low, high = 2, MOST_SETS
+    if difference and sd < NO_SPREAD:
+        return low
     if not difference or power(difference, sd, high, level, paired) < POWER:
         return None
     while low < high:  # power grows with the number of sets

@@ -34,11 +34,12 @@ def comparison_table(found: Sequence[Matched], a: str, b: str, facts: CaptionFac
     )
     caption = (
         f"A: {a}. B: {b}. Top-1 accuracy (%) {epoch(select)}, mean ± sample standard deviation over distilled sets. "
-        f"Difference: B minus A in percentage points. p: {LARGER_P}, corrected for the {len(tested)} tested rows "
-        f"(Holm), {sum(one.paired for one in tested)} of them paired by seeds. {interval_words(tested)}. B is better "
-        f"in {counts['better']}, worse in {counts['worse']} of {len(comparisons)} rows; in {counts['not shown']} a "
-        "difference is not shown, which does not show that there is none."
-        f"{f' {ONE_SET}' if counts['not tested: one set'] else ''}{f' {where}' if where else ''}"
+        f"Difference: B minus A in percentage points. p: {LARGER_P} ({sum(one.paired for one in tested)} of "
+        f"{len(tested)} tested rows paired by seeds), corrected for all tested rows (Holm). {interval_words(tested)}. "
+        f"B is better in {counts['better']}, worse in {counts['worse']}, not shown to differ in {counts['not shown']} "
+        f"and not tested in {counts['not tested: one set']} of {len(comparisons)} rows; what is not shown to differ is "
+        f"not shown to be equal either.{f' {ONE_SET}' if counts['not tested: one set'] else ''}"
+        f"{f' {where}' if where else ''}"
     )
     columns = (
         *(Column(SHOWN.get(f, f), "r" if f == "ipc" else "l") for f in (*extra, *shown)),

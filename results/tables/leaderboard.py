@@ -9,7 +9,7 @@ from ddbench.results.statistics.power import MOST_SETS, POWER, Separation
 from ddbench.results.tables.block import ends
 from ddbench.results.tables.captions import LARGER_P, ONE_SET, CaptionFacts, epoch
 from ddbench.results.tables.model import Column, Item, Table, items
-from ddbench.results.tables.text import percent, percent_interval, points, seconds
+from ddbench.results.tables.text import percent, percent_interval, seconds
 
 COLUMNS = (
     Column("rank"),
@@ -56,18 +56,25 @@ def _resolution(board: Board) -> str:
 
 def _unresolved(it: Unresolved, board: Board) -> str:
     counts = sorted({n for standing in board.standings for n in standing.sets})
-    leaders = f"; {_needed(it.leaders)} for that of the first two" if it.leaders else ""
+    told = f"No two methods can be told apart with n = {' or '.join(map(str, counts))}."
+    if it.images:
+        return (
+            f"{told} Some differ over sets but not over the judged images: more sets would not help, more images would."
+        )
+    leaders = f"; {_needed(it.leaders)} that of the first two ({_size(it.leaders)})" if it.leaders else ""
     return (
-        f"No two methods can be told apart with n = {' or '.join(map(str, counts))}. With the spread measured here (sd "
-        f"of the difference of two sets: {percent(it.sd)} points) the test over sets needs {_needed(it.largest)} for "
-        f"the largest difference in a row{leaders}, to show it with a chance of {POWER:.0%}.".replace("%", " %")
+        f"{told} With the spread measured here (sd of the difference of two sets: {percent(it.sd)} points) it takes "
+        f"{_needed(it.largest)} a method to show the largest difference in a row ({_size(it.largest)}) with a chance "
+        f"of {100 * POWER:.0f} %{leaders}."
     )
 
 
 def _needed(it: Separation) -> str:
-    """``about 12 sets (3.1 points)``"""
-    count = f"more than {MOST_SETS}" if it.sets is None else f"about {it.sets}"
-    return f"{count} sets ({points(it.difference).lstrip('+')} points)"
+    return f"more than {MOST_SETS} sets" if it.sets is None else f"about {it.sets} sets"
+
+
+def _size(it: Separation) -> str:
+    return f"{percent(it.difference)} points"
 
 
 def _row(standing: Standing, first: bool) -> tuple[Item, ...]:

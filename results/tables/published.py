@@ -77,9 +77,9 @@ def beside_tables(
         f"has it, split {SPLIT}, protocol in brackets (? inferred), † from a third party. Measured: {epoch(select)}"
         f"{hint}, mean ± sample standard deviation over distilled sets; protocols {protocols}. Difference: measured "
         "minus published in percentage points, with its 90 % t interval over distilled sets, the published value taken "
-        f"as it is. Reproduced: the difference is shown to be within {size} (two one-sided t tests at 5 % each: the interval "
-        f"lies within ±{size}). Differs: it is shown to be larger than {size} (t test at 5 %). Not shown: neither. All "
-        "under the same protocol, split and kind of epoch; not corrected for the number of rows."
+        f"as it is. Reproduced: the difference is shown to be within {size} (two one-sided t tests at 5 % each: the "
+        f"interval lies within ±{size}). Differs: it is shown to be larger than {size} (t test at 5 %). Not shown: "
+        "neither. All under the same protocol, split and kind of epoch; not corrected for the number of rows."
     )
     columns = (
         *STUB,
@@ -138,8 +138,8 @@ def _beside_row(value: Published | None, sample: Sample | None, one: Beside) -> 
 
 
 def _kind(sample: Sample) -> str:
-    """``minimax-sgd@1, ilsvrc/test, last``"""
-    return f"{sample.position.protocol}, {sample.position.split}, {sample.select}"
+    """``minimax-sgd@1, ilsvrc/test, last epoch``"""
+    return f"{sample.position.protocol}, {sample.position.split}, {sample.select} epoch"
 
 
 def _beside_data(value: Published | None, sample: Sample | None, one: Beside, margin: float) -> dict[str, Any]:
