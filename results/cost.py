@@ -1,4 +1,4 @@
-"""What a distilled set and its judging cost, from records and what is known of the sets."""
+"""The cost of distilling a set and of judging it, from its records and from what the store knows of the set."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ddbench.types import Record
 
 OWN = ("embed", "fit", "distill")
-"""stages that are made for a method; the prior is shared by many"""
+"""stages that run for one method; the prior is shared by many"""
 
 
 @dataclass(frozen=True)
@@ -18,9 +18,9 @@ class SetFacts:
 
     images: int | None = None
     memory_mib: int | None = None
-    """highest peak of resident memory of the stages that were made for the method"""
+    """highest peak of resident memory of the stages in ``OWN``"""
     gpu_mib: int | None = None
-    """the same, of what torch had allocated on the GPU"""
+    """highest peak of the memory that torch had allocated on the GPU, of the same stages"""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class SetCost:
     per_image: float | None
     """seconds of ``distill`` for each image"""
     own_per_image: float | None
-    """seconds of all stages in ``OWN`` for each image, as if they served this set alone"""
+    """seconds of all stages in ``OWN`` for each image; stages that serve several sets count in full for each"""
     evaluate: float | None
     """of one classifier"""
     memory_mib: int | None
@@ -66,7 +66,10 @@ def cost_of(records: Sequence[Record], facts: Mapping[str, SetFacts]) -> SetCost
 
 
 def front(points: Mapping[str, tuple[float, float]]) -> set[str]:
-    """Names of the (cost, accuracy) that no other beats: none is as cheap and better, or cheaper and as good."""
+    """The Pareto front: names for which no other is as cheap and more accurate, or cheaper and as accurate.
+
+    points: name -> (cost, accuracy).
+    """
     return {
         name
         for name, (cost, accuracy) in points.items()

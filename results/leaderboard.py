@@ -27,7 +27,7 @@ class Standing:
     interval: Interval | None
     """95 % t interval of ``mean`` over distilled sets; None for a single set, or where rows have other seeds"""
     seconds: float | None
-    """of computing for each distilled image: embedding, fine-tuning and distilling, mean over rows; None is unknown"""
+    """computing time of embedding, fine-tuning and distilling for each image, mean over rows; None is unknown"""
     front: bool
     """whether no other method is as cheap and better, or cheaper and as good"""
     sets: tuple[int, ...]
@@ -36,7 +36,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class Unresolved:
-    """A board on which no two methods can be told apart, and how many sets would do."""
+    """Why no two methods of a board can be told apart: how many sets would show the differences that were measured."""
 
     sd: float
     """standard deviation of the difference of two distilled sets, a fraction, pooled over all pairs and rows"""

@@ -34,16 +34,16 @@ PAPERS: dict[str, str] = {
 }
 
 SPLIT = "ilsvrc/test"
-"""all of them train on the ILSVRC-2012 train folders and test on its validation images"""
+"""of all papers: trained on the ILSVRC-2012 train folders, tested on its validation images"""
 VERSION = "@1"
 """of this harness's protocol of the same name"""
 EPOCH: Select = "best"
-"""all of them report the best epoch by the judged images"""
+"""of all papers: the best epoch by the judged images"""
 
 
 @dataclass(frozen=True)
 class Published:
-    """A number in a paper. ``top1`` and ``std`` are fractions; papers mean different things by ±, and by n."""
+    """A number in a paper. ``top1`` and ``std`` are fractions; papers differ in what ± and n are."""
 
     paper: str
     dataset: str
@@ -55,7 +55,7 @@ class Published:
     protocol: str
     """without a version"""
     inferred: bool
-    """whether the protocol is not stated, but follows from what is"""
+    """whether the protocol is not stated in the paper, but follows from other statements"""
     labels: str
     evidence: Evidence
     source: str

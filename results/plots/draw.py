@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 BAND = 0.09
 """opacity of a spread"""
 SHORTEST = 1e-5
-"""seconds; what took less is drawn here, for a log axis has no zero"""
+"""seconds; shorter times are drawn here, for a log axis has no zero"""
 BLANK = 0.06
-"""free part above and below what is drawn"""
+"""free share of the axis above and below the data"""
 
 
 def curves(axes: Axes, panel: Panel[Curve], looks: Mapping[str, Look]) -> None:
@@ -116,7 +116,7 @@ def _frame(axes: Axes, heights: list[float], blank: float = BLANK) -> None:
 
 
 def _whole(axes: Axes, whole: Mapping[str, float], looks: Mapping[str, Look]) -> None:
-    """The level of the whole train split, across the panel."""
+    """A line across the panel at the accuracy of the whole train split."""
     for method, level in whole.items():
         axes.axhline(100 * level, color=looks[method].colour, linewidth=1, linestyle=(0, (1, 2)), gid=looks[method].gid)
 

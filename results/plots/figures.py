@@ -52,7 +52,7 @@ def drawings(
     looks: Mapping[str, Look],
     facts: Mapping[str, SetFacts],
 ) -> list[Drawing]:
-    """The panels of ``kind`` (curves, ipc or cost) that the records give; none where nothing is complete.
+    """The panels of ``kind`` (curves, ipc or cost); no panel where no method is complete.
 
     facts: by key of the distilled set; for the cost.
     """

@@ -1,4 +1,4 @@
-"""From records to what the figures show: pure functions, accuracies as fractions."""
+"""From records to the data of the figures: pure functions, accuracies as fractions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, order=True)
 class Place:
-    """What a panel shows; ipc is None where it is the x axis."""
+    """The part of a study that a panel shows; ipc is None where it is the x axis."""
 
     dataset: str
     split: str
@@ -48,17 +48,17 @@ class PlottedMean:
 
 @dataclass(frozen=True)
 class Priced:
-    """What a method costs and gives. seconds: of its own computing for each distilled image, the prior apart."""
+    """A method's cost and accuracy. seconds: its own computing for each distilled image, without the prior."""
 
     seconds: float
     accuracy: float
     front: bool = False
-    """whether no other is both cheaper (or as cheap) and better"""
+    """whether it is on the Pareto front, see ``cost.front``"""
 
 
 @dataclass(frozen=True)
 class Panel(Generic[T]):
-    """Methods in the order of the runs, and the level of the whole train split where it was judged."""
+    """Methods in the order of the runs, and the accuracy of the whole train split where it was judged."""
 
     place: Place
     methods: dict[str, T] = field(default_factory=dict)
@@ -122,7 +122,7 @@ def cost_panels(
     means: Mapping[Position, PlottedMean | None],
     facts: Mapping[str, SetFacts],
 ) -> list[Panel[Priced]]:
-    """What each method costs and gives, by (dataset, split, protocol, arch, ipc), the Pareto front marked.
+    """Cost and accuracy of each method by (dataset, split, protocol, arch, ipc), the Pareto front marked.
 
     facts: by key of the distilled set.
     """

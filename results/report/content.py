@@ -1,4 +1,4 @@
-"""What a report is made of: everything is read before the first line is written."""
+"""The content of a report as plain values, read in full before the page is written."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Run:
-    """A study that a run asked for."""
+    """A study that was run."""
 
     name: str
     description: str
     cells: int
     tuned: tuple[Mapping[str, Any], ...] = ()
-    """the searches behind its values, with what they cost"""
+    """the searches that chose its values, with their cost"""
 
 
 @dataclass(frozen=True)
 class Space:
-    """Where images are looked at: ``features`` maps uint8 (N, C, H, W) to float (N, D)."""
+    """A feature space: ``features`` maps uint8 (N, C, H, W) to float (N, D)."""
 
     name: str
     features: Callable[[torch.Tensor], torch.Tensor]
@@ -37,7 +37,7 @@ class Space:
 
 @dataclass(frozen=True)
 class Gallery:
-    """The distilled sets of one dataset, ipc and seed by method, and real images to hold beside them."""
+    """The distilled sets of one dataset, ipc and seed by method, and real images to compare them with."""
 
     dataset: str
     ipc: int

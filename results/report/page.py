@@ -1,4 +1,4 @@
-"""Putting a report together: one HTML file that asks for nothing outside itself.
+"""Writing a report: one HTML file that loads nothing from elsewhere.
 
 Names come from anybody and may hold markup: the template escapes everything but the figures, whose text was escaped
 when they were written. The page forbids itself, by a content security policy, to load anything or to run any script

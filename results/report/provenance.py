@@ -1,4 +1,4 @@
-"""Where each number comes from: every record in full, once, and for readers without scripts the essentials as text."""
+"""The records behind each number: in full as JSON, and their essentials as text for readers without scripts."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Origin:
 
 
 def origin(entry: ReportPosition) -> Origin:
-    """The essentials of a position: what is the same for all its cells is taken of the first that succeeded."""
+    """The essentials of a position; its configuration is that of the first record that succeeded."""
     records = [record for _, record in entry.members if record is not None]
     best = sorted(records, key=lambda record: record.outcome != "ok")
     made = [record.run.get("provenance") or {} for record in best[:1]]
@@ -74,7 +74,7 @@ def commit(record: Record) -> str:
 
 
 def data(entries: Sequence[ReportPosition]) -> dict[str, Any]:
-    """Every record as JSON. What many hold in common is in ``parts`` once, and ``{"$ref": i}`` stands for it."""
+    """Every record as JSON. An object that several records share is in ``parts`` once; ``{"$ref": i}`` refers to it."""
     parts: dict[str, int] = {}
     records = {}
     for entry in entries:
@@ -115,7 +115,7 @@ def _attempt(cell: Cell, record: Record | None) -> Attempt:
 
 
 def _text(config: dict[str, Any]) -> str:
-    """The configuration of a record to be read: YAML without what is said elsewhere."""
+    """The configuration of a record as YAML, without the keys in ``REPEATED``."""
     return str(yaml.safe_dump(_brief(config), sort_keys=False, width=100, allow_unicode=True))
 
 

@@ -48,7 +48,7 @@ class MainTable:
 
 @dataclass(frozen=True)
 class ReportPosition:
-    """A position with all that is known of it."""
+    """A position with its estimate, cells, rank and cost."""
 
     anchor: str
     position: Position
@@ -68,7 +68,7 @@ class ReportPosition:
 
 
 def report_positions(content: Content) -> list[ReportPosition]:
-    """Every position that was asked for, in the order of the runs."""
+    """Every position of the runs, in their order."""
     found = samples(content.wanted, content.records, content.select)
     ranks = _ranks(found)
     return [
@@ -97,7 +97,7 @@ def ipc_text(ipc: int) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds to two or three digits, as a reader wants them."""
+    """``4.2 s``, ``3.1 min``, ``2.5 h``; a dash for None."""
     if seconds is None:
         return "–"
     if seconds < 120:
@@ -106,7 +106,7 @@ def duration(seconds: float | None) -> str:
 
 
 def _ranks(found: Mapping[Position, Sample]) -> dict[Position, tuple[int, int]]:
-    """Rank intervals by row: a position without its method. All real data compete with nobody."""
+    """Rank intervals by row: a position without its method. The whole train split is not ranked."""
     rows: dict[Position, dict[str, Sample]] = {}
     for place, sample in found.items():
         if place.ipc != WHOLE and not sample.note:

@@ -1,4 +1,4 @@
-"""Statistics of few seeds: what is averaged over what, how sure that is, and which differences count."""
+"""Statistics of few seeds: averages over sets and classifiers, their intervals, and which differences are shown."""
 
 from ddbench.results.statistics.estimates import WHOLE as WHOLE
 from ddbench.results.statistics.estimates import Estimate as Estimate

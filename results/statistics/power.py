@@ -10,7 +10,7 @@ from ddbench.results.statistics.paired import ALPHA, NO_SPREAD, Comparison
 POWER = 0.8
 """chance of showing a difference that is there, as is usual (Cohen, Statistical Power Analysis, 1988)"""
 MOST_SETS = 1000
-"""more is not worth a number"""
+"""larger numbers are not computed"""
 
 
 def power(difference: float, sd: float, sets: int, level: float = ALPHA, paired: bool = True) -> float:

@@ -1,4 +1,4 @@
-"""Ranks that say how sure they are."""
+"""Ranks of methods, with intervals."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ddbench.results.statistics.estimates import Sample
 from ddbench.results.statistics.paired import Comparison, compare, together
 
 Pairs = Mapping[tuple[str, str], Comparison]
-"""(a, b) -> how much better b is than a"""
+"""(method a, method b) -> their comparison"""
 
 
 def ranks(means: Sequence[float]) -> list[float]:

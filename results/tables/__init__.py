@@ -1,4 +1,4 @@
-"""Tables in the papers' layouts: one model of a table, several layouts that make it, several formats that show it."""
+"""Tables in the papers' layouts: one model of a table, several layouts, several formats."""
 
 from ddbench.results.tables.block import Block as Block
 from ddbench.results.tables.block import blocks as blocks

@@ -18,7 +18,7 @@ Group = tuple[str, str]
 
 
 def ablation_tables(samples: Mapping[Position, Sample], facts: CaptionFacts, reference: str | None) -> list[Table]:
-    """A table for each split and protocol. ``reference`` is a method; by default the first that distils.
+    """A table for each split and protocol. ``reference`` is a method; the default is the first that distils.
 
     Raises BenchError when no sample is of ``reference``, or when nothing was distilled.
     """
@@ -74,7 +74,10 @@ def _table(group: Group, samples: Mapping[Position, Sample], facts: CaptionFacts
 
 
 def _changes(row: Mapping[str, Sample], reference: str) -> dict[str, Comparison]:
-    """What each complete method of a row changes, corrected for their number; nothing without the reference."""
+    """The comparison of each complete method of a row with the reference, corrected for their number (Holm).
+
+    Empty where the reference is missing or incomplete.
+    """
     base = row.get(reference)
     if base is None or base.note:
         return {}

@@ -41,7 +41,7 @@ class Block:
     def marks(self, row: RowKey) -> dict[str, Mark]:
         """``best`` and ``second`` of the methods of a row; numbers that are equal as shown share a mark.
 
-        All real data, an upper bound, compete with nobody.
+        The whole train split, an upper bound, is not marked.
         """
         shown = {
             m: round(100 * e.mean, 1)
@@ -73,7 +73,7 @@ class Block:
         return Table(columns, tuple(body), self.caption(), self.data, stub=2)
 
     def coordinates(self, row: RowKey, method: str) -> dict[str, Any]:
-        """Where a number stands, for data formats."""
+        """The coordinates of a number, for data formats."""
         dataset, arch, ipc = row
         where = {"dataset": dataset, "split": self.split, "protocol": self.protocol, "arch": arch, "ipc": ipc}
         return {**where, "method": method}

@@ -1,4 +1,4 @@
-"""The wording that captions share: what is known of protocols and methods, epochs, spreads, and how p is made."""
+"""The wording that captions share: protocols and methods, epochs, spreads, p values and intervals."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LABELS = {
     "teacher": "soft labels of a pretrained teacher: external knowledge",
     "set": "soft labels that the distilled set carries",
 }
-"""words for what a protocol says that classifiers learn from"""
+"""label type of a protocol -> its words in a caption"""
 
 LARGER_P = "the larger p of the t test over distilled sets and the exact sign-flip test over judged images"
 ONE_SET = "Not tested, one set: a single set does not tell how much sets of a method differ."
@@ -31,7 +31,7 @@ class CaptionFacts:
     labels: Mapping[str, str] = field(default_factory=dict)
     """protocol -> ``hard``, ``teacher`` or ``set``"""
     knowledge: Mapping[str, str] = field(default_factory=dict)
-    """method -> what it knows from outside the train split"""
+    """method -> its sources of knowledge besides the train split"""
 
     def place(self, split: str, protocol: str) -> str:
         """``Split s/test, protocol p@1 (hard labels).``"""
@@ -39,7 +39,7 @@ class CaptionFacts:
         return f"Split {split}, protocol {protocol}{f' ({labels})' if labels else ''}."
 
     def outside(self, methods: Iterable[str]) -> str:
-        """A sentence on what ``methods`` know from elsewhere, or nothing."""
+        """A sentence on the external knowledge of ``methods``; empty where they have none."""
         by_source: dict[str, list[str]] = {}
         for method in methods:
             if self.knowledge.get(method):

@@ -18,7 +18,7 @@ SHOWN = {"dataset": "dataset", "arch": "arch", "ipc": "IPC", "method": "method"}
 
 
 def comparison_table(found: Sequence[Matched], a: str, b: str, facts: CaptionFacts) -> Table:
-    """``a`` and ``b`` say what the sides are. Rows of all splits and protocols: each compares within its own."""
+    """``a`` and ``b`` name the sides. One table of all splits and protocols: a row compares within one of each."""
     shown = [field for field in SHOWN if field in found[0].place]
     constant = {f: {match.place[f] for match in found} for f in ("split", "protocol") if f in found[0].place}
     extra = [field for field, values in constant.items() if len(values) > 1]

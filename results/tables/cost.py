@@ -1,4 +1,4 @@
-"""The cost table: what fine-tuning, distilling and judging take, for each method and IPC."""
+"""The cost table: time and memory of fine-tuning, distilling and judging, for each method and IPC."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ COLUMNS = (
 
 
 def cost_tables(samples: Mapping[Position, Sample], facts: Mapping[str, SetFacts]) -> list[Table]:
-    """A table for each split and protocol; what was distilled only."""
+    """A table for each split and protocol, of distilled positions only."""
     groups: dict[tuple[str, str], dict[Position, Sample]] = {}
     for position, sample in samples.items():
         if position.ipc != WHOLE:

@@ -1,4 +1,4 @@
-"""Numbers as text: fractions become percentages here and nowhere before."""
+"""Numbers as text: the only place where fractions become percentages."""
 
 from __future__ import annotations
 
