@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from ddbench.store.opening import open_store
-from tests.support.invoke import invoke
+from tests.support.invoke import invoke, own_process
 from tests.support.page import parse
 from tests.support.store import CLASSES, PROVENANCE, make_store
 
@@ -257,6 +257,14 @@ def test_sets_of_another_shape_are_left_out_of_the_pictures_and_named(tmp_path: 
 def test_a_store_without_runs_is_reported_as_empty(tmp_path: Path):
     open_store(tmp_path / "empty", create=True)
     assert "the stores hold no run" in parse(report(tmp_path, tmp_path / "empty")).text
+
+
+def test_it_is_written_from_any_folder(tmp_path: Path):
+    """The page is found beside the installed code, not in a checkout that happens to be the working directory."""
+    store = make_store(tmp_path / "s", methods=("random",), ipc=(1,))
+    done = own_process("report", store.root, "--out", "page.html", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "random" in (tmp_path / "page.html").read_text()
 
 
 def test_several_stores_are_read_as_one(tmp_path: Path):
