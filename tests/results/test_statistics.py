@@ -7,10 +7,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ddbench.results.statistics.equivalence import equivalence
 from ddbench.results.statistics.intervals import Interval, components, t_interval
 from ddbench.results.statistics.paired import ALPHA, Comparison, compare, holm, holm_levels, sign_flip, t_test, together
-from ddbench.results.statistics.power import power, sets_needed, spread_of_differences
 from ddbench.results.statistics.ranks import pairwise, rank_intervals, ranks
 from tests.support.records import cell, judged, record, sample
 
@@ -275,76 +273,6 @@ def test_an_interval_holds_zero_exactly_where_no_difference_is_shown():
             assert (0 in one.interval) == (one.verdict == "not shown")
             shown += one.verdict != "not shown"
     assert 20 < shown < 180
-
-
-def test_reproduced_is_an_equivalence_within_the_margin():
-    near = equivalence([0.36, 0.37, 0.38], 0.37, margin=0.02)
-    tests = [stats.ttest_1samp([0.36, 0.37, 0.38], at, alternative=side).pvalue
-             for at, side in ((0.35, "greater"), (0.39, "less"))]  # fmt: skip
-    assert near.p_within == pytest.approx(max(tests)) and near.verdict == "reproduced"
-    interval = stats.ttest_1samp([-0.01, 0, 0.01], 0).confidence_interval(0.9)
-    assert (near.interval.low, near.interval.high) == pytest.approx((interval.low, interval.high))
-    assert (near.interval.low > -0.02) and (near.interval.high < 0.02)
-
-
-def spread(mean, sd):
-    return [mean - sd, mean, mean + sd]
-
-
-@pytest.mark.parametrize(
-    ("values", "number", "margin", "verdict"),
-    [
-        (spread(0.25, 0.05), 0.37, 0.02, "not shown"),  # 12 points off: containment in a wide interval is no agreement
-        (spread(0.25, 0.01), 0.37, 0.02, "differs"),
-        (spread(0.34, 0.01), 0.35, 0.02, "not shown"),
-        (spread(0.34, 0.01), 0.35, 0.03, "reproduced"),
-        (spread(0.34, 0.001), 0.35, 0.02, "reproduced"),
-        (spread(0.34, 0.001), 0.37, 0.02, "differs"),
-        ([0.34, 0.34, 0.34], 0.35, 0.02, "reproduced"),
-        ([0.34, 0.34, 0.34], 0.37, 0.02, "differs"),
-        ([0.35, 0.35], 0.37, 0.02, "not shown"),  # at the margin
-    ],
-)
-def test_verdicts_of_equivalence(values, number, margin, verdict, recwarn):
-    assert equivalence(values, number, margin).verdict == verdict
-    assert not recwarn
-
-
-def test_more_spread_never_makes_a_number_reproduced():
-    for off in np.linspace(0, 0.06, 13):
-        p = [equivalence(spread(0.5 + off, sd), 0.5).p_within for sd in (0.001, 0.01, 0.03, 0.1)]
-        if off < 0.0199:
-            assert p == sorted(p)
-        assert off < 0.0199 or min(p) >= 0.5 - 1e-9
-
-
-def test_one_value_is_not_tested_for_equivalence():
-    assert equivalence([0.5], 0.5) is None
-
-
-@pytest.mark.parametrize(
-    ("d", "paired", "sets"),
-    [(0.2, True, 199), (0.5, True, 34), (0.8, True, 15), (0.2, False, 394), (0.5, False, 64), (0.8, False, 26)],
-)
-def test_sets_needed_are_those_of_the_textbook(d, paired, sets):
-    """Effect sizes d of Cohen, 80 % power at 5 %, two-sided; unpaired, a difference has twice the variance."""
-    assert sets_needed(d, 1.0 if paired else 2**0.5, paired=paired) == sets
-
-
-def test_power_is_what_a_simulation_has():
-    random = np.random.default_rng(7)
-    differences = random.normal(0.03, 0.02, (20_000, 4))
-    shown = stats.ttest_1samp(differences, 0, axis=1).pvalue <= 0.01
-    assert power(0.03, 0.02, 4, level=0.01) == pytest.approx(shown.mean(), abs=0.01)
-    assert sets_needed(0.0, 0.02) is None and sets_needed(1e-5, 0.5) is None and sets_needed(1.0, 0.0) == 2
-
-
-def test_the_spread_of_differences_is_pooled():
-    pairs = [against(0.0, 0.01, 0.02), against(0.0, 0.03, 0.06), SINGLE]
-    assert spread_of_differences(pairs) == pytest.approx(((0.01**2 + 0.03**2) / 2) ** 0.5)
-    apart = Comparison((0.5, 0.52), (0.4, 0.44), paired=False)
-    assert spread_of_differences([apart]) == pytest.approx((0.0002 + 0.0008) ** 0.5)
-    assert spread_of_differences([SINGLE]) is None
 
 
 def test_equal_means_share_their_rank():
