@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ddbench.results.tables import Facts
+    from ddbench.results.tables import CaptionFacts
     from ddbench.types import Record
 
 
-def facts_of(records: Iterable[Record]) -> Facts:
+def facts_of(records: Iterable[Record]) -> CaptionFacts:
     """Labels by protocol and external knowledge by method; nothing of what cannot be imported here."""
-    from ddbench.results.tables import Facts
+    from ddbench.results.tables import CaptionFacts
 
     labels: dict[str, str] = {}
     knowledge: dict[str, str] = {}
@@ -24,7 +24,7 @@ def facts_of(records: Iterable[Record]) -> Facts:
             known = [_said(record, kind, "preparation", "knowledge") for kind in ("prior", "embed")]
             known.append(_declared(record))
             knowledge[record.cell.method] = "; ".join(filter(None, dict.fromkeys(known)))
-    return Facts(labels, knowledge)
+    return CaptionFacts(labels, knowledge)
 
 
 def _said(record: Record, kind: str, part: str, attribute: str) -> str:

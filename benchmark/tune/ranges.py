@@ -35,7 +35,7 @@ class Range(ABC):
 
 
 @dataclass(frozen=True)
-class Interval(Range):
+class Bounded(Range):
     """Numbers from ``low`` to ``high``, both possible."""
 
     low: float
@@ -49,7 +49,7 @@ class Interval(Range):
         return min(max(float(f"{value:.{DIGITS}g}"), self.low), self.high)
 
 
-class Uniform(Interval):
+class Uniform(Bounded):
     """Every number as likely."""
 
     kind = "uniform"
@@ -58,7 +58,7 @@ class Uniform(Interval):
         return self._rounded(at.uniform(self.low, self.high))
 
 
-class LogUniform(Interval):
+class LogUniform(Bounded):
     """Every order of magnitude as likely; ``low`` is above zero."""
 
     kind = "loguniform"
@@ -67,7 +67,7 @@ class LogUniform(Interval):
         return self._rounded(math.exp(at.uniform(math.log(self.low), math.log(self.high))))
 
 
-class RandInt(Interval):
+class RandInt(Bounded):
     """Whole numbers, both ends included."""
 
     kind = "randint"
@@ -104,7 +104,7 @@ class Grid(Listed):
     kind = "grid"
 
 
-INTERVALS: dict[str, type[Interval]] = {c.kind: c for c in (Uniform, LogUniform, RandInt)}
+INTERVALS: dict[str, type[Bounded]] = {c.kind: c for c in (Uniform, LogUniform, RandInt)}
 LISTS: dict[str, type[Listed]] = {c.kind: c for c in (Choice, Grid)}
 EXAMPLE = "--param methods.rsm.objective.weight='loguniform(1e-4, 1e-1)'"
 
@@ -139,7 +139,7 @@ def parse_range(text: str, where: str) -> Range:
     return _interval(kind, text, values, where)
 
 
-def _interval(kind: str, text: str, values: list[Any], where: str) -> Interval:
+def _interval(kind: str, text: str, values: list[Any], where: str) -> Bounded:
     example = f"Example: {kind}({'1, 8' if kind == 'randint' else '0.001, 0.1'})"
     numbers = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v)]
     if len(values) != 2 or len(numbers) != 2:

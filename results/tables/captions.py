@@ -1,26 +1,37 @@
-"""What a caption must say of protocols and methods besides their names."""
+"""The wording that captions share: protocols and methods, epochs, spreads, p values and intervals."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
+
+from ddbench.results.statistics import Select
+from ddbench.results.statistics.intervals import CONFIDENCE
+from ddbench.results.statistics.paired import Comparison
+
+Spread = Literal["sd", "ci"]
+"""what ± is: the sample standard deviation, or half of the 95 % interval"""
 
 LABELS = {
     "hard": "hard labels",
     "teacher": "soft labels of a pretrained teacher: external knowledge",
     "set": "soft labels that the distilled set carries",
 }
-"""words for what a protocol says that classifiers learn from"""
+"""label type of a protocol -> its words in a caption"""
+
+LARGER_P = "the larger p of the t test over distilled sets and the exact sign-flip test over judged images"
+ONE_SET = "Not tested, one set: a single set does not tell how much sets of a method differ."
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What is known of names; a name that is in no mapping is passed over in silence."""
+class CaptionFacts:
+    """What is known of protocols and methods by name; captions say nothing of a name that is in no mapping."""
 
     labels: Mapping[str, str] = field(default_factory=dict)
     """protocol -> ``hard``, ``teacher`` or ``set``"""
     knowledge: Mapping[str, str] = field(default_factory=dict)
-    """method -> what it knows from outside the train split"""
+    """method -> its sources of knowledge besides the train split"""
 
     def place(self, split: str, protocol: str) -> str:
         """``Split s/test, protocol p@1 (hard labels).``"""
@@ -28,10 +39,34 @@ class Facts:
         return f"Split {split}, protocol {protocol}{f' ({labels})' if labels else ''}."
 
     def outside(self, methods: Iterable[str]) -> str:
-        """A sentence on what ``methods`` know from elsewhere, or nothing."""
+        """A sentence on the external knowledge of ``methods``; empty where they have none."""
         by_source: dict[str, list[str]] = {}
         for method in methods:
             if self.knowledge.get(method):
                 by_source.setdefault(self.knowledge[method], []).append(method)
         told = "; ".join(f"{', '.join(names)}: {source}" for source, names in by_source.items())
         return f" External knowledge of methods: {told}." if told else ""
+
+
+def interval_words(comparisons: Sequence[Comparison]) -> str:
+    """How the intervals of comparisons that were made together are corrected, with their confidence."""
+    confidences = sorted({one.confidence for one in comparisons if one.sets > 1})
+    if len(confidences) < 2:
+        return f"Interval: {_confidence(*(confidences or [CONFIDENCE]))} t interval over distilled sets"
+    return (
+        "Interval: t interval over distilled sets, corrected as p is: at the confidence at which Holm tests the row, "
+        f"{_confidence(confidences[0])} to {_confidence(confidences[-1])}"
+    )
+
+
+def _confidence(value: float) -> str:
+    """``99.2 %``"""
+    return f"{100 * value:.3g} %"
+
+
+def epoch(select: Select) -> str:
+    return "at the last epoch" if select == "last" else "at the best epoch, chosen on these images (optimistic)"
+
+
+def spread_words(spread: Spread) -> str:
+    return "sample standard deviation" if spread == "sd" else "half of the 95 % t interval"

@@ -85,7 +85,7 @@ def test_a_single_seed(tmp_path):
     kept(tmp_path / "s", {cell("x"): None, cell("y"): None})
     assert "| d | net | 1 | **50.0** | **50.0** |\n" in table(tmp_path / "s")
     assert "| d | net | 1 | **50.0** | **50.0** |\n" in table(tmp_path / "s", "--interval", "ci")
-    assert "| d | net | 1 | y | **50.0** | 0.0 | – | – |\n" in table(tmp_path / "s", "--layout", "ablation")
+    assert "| d | net | 1 | y | **50.0** | 0.0 | – | not tested |\n" in table(tmp_path / "s", "--layout", "ablation")
     assert json.loads(table(tmp_path / "s", "--format", "json"))[0]["ci95_low"] is None
 
 
