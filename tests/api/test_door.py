@@ -9,9 +9,9 @@ import pytest
 import ddbench
 from ddbench.errors import BenchError
 from tests.support.invoke import invoke
+from tests.support.light import loaded_by
 from tests.support.records import cell, hexkey, judged, record, stored
 from tests.support.store import make_store
-from tests.test_architecture import loaded_by
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.support.invoke import invoke
+from tests.support.light import loaded_by_command
 from tests.support.records import cell, hexkey, record, stored
-from tests.test_architecture import loaded_by
 
 PROTOCOL = {"type": "ddbench.evaluators.protocols:HardLabels"}
 TEACHER = {"type": "ddbench.evaluators.protocols:SoftLabels"}
@@ -148,4 +148,4 @@ def test_a_terminal_that_is_a_file_loses_nothing(tmp_path):
 
 def test_a_plain_table_imports_nothing_heavy(tmp_path):
     kept(tmp_path / "s", {cell("x", seed=s): None for s in (0, 1)})
-    assert loaded_by("table", "--store", str(tmp_path / "s")) == []
+    assert loaded_by_command("table", "--store", str(tmp_path / "s")) == []

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ddbench.cli.study_options import configuration
+from ddbench.cli.study_options import configuration_of
 from ddbench.config.schema import load_config
 from ddbench.data.digits import Digits
 from ddbench.errors import BenchError
@@ -237,13 +237,13 @@ def options(**given):
 
 def test_a_run_takes_what_was_chosen_and_keeps_what_it_cost(kept, tiny_study, store):
     found, _ = kept
-    config = configuration(store.root, **options(config=str(tiny_study), tuned=(found.id,)))
+    config = configuration_of(store.root, **options(config=str(tiny_study), tuned=(found.id,)))
     assert config.methods["dm"]["lr"] == 2.0
     (cost,) = config.tuned
     assert (cost.tune, cost.method, cost.trials, cost.cells) == (found.id, "dm", 3, 6)
     assert config.split == "test"
     nearer = options(config=str(tiny_study), tuned=(found.id,), assignments=("methods.dm.lr=7",))
-    assert configuration(store.root, **nearer).methods["dm"]["lr"] == 7
+    assert configuration_of(store.root, **nearer).methods["dm"]["lr"] == 7
 
 
 def test_two_searches_that_disagree_are_refused(kept, tiny_study, store):
