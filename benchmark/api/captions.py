@@ -4,34 +4,47 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from ddbench.results.tables import CaptionFacts
-    from ddbench.types import Record
+from ddbench.config.addresses import class_of, name_of
+from ddbench.config.values import build, plain
+from ddbench.plugins.cards import load_card
+from ddbench.plugins.registry import entries
+from ddbench.results.tables import CaptionFacts
+from ddbench.types import Record
 
 
 def facts_of(records: Iterable[Record]) -> CaptionFacts:
-    """Labels by protocol and external knowledge by method; nothing of what cannot be imported here."""
-    from ddbench.results.tables import CaptionFacts
-
+    """Labels by protocol, external knowledge and open differences by method; of what can be imported here alone."""
     labels: dict[str, str] = {}
     knowledge: dict[str, str] = {}
+    differs: dict[str, list[str]] = {}
     for record in records:
+        method = record.cell.method
         if record.cell.protocol not in labels:
             labels[record.cell.protocol] = _said(record, "evaluate", "protocol", "labels")
-        if record.cell.method not in knowledge and record.outcome == "ok":
+        if method not in knowledge and record.outcome == "ok":
             known = [_said(record, kind, "preparation", "knowledge") for kind in ("prior", "embed")]
             known.append(_declared(record))
-            knowledge[record.cell.method] = "; ".join(filter(None, dict.fromkeys(known)))
-    return CaptionFacts(labels, knowledge)
+            knowledge[method] = "; ".join(filter(None, dict.fromkeys(known)))
+            differs[method] = _differences(record)
+    return CaptionFacts(labels, knowledge, differs)
+
+
+def _differences(record: Record) -> list[str]:
+    """The items of the method's fidelity card in which a record is not what the authors' code does."""
+    entry = entries("method").get(record.cell.method.partition("[")[0])
+    described = record.config.get("distill", {}).get("method", {})
+    if entry is None or not isinstance(described, dict):
+        return []
+    with contextlib.suppress(Exception):  # a plug-in that is not here, or broken: the table does without
+        if described.get("type") == name_of(type(entry.load())) and (card := load_card(entry)):
+            return card.open_in(record.config)
+    return []
 
 
 def _said(record: Record, kind: str, part: str, attribute: str) -> str:
     """What the class of a part that a stage read says in a class attribute; empty where it, or the class, is not
     there."""
-    from ddbench.config.addresses import class_of
-
     with contextlib.suppress(Exception):  # a plug-in that is not here, or broken: the table does without
         cls = class_of(record.config[kind][part]["type"], record.run.get("addresses", {}))
         return str(getattr(cls, attribute, ""))
@@ -40,8 +53,6 @@ def _said(record: Record, kind: str, part: str, attribute: str) -> str:
 
 def _declared(record: Record) -> str:
     """The knowledge that a record's method declares in its needs; empty where it, or its class, is not there."""
-    from ddbench.config.values import build, plain
-
     with contextlib.suppress(Exception):
         described = record.config["distill"]["method"]
         return str(build(plain(described), record.run.get("addresses", {})).needs().knowledge)

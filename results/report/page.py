@@ -63,6 +63,7 @@ def render(content: Content) -> str:
         runs=content.runs,
         summary=_summary(content, found),
         tables=main_tables(content, found),
+        names={method: content.facts.name(method) for method in looks},
         entries=found,
         incomplete=[entry for entry in found if entry.estimate.mean is None],
         reasons={entry.anchor: _reasons(entry) for entry in found},

@@ -50,7 +50,7 @@ def _table(group: Group, samples: Mapping[Position, Sample], facts: CaptionFacts
         for method, sample in row.items():
             change = changes.get(method)
             mark: Mark = "best" if len(complete) > 1 and complete.get(method) == best else ""
-            where = items(place[0], place[1], str(place[2]), method)
+            where = items(place[0], place[1], str(place[2]), facts.name(method))
             body.append((*where, Item(as_text(sample.estimate), mark), *_change_items(change, method == reference)))
             data.append(_data(sample, reference, change))
     select = next(iter(samples.values())).select
@@ -60,7 +60,7 @@ def _table(group: Group, samples: Mapping[Position, Sample], facts: CaptionFacts
         f"(n = {' or '.join(map(str, sets))}). Change against {reference} in percentage points. p: {LARGER_P}, "
         f"corrected for the comparisons at one dataset, model and IPC (Holm). {interval_words(comparisons)}."
         f"{f' {ONE_SET}' if any(one.p is None for one in comparisons) else ''} {facts.place(*group)}"
-        f"{facts.outside(dict.fromkeys(p.method for p in samples))}"
+        f"{facts.notes(dict.fromkeys(p.method for p in samples))}"
     )
     columns = (
         *STUB,

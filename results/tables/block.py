@@ -60,7 +60,7 @@ class Block:
         upper = "".join(f" {m}: all real train images, ± over {n} classifier{'s' * (n > 1)}." for m, n in whole)
         return (
             f"Top-1 accuracy (%) {epoch(self.select)}: mean ± {spread_words(self.spread)} {of_sets}.{upper} "
-            f"{self.facts.place(self.split, self.protocol)}{self.facts.outside(self.methods)}"
+            f"{self.facts.place(self.split, self.protocol)}{self.facts.notes(self.methods)}"
         )
 
     def table(self) -> Table:
@@ -69,7 +69,7 @@ class Block:
             marks = self.marks(row)
             cells = [Item(as_text(self.at(row, m), self.spread), marks.get(m, "")) for m in self.methods]
             body.append((*items(row[0], row[1], ipc_text(row[2])), *cells))
-        columns = (*STUB, *(Column(method) for method in self.methods))
+        columns = (*STUB, *(Column(self.facts.name(method)) for method in self.methods))
         return Table(columns, tuple(body), self.caption(), self.data, stub=2)
 
     def coordinates(self, row: RowKey, method: str) -> dict[str, Any]:
@@ -114,7 +114,10 @@ def _method_table(block: Block, place: tuple[str, str]) -> Table:
     marks = {row: block.marks(row) for row in rows}
     shown = [m for m in block.methods if any(block.at(row, m) for row in rows)]
     body = [
-        (*items(m), *(Item(as_text(block.at(row, m), block.spread), marks[row].get(m, "")) for row in rows))
+        (
+            *items(block.facts.name(m)),
+            *(Item(as_text(block.at(row, m), block.spread), marks[row].get(m, "")) for row in rows),
+        )
         for m in shown
     ]
     columns = (Column("method", "l", "Method"), *(Column(f"IPC {ipc_text(row[2])}") for row in rows))

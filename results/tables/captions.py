@@ -24,6 +24,12 @@ LARGER_P = "the larger p of the t test over distilled sets and the exact sign-fl
 ONE_SET = "Not tested, one set: a single set does not tell how much sets of a method differ."
 
 
+MARK = "*"
+"""behind the name of a method that differs from its source"""
+MOST = 3
+"""differences of a method that a caption names"""
+
+
 @dataclass(frozen=True)
 class CaptionFacts:
     """What is known of protocols and methods by name; captions say nothing of a name that is in no mapping."""
@@ -32,14 +38,32 @@ class CaptionFacts:
     """protocol -> ``hard``, ``teacher`` or ``set``"""
     knowledge: Mapping[str, str] = field(default_factory=dict)
     """method -> its sources of knowledge besides the train split"""
+    differs: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """method -> what its records do otherwise than the authors' code, by its fidelity card; such a row is marked"""
 
     def place(self, split: str, protocol: str) -> str:
         """``Split s/test, protocol p@1 (hard labels).``"""
         labels = LABELS.get(self.labels.get(protocol, ""))
         return f"Split {split}, protocol {protocol}{f' ({labels})' if labels else ''}."
 
-    def outside(self, methods: Iterable[str]) -> str:
-        """A sentence on the external knowledge of ``methods``; empty where they have none."""
+    def name(self, method: str) -> str:
+        """The method as a table shows it: ``igd*`` where it differs from its source."""
+        return f"{method}{MARK}" if self.differs.get(method) else method
+
+    def notes(self, methods: Iterable[str]) -> str:
+        """Sentences on ``methods``: their external knowledge, and what they do otherwise than their authors' code."""
+        named = list(dict.fromkeys(methods))
+        return self._outside(named) + self._differing(named)
+
+    def _differing(self, methods: Iterable[str]) -> str:
+        told = []
+        for method in methods:
+            if items := self.differs.get(method):
+                more = f" and {len(items) - MOST} more" if len(items) > MOST else ""
+                told.append(f"{method}: {', '.join(items[:MOST])}{more}")
+        return f" {MARK} not as the authors' code (`bench info NAME`): {'; '.join(told)}." if told else ""
+
+    def _outside(self, methods: Iterable[str]) -> str:
         by_source: dict[str, list[str]] = {}
         for method in methods:
             if self.knowledge.get(method):

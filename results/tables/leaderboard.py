@@ -26,7 +26,7 @@ FRONT = "yes"
 
 def leaderboard_table(board: Board, facts: CaptionFacts) -> Table:
     """Best first; methods that are left out are told in the caption."""
-    body = tuple(_row(standing, i == 0) for i, standing in enumerate(board.standings))
+    body = tuple(_row(standing, i == 0, facts) for i, standing in enumerate(board.standings))
     rows = "; ".join(f"{dataset}, {arch}, IPC {ipc}" for dataset, arch, ipc in board.rows)
     left_out = "".join(f" Not ranked: {method}, {why}." for method, why in board.left_out.items())
     caption = (
@@ -36,7 +36,7 @@ def leaderboard_table(board: Board, facts: CaptionFacts) -> Table:
         "s / image: embedding, fine-tuning and distilling for each image. front: no other method is as cheap and "
         "better, or cheaper and as good. n: distilled sets in a row."
         f"{_resolution(board)}{left_out} {facts.place(board.split, board.protocol)}"
-        f"{facts.outside(standing.method for standing in board.standings)}"
+        f"{facts.notes(standing.method for standing in board.standings)}"
     )
 
     def data() -> list[dict[str, Any]]:
@@ -77,13 +77,13 @@ def _size(it: Separation) -> str:
     return f"{percent(it.difference)} points"
 
 
-def _row(standing: Standing, first: bool) -> tuple[Item, ...]:
+def _row(standing: Standing, first: bool, facts: CaptionFacts) -> tuple[Item, ...]:
     rank, ranks = standing.rank, standing.ranks
     counts = sorted(set(standing.sets))
     return (
         *items(f"{rank:g}" if rank == int(rank) else f"{rank:.1f}"),
         *items(f"{ranks[0]:.3g} to {ranks[1]:.3g}" if ranks else "not tested"),
-        Item(standing.method, "best" if first else ""),
+        Item(facts.name(standing.method), "best" if first else ""),
         *items(percent(standing.mean), percent_interval(standing.interval)),
         *items(seconds(standing.seconds), FRONT if standing.front else ""),
         *items(" or ".join(map(str, counts))),

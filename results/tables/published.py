@@ -80,6 +80,7 @@ def beside_tables(
         f"as it is. Reproduced: the difference is shown to be within {size} (two one-sided t tests at 5 % each: the "
         f"interval lies within ±{size}). Differs: it is shown to be larger than {size} (t test at 5 %). Not shown: "
         "neither. All under the same protocol, split and kind of epoch; not corrected for the number of rows."
+        f"{facts.notes(p.method for p in samples)}"
     )
     columns = (
         *STUB,
@@ -91,7 +92,7 @@ def beside_tables(
         Column("verdict", "l"),
         Column("source", "l"),
     )
-    body = tuple(_beside_row(*line) for line in lines)
+    body = tuple(_beside_row(*line, facts) for line in lines)
     return [Table(columns, body, caption, lambda: [_beside_data(*line, margin) for line in lines], stub=3)]
 
 
@@ -118,7 +119,7 @@ def _lines(
     return lines
 
 
-def _beside_row(value: Published | None, sample: Sample | None, one: Beside) -> tuple[Item, ...]:
+def _beside_row(value: Published | None, sample: Sample | None, one: Beside, facts: CaptionFacts) -> tuple[Item, ...]:
     place = value or (sample.position if sample else None)
     assert place
     measured = sample.estimate if sample else None
@@ -127,7 +128,7 @@ def _beside_row(value: Published | None, sample: Sample | None, one: Beside) -> 
         place.dataset,
         place.arch,
         ipc_text(place.ipc),
-        place.method,
+        facts.name(place.method) if sample else place.method,
         f"{_with_dagger(value)} ({value.protocol}{'?' if value.inferred else ''})" if value else DASH,
         as_text(measured) if measured and measured.mean is not None else DASH,
         points(one.difference),
