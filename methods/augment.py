@@ -42,8 +42,9 @@ def flips(images: torch.Tensor, random: torch.Generator) -> torch.Tensor:
 
 
 def jitter(images: torch.Tensor, strength: float, random: torch.Generator) -> torch.Tensor:
-    """Brightness, contrast and saturation of each image by factors in 1 +- ``strength``, in an order of its own: the
-    distance to black, to its mean grey and to its grey version. Images of other than three channels are their own grey."""
+    """Brightness, contrast and saturation of each image by factors in 1 +- ``strength``, in an order of its own: of the
+    distance to black, to its mean grey and to its grey version, which is the mean of the channels unless
+    they are three."""
     factors = (1 + strength * (2 * torch.rand(3, len(images), generator=random) - 1)).to(images)
     order = torch.rand(len(images), 3, generator=random).argsort(1).to(images.device)
     for place in range(3):
@@ -56,8 +57,8 @@ def jitter(images: torch.Tensor, strength: float, random: torch.Generator) -> to
 
 
 def lighting(images: torch.Tensor, strength: float, random: torch.Generator) -> torch.Tensor:
-    """RGB images in [0, 1] shifted along the axes of colour in ImageNet by normal draws of deviation ``strength``; images
-    of other than three channels stay as they are."""
+    """RGB images in [0, 1] shifted along the axes of colour in ImageNet by normal draws of deviation ``strength``.
+    Images of other than three channels stay as they are."""
     draws = strength * torch.randn(len(images), 3, generator=random)
     if images.shape[1] != 3:
         return images

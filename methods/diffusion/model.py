@@ -149,8 +149,8 @@ class DiffusionModel:
 
 
 def share_copies(weights: Weights) -> Weights:
-    """``weights`` with equal copies of the class table and the timestep MLP as one tensor: DiT has one of each, diffusers
-    a copy in each block, 4.6 MB of DiT-XL/2 28 times."""
+    """``weights`` with equal copies of the class table and the timestep MLP as one tensor: DiT has one of each,
+    diffusers a copy in each block, 4.6 MB of DiT-XL/2 28 times."""
     first: dict[str, torch.Tensor] = {}
     shared = {}
     for name, tensor in weights.items():

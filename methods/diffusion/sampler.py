@@ -32,8 +32,8 @@ class Sampler:
     """the first channels of a latent that guidance reaches, the others take the class's prediction; 0 is all. The
     original code guides 3 of the 4 of DiT-XL/2"""
     variance: Literal["model", "fixed", "learned"] = "model"
-    """of a DDPM step: what a model with learned variance says and the posterior's for any other; always the posterior's;
-    or the learned one, which a model without is refused for"""
+    """of a DDPM step. model: what a model with learned variance says, the posterior's for any other. fixed: the
+    posterior's. learned: as model, and a model without is refused"""
     eta: Fraction = 0.0
     """DDIM only: share of the DDPM noise that is added back"""
     clip_x0: bool = False
@@ -94,8 +94,8 @@ def step_moments(
     abar_next: float,
     v: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Mean and standard deviation of z at noise level ``abar_next``, given z at ``abar`` and its predicted noise, and the
-    x0 that was predicted. The deviation broadcasts to the mean.
+    """Mean and standard deviation of z at noise level ``abar_next``, given z at ``abar`` and its predicted noise, and
+    the x0 that was predicted. The deviation broadcasts to the mean.
 
     DDPM: Ho et al. 2020, equations 6 and 7, with the posterior variance or the learned one for ``v``. DDIM: Song et al.
     2021, equations 12 and 16. The last step (abar_next = 1) adds no noise.

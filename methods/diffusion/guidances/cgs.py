@@ -35,8 +35,9 @@ class CGS(Guidance):
     """whose losses the gradients are of: of the latents Z_{t-1} that the step predicted, or of Z_t, which it left. Both
     are subtracted from Z_{t-1}"""
     kernel: Literal["z_t", "x0_hat"] = "z_t"
-    """whose cosines: of the noisy latents of ``place``, or of the images that the network predicts for them; the gradient
-    holds its noise fixed and passes over clipping. For those of Z_{t-1} it is asked once more, which doubles its cost"""
+    """whose cosines: of the noisy latents of ``place``, or of the images that the network predicts for them; the
+    gradient holds its noise fixed and passes over clipping. For those of Z_{t-1} it is asked once more, at twice the
+    cost"""
     window: tuple[Fraction, Fraction] = (0.0, 1.0)
     """share of the sampling between which the set is guided"""
     schedule: Literal["constant", "abar", "one_minus_abar"] = "constant"

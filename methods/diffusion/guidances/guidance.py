@@ -116,6 +116,7 @@ class Steering(ABC):
 
     def check(self, sampler: Sampler) -> None:
         """Raise ValueError where this is not defined for what ``sampler`` does; asked before anything is run."""
+        return
 
     def preparations(self, seed: int) -> tuple[Preparation, ...]:
         """Stages that must have run besides those of the model, ``apart`` from it; see ``SamplingContext.beside``."""

@@ -26,21 +26,23 @@ class IGD(Steering):
 
     A guided step is x_{t-1} = mean + sigma noise - gamma g_D - k rho g_I, with both gradients by x_t, before the step.
     g_I is that of the distance D = 1 - cos between the gradient that the image predicted for x_t gives a surrogate and
-    the mean gradient of real images of its class, averaged over checkpoints of the surrogate (TracIn, Pruthi et al. 2020),
-    through the guided network, the decoder and the surrogate. rho = 0.0015 rms(eps) / rms(g_I) sqrt(1 - abar_t) sets the
-    length of its step. g_D is that of the largest cosine between x_t and the latents of the class generated before.
+    the mean gradient of real images of its class, averaged over checkpoints of the surrogate (TracIn, Pruthi et al.
+    2020), through the guided network, the decoder and the surrogate. rho = 0.0015 rms(eps) / rms(g_I) sqrt(1 - abar_t)
+    sets the length of its step. g_D is that of the largest cosine between x_t and the latents of the class generated
+    before.
 
-    The formula is that of the authors' sampler (``p_sample`` with gen_type igd) as Lokshaw-Chau/MinimaxDiffusion@3a9bbbd
-    keeps it, with DD_IGD's sample.py and sample_mp.sh. There the second row of the guidance batch, which carries other
-    noise, is decoded as well and averaged into the image's gradient; here the image stands alone.
+    The formula is that of the authors' sampler (``p_sample`` with gen_type igd), which
+    Lokshaw-Chau/MinimaxDiffusion@3a9bbbd keeps, with DD_IGD's sample.py and sample_mp.sh. There the second row of the
+    guidance batch, which carries other noise, is decoded as well and averaged into the image's gradient; here the image
+    stands alone.
     """
 
     surrogate: TrainedSurrogate = field(default_factory=TrainedSurrogate)
     k: NonNegative = 5.0
     """influence factor; 5 or 10 in the paper"""
     gamma: NonNegative = 120.0
-    """deviation factor; 100 to 120 in the paper, on latents of 4x32x32. The gradient of a cosine shrinks with the length
-    of a latent, so that smaller ones want less"""
+    """deviation factor; 100 to 120 in the paper, on latents of 4x32x32. The gradient of a cosine shrinks with the
+    length of a latent, so that smaller ones want less"""
     window: tuple[Fraction, Fraction] = (0.1, 0.4)
     """share of the sampling, each step counted as done, between which is guided: steps 5 to 20 of 50 from the noise,
     which are the respaced timesteps 45 down to 30"""
@@ -54,7 +56,7 @@ class IGD(Steering):
     """what the surrogate sees while sampling: pixels in [-1, 1] as in the authors' sampler, although it was trained on
     normalised ones, or those"""
     real_images: Count = 200
-    """of each class over which the real gradient is averaged, drawn by the seed; the first ones in the authors' script"""
+    """of each class over which the real gradient is averaged, drawn by the seed; the authors' script takes the first"""
     at_once: Count = 1
     """images of a class that are made side by side, which do not see each other; one by one in the paper"""
 

@@ -56,10 +56,11 @@ class Influence:
         """for each checkpoint g of each class: (K, P)"""
 
     def gradient(self, sets: LatentSets) -> torch.Tensor:
-        """dD / dz of each latent of ``sets``, (K, N, C, H, W): through the guided network, the decoder and the surrogate.
+        """dD / dz of each latent of ``sets``, (K, N, C, H, W): through the guided network, decoder and surrogate.
 
-        The chain is cut at the images: what the network keeps for its gradient and what decoder and surrogate keep are
-        never there together, and the latter for one image at a time.
+        The chain is cut at the latents and at the images. The network keeps the inputs of its blocks (0.43 GiB an image
+        for DiT-XL/2 in float32) while decoder (1.1 GiB) and surrogate (0.6 GiB for ConvNet-6 at 256 px) take one image
+        after the other.
         """
         with torch.enable_grad():
             z = sets.latents.detach().clone().requires_grad_(True)

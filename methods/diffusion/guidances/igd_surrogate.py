@@ -48,8 +48,9 @@ class Surrogate:
 
 @dataclass(frozen=True)
 class TrainedSurrogate(TrainedEmbedder):
-    """A registered network trained on the train split as IGD's authors do it (``train_ckpts.py``): SGD without a schedule,
-    on random resized crops, mirror images, jittered colours and lighting. Training ends with the last checkpoint."""
+    """A registered network trained on the train split as IGD's authors do it (``train_ckpts.py``): SGD without a
+    schedule, on random resized crops, mirror images, jittered colours and lighting. Training ends with the last
+    checkpoint."""
 
     apart: ClassVar[bool] = True
 

@@ -21,9 +21,9 @@ class MGD3(Steering):
 
     m_i, which image i follows, is the centre of cluster i of ``ipc`` by k-means. A guided DDPM step is
     x_{t-1} = mean + scale sigma (m_i - x0_hat) + sigma noise, with its own sigma = exp(log_variance / 2), learned or
-    fixed. The paper writes the pull into the noise, as eps + scale sqrt(1 - abar) (m_i - x0_hat); this is what code that
-    reproduces it runs (``p_sample_with_mode_guidance`` of AyushRoy2001/ManifoldGD), and its sign leads to the mode.
-    Classifier-free guidance is 4 there, the sampler's ``guidance_scale``.
+    fixed. The paper writes the pull into the noise, as eps + scale sqrt(1 - abar) (m_i - x0_hat); this is what code
+    that reproduces it runs (``p_sample_with_mode_guidance`` of AyushRoy2001/ManifoldGD), and its sign leads to the
+    mode. Classifier-free guidance is 4 there, the sampler's ``guidance_scale``.
     """
 
     scale: NonNegative = 0.1

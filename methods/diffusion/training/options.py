@@ -46,8 +46,8 @@ class Training:
 
 @dataclass(frozen=True)
 class FineTuning(Training):
-    """Training that starts from a prior. The defaults are those of Minimax for DiT-XL/2 and ten classes (Gu et al., CVPR
-    2024: ``train_dit.py`` and ``run.sh`` of the authors), which every fine-tuned method shares."""
+    """Training that starts from a prior. The defaults are those of Minimax for DiT-XL/2 and ten classes (Gu et al.,
+    CVPR 2024: ``train_dit.py`` and ``run.sh`` of the authors), which every fine-tuned method shares."""
 
     steps: Count = 12_000
     """optimiser steps; the authors sample from the checkpoint of step 12,000"""

@@ -3,6 +3,7 @@ model has the layout of the prior and no trace of how it was tuned."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.utils.hooks import RemovableHandle
 
 from ddbench.methods.diffusion.training.options import FineTuning
 
@@ -40,9 +42,9 @@ def _full(transformer: Any, options: FineTuning) -> Iterator[Trainable]:
 
 @contextmanager
 def _difffit(transformer: Any, options: FineTuning) -> Iterator[Trainable]:
-    """DiffFit (Xie et al. 2023) as Minimax has it on the original DiT: all biases, the class table, and scales gamma that
-    start at 1, in the first half of the blocks: of queries, keys and values, of the attention's output projection, and
-    of the attention branch and the MLP branch. The blocks' norms have no weights of their own.
+    """DiffFit (Xie et al. 2023) as Minimax has it on the original DiT: all biases, the class table, and scales gamma
+    that start at 1, in the first half of the blocks: of queries, keys and values, of the attention's output projection,
+    and of the attention branch and the MLP branch. The blocks' norms have no weights of their own.
 
     DiT has one class table and one timestep MLP; diffusers keeps a copy of both in each block. What is trained of them
     is one change, starting at 0, that all copies share, so that copies that were equal stay equal.
@@ -55,7 +57,7 @@ def _difffit(transformer: Any, options: FineTuning) -> Iterator[Trainable]:
         named[name].requires_grad_(True)
     scaled = [_Scaled(layer) for block in blocks[: len(blocks) // 2] for layer in _scaled_layers(block)]
     shared = [_Shared(copies) for copies in zip(*map(_embedders, blocks), strict=True)]
-    added = [*scaled, *shared]
+    added: list[_Added] = [*scaled, *shared]
     try:
         yield (
             [named[name] for name in own] + [p for one in added for p in one.parameters],
@@ -88,7 +90,19 @@ def _embedders(block: Any) -> list[tuple[nn.Module, str]]:
     return [(classes.embedding_table, "weight"), (timestep.linear_1, "bias"), (timestep.linear_2, "bias")]
 
 
-class _Scaled:
+class _Added(ABC):
+    """Parameters that hooks apply to what layers put out while training; ``fold`` then puts them into ``targets``."""
+
+    parameters: list[nn.Parameter]
+    targets: list[torch.Tensor]
+    hooks: list[RemovableHandle]
+
+    @abstractmethod
+    def fold(self) -> None:
+        """Change the targets so that the layers without hooks put out what they did with them."""
+
+
+class _Scaled(_Added):
     """Scales of a linear layer's outputs, one or several whose product counts."""
 
     def __init__(self, layer_and_count: tuple[nn.Linear, int]) -> None:
@@ -99,14 +113,17 @@ class _Scaled:
         self.hooks = [self.layer.register_forward_hook(lambda module, inputs, output: output * self._gamma())]
 
     def _gamma(self) -> torch.Tensor:
-        return torch.stack(self.parameters).prod(0) if len(self.parameters) > 1 else self.parameters[0]
+        gamma: torch.Tensor = self.parameters[0]
+        for other in self.parameters[1:]:
+            gamma = gamma * other
+        return gamma
 
     def fold(self) -> None:
         self.layer.weight.mul_(self._gamma()[:, None])
         self.layer.bias.mul_(self._gamma())
 
 
-class _Shared:
+class _Shared(_Added):
     """One change of a parameter that each block has a copy of."""
 
     def __init__(self, copies: Sequence[tuple[nn.Module, str]]) -> None:

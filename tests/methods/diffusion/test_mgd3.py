@@ -74,9 +74,7 @@ def test_the_pull_brings_the_next_latents_nearer_to_the_mode():
 def test_24_of_50_steps_are_guided_while_the_respaced_timestep_is_above_25():
     modes, sampler = torch.ones(4, 3, 4, 8, 8), Sampler(variance="fixed")
     guided = [
-        50 - n
-        for n in range(1, 51)
-        if _Modes(MGD3(), modes).shift(step_of(sampler, 0.3, 0.4, n / 50)).abs().max() > 0
+        50 - n for n in range(1, 51) if _Modes(MGD3(), modes).shift(step_of(sampler, 0.3, 0.4, n / 50)).abs().max() > 0
     ]
     assert guided == list(range(49, 25, -1)) and len(guided) == 24
 

@@ -9,10 +9,10 @@ from diffusers import AutoencoderKL, DDIMScheduler, DDPMScheduler, DiTPipeline, 
 from ddbench.data.imagenet_subsets import NETTE_WNIDS as WNIDS
 from ddbench.methods.diffusion.guidances.cgs import CGS
 from ddbench.methods.diffusion.method import Diffusion
-from ddbench.methods.diffusion.priors.pretrained import PretrainedDiT
-from ddbench.methods.diffusion.priors.prior import KLAutoencoder
 from ddbench.methods.diffusion.noise import image_noise
 from ddbench.methods.diffusion.objectives.rsm import RSM
+from ddbench.methods.diffusion.priors.pretrained import PretrainedDiT
+from ddbench.methods.diffusion.priors.prior import KLAutoencoder
 from ddbench.methods.diffusion.sampler import Sampler
 from ddbench.methods.diffusion.training.options import FineTuning
 from ddbench.types import LabeledImages, StageContext
