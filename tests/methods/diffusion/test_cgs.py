@@ -6,7 +6,9 @@ import torch
 from ddbench.methods.diffusion.guidances.cgs import CGS
 from ddbench.methods.diffusion.guidances.dpp import dpp_loss_and_gradient
 from ddbench.methods.diffusion.guidances.guidance import LatentSets, Predicted, Step
+from ddbench.methods.diffusion.method import Diffusion
 from ddbench.methods.diffusion.sampler import Sampler
+from ddbench.types import StageContext
 from tests.support.sampled import sampled
 
 
@@ -108,6 +110,24 @@ def test_every_place_and_kernel_samples_with_either_step_and_differs(model, plac
     plain = sampled(model, ("a",), 3, short, 0, CGS(eta_dpp=0.5, eta_dm=5), means)
     assert found.isfinite().all()
     assert torch.equal(found, plain) is ((place, kernel) == ("after", "z_t"))
+
+
+class Watched(CGS):
+    """Keeps what it was asked and answered; a class variable, as its options are its fields."""
+
+    seen = ()
+
+    def correction(self, sets):
+        found = super().correction(sets)
+        Watched.seen += (found,)
+        return found
+
+
+def test_the_whole_set_of_a_class_moves_at_every_step(model, images):
+    method = Diffusion(guidance=Watched(), sampler=Sampler(steps=4, guidance_scale=1.5, micro_batch=2))
+    method.distill(images, model, 5, StageContext(seed=0))
+    assert [tuple(found.shape) for found in Watched.seen] == [(1, 5, 1, 8, 8)] * 4 * 4
+    assert all((found.flatten(2).norm(dim=2) > 0).all() for found in Watched.seen)
 
 
 def test_a_reversed_window_is_refused():
