@@ -58,9 +58,9 @@ class Influence:
     def gradient(self, sets: LatentSets) -> torch.Tensor:
         """dD / dz of each latent of ``sets``, (K, N, C, H, W): through the guided network, decoder and surrogate.
 
-        The chain is cut at the latents and at the images. The network keeps the inputs of its blocks (0.43 GiB an image
-        for DiT-XL/2 in float32) while decoder (1.1 GiB) and surrogate (0.6 GiB for ConvNet-6 at 256 px) take one image
-        after the other.
+        The chain is cut at the latents and at the images. The network keeps the inputs of its blocks, 0.4 GiB an image
+        for DiT-XL/2 in float32, while decoder and surrogate, 1 GiB at 256 px, take one image after the other
+        (tests/perf/test_igd_memory.py).
         """
         with torch.enable_grad():
             z = sets.latents.detach().clone().requires_grad_(True)
