@@ -10,7 +10,7 @@ from ddbench.methods.diffusion.objectives.objective import Objective
 from ddbench.methods.diffusion.priors.pretrained import PretrainedDiT
 from ddbench.methods.diffusion.priors.prior import Prior
 from ddbench.methods.diffusion.priors.scratch import ScratchPrior
-from ddbench.methods.diffusion.sampler import Begun, Sampler, sample_sets
+from ddbench.methods.diffusion.sampler import Sampler
 from ddbench.methods.diffusion.starts.start import Start
 from ddbench.methods.diffusion.training.finetune import FineTune
 from ddbench.methods.diffusion.training.options import FineTuning
@@ -43,6 +43,10 @@ class Diffusion(Distiller):
     guidance: Steering | None = None
     """what moves the latents of a class together while they are denoised"""
     sampler: Sampler = field(default_factory=Sampler)
+
+    def __post_init__(self) -> None:
+        if self.guidance is not None:
+            self.guidance.check(self.sampler)
 
     def preparations(self, seed: int) -> tuple[Preparation, ...]:
         tuned = () if self.objective is None else (FineTune(objective=self.objective, training=self.finetune),)
@@ -90,6 +94,8 @@ class Diffusion(Distiller):
         import torch
 
         from ddbench.methods.diffusion.context import SamplingContext
+        from ddbench.methods.diffusion.denoise import Begun, denoise
+        from ddbench.methods.diffusion.noise import SetNoise
 
         context = SamplingContext(names, ipc, real, state.encoder, state.decoder, ctx, state.beside)
         guide: Guide | None = self.guidance.begin(context) if self.guidance else None
@@ -97,9 +103,12 @@ class Diffusion(Distiller):
         size = self.guidance.together(ipc) if self.guidance else ipc
         drawn = []
         for i in range(0, ipc, size):
-            n = min(size, ipc - i)
-            at = Begun(begun[:, i : i + n], self.start.strength) if self.start and begun is not None else None
-            drawn.append(sample_sets(state, names, n, self.sampler, ctx.seed, guide, means, first=i, begun=at))
+            images = range(i, min(i + size, ipc))
+            noise = SetNoise(ctx.seed, names, images, state.latent_shape)
+            at = None
+            if self.start and begun is not None:
+                at = Begun(begun[:, images.start : images.stop], self.start.strength)
+            drawn.append(denoise(state, noise, self.sampler, guide, means, at))
         return torch.cat(drawn, 1)
 
     def _groups(self, chunks: list[tuple[str, ...]], ipc: int) -> list[tuple[str, ...]]:
