@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable
 
+from ddbench.api.sets import stage_keys
 from ddbench.config.addresses import class_of, name_of
 from ddbench.config.values import build, plain
 from ddbench.plugins.cards import load_card
 from ddbench.plugins.registry import entries
 from ddbench.results.tables import CaptionFacts
+from ddbench.results.tables.captions import SHARED
 from ddbench.types import Record
 
 
@@ -18,6 +20,7 @@ def facts_of(records: Iterable[Record]) -> CaptionFacts:
     labels: dict[str, str] = {}
     knowledge: dict[str, str] = {}
     differs: dict[str, list[str]] = {}
+    records = list(records)
     for record in records:
         method = record.cell.method
         if record.cell.protocol not in labels:
@@ -27,7 +30,25 @@ def facts_of(records: Iterable[Record]) -> CaptionFacts:
             known.append(_declared(record))
             knowledge[method] = "; ".join(filter(None, dict.fromkeys(known)))
             differs[method] = _differences(record)
-    return CaptionFacts(labels, knowledge, differs)
+    return CaptionFacts(labels, knowledge, differs, _shared(records))
+
+
+def _shared(records: Iterable[Record]) -> dict[str, list[str]]:
+    """By method, the kinds of stage that sets of several seeds have in common wherever they do."""
+    keys: dict[tuple[str, str], dict[str, set[str]]] = {}
+    seeds: dict[tuple[str, str], set[int]] = {}
+    for record in records:
+        if record.outcome == "ok":
+            place = record.cell.method, record.cell.dataset
+            seeds.setdefault(place, set()).add(record.cell.seed)
+            for kind, key in stage_keys(record).items():
+                keys.setdefault(place, {}).setdefault(kind, set()).add(key)
+    once: dict[str, list[str]] = {}
+    for (method, dataset), by_kind in keys.items():
+        several = len(seeds[method, dataset]) > 1
+        here = [kind for kind in SHARED if several and len(by_kind.get(kind, ())) == 1]
+        once[method] = [kind for kind in here if kind in once.get(method, here)]
+    return once
 
 
 def _differences(record: Record) -> list[str]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, ClassVar, Literal
 
+from ddbench.errors import BenchError
 from ddbench.methods.diffusion.guidances.guidance import Guide, Steering
 from ddbench.methods.diffusion.objectives.objective import Objective
 from ddbench.methods.diffusion.priors.pretrained import PretrainedDiT
@@ -43,14 +44,26 @@ class Diffusion(Distiller):
     guidance: Steering | None = None
     """what moves the latents of a class together while they are denoised"""
     sampler: Sampler = field(default_factory=Sampler)
+    replicate: Literal["none", "fit", "prior"] = "none"
+    """what is made anew for each distilled set, so that the spread over sets holds it: nothing, the fine-tuning, or the
+    prior and the fine-tuning; captions say which"""
 
     def __post_init__(self) -> None:
         if self.guidance is not None:
             self.guidance.check(self.sampler)
+        if self.replicate == "prior" and not isinstance(self.prior, ScratchPrior):
+            loaded = type(self.prior).__name__
+            raise BenchError(f"replicate=prior trains a prior for each set, and {loaded} is loaded: use replicate=fit")
 
     def preparations(self, seed: int) -> tuple[Preparation, ...]:
-        tuned = () if self.objective is None else (FineTune(objective=self.objective, training=self.finetune),)
-        return self.prior, *tuned, *(self.guidance.preparations(seed) if self.guidance else ())
+        prior = self.prior
+        tuned: tuple[Preparation, ...] = ()
+        if self.replicate == "prior" and isinstance(prior, ScratchPrior):
+            prior = replace(prior, seed=prior.seed + seed)
+        if self.objective is not None:
+            fit_seed = 0 if self.replicate == "none" else seed
+            tuned = (FineTune(objective=self.objective, training=self.finetune, seed=fit_seed),)
+        return prior, *tuned, *(self.guidance.preparations(seed) if self.guidance else ())
 
     def needs(self) -> Needs:
         return Needs(inputs="class-conditional prior", knowledge=self.prior.knowledge)

@@ -24,6 +24,8 @@ LARGER_P = "the larger p of the t test over distilled sets and the exact sign-fl
 ONE_SET = "Not tested, one set: a single set does not tell how much sets of a method differ."
 
 
+SHARED = {"prior": "the prior", "fit": "the fine-tuning", "embed": "the embedder"}
+"""kind of stage -> its words in a caption"""
 MARK = "*"
 """behind the name of a method that differs from its source"""
 MOST = 3
@@ -40,6 +42,8 @@ class CaptionFacts:
     """method -> its sources of knowledge besides the train split"""
     differs: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """method -> what its records do otherwise than the authors' code, by its fidelity card; such a row is marked"""
+    shared: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """method -> kinds of stage that were made once for several sets, so that ± over sets does not hold them"""
 
     def place(self, split: str, protocol: str) -> str:
         """``Split s/test, protocol p@1 (hard labels).``"""
@@ -53,7 +57,15 @@ class CaptionFacts:
     def notes(self, methods: Iterable[str]) -> str:
         """Sentences on ``methods``: their external knowledge, and what they do otherwise than their authors' code."""
         named = list(dict.fromkeys(methods))
-        return self._outside(named) + self._differing(named)
+        return self._outside(named) + self._shared(named) + self._differing(named)
+
+    def _shared(self, methods: Iterable[str]) -> str:
+        by_kinds: dict[str, list[str]] = {}
+        for method in methods:
+            if kinds := self.shared.get(method):
+                by_kinds.setdefault(" and ".join(SHARED[kind] for kind in kinds), []).append(method)
+        told = "; ".join(f"{kinds} of {', '.join(names)}" for kinds, names in by_kinds.items())
+        return f" Made once for all sets, so not in ±: {told}." if told else ""
 
     def _differing(self, methods: Iterable[str]) -> str:
         told = []
