@@ -42,7 +42,7 @@ rsm = Diffusion(objective=RSM())
 """prior fine-tuned with an L1 penalty on the predicted image (CVPR 2026, first stage)"""
 
 cgs = Diffusion(guidance=CGS())
-"""prior sampled under collective guidance: DPP diversity and class mean (CVPR 2026, second stage alone)"""
+"""prior sampled under collaborative guidance: DPP diversity and class mean (CVPR 2026, second stage alone)"""
 
 rsm_cgs = Diffusion(objective=RSM(), guidance=CGS())
 """RSM fine-tuning, then sampling under CGS (CVPR 2026)"""
@@ -53,5 +53,5 @@ mgd3 = Diffusion(guidance=MGD3())
 igd = Diffusion(guidance=IGD())
 """prior sampled towards images that train a network as real ones do (ICLR 2025)"""
 
-d4m = Diffusion(start=Centres())
-"""centres of clusters of a class, noised part of the way and denoised by the prior (after CVPR 2024)"""
+d4m_style = Diffusion(start=Centres())
+"""centres of clusters of a class, noised part of the way and denoised by the prior: D4M's idea (CVPR 2024), not D4M"""

@@ -1,4 +1,4 @@
-"""Two stores, or two selections of one, place by place: what differs, and whether it counts."""
+"""Two stores, or two selections of one, place by place: what differs, and whether that is shown."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FIELDS = ("dataset", "split", "protocol", "arch", "ipc", "method")
 
 @dataclass(frozen=True)
 class Matched:
-    """A place that either side has. ``place``: its coordinates but for those in which the sides differ."""
+    """A place in a table that either side has. ``place``: its coordinates but for those in which the sides differ."""
 
     place: Mapping[str, Any]
     a: Sample | None
@@ -26,7 +26,7 @@ class Matched:
 
     @property
     def verdict(self) -> str:
-        """``better``, ``worse``, ``no difference`` or ``untested`` of B against A, or why they are not compared."""
+        """That of ``comparison``: of B against A; or why they are not compared."""
         if self.comparison:
             return self.comparison.verdict
         lacks = [("A", self.a), ("B", self.b)]
@@ -34,7 +34,7 @@ class Matched:
 
     @property
     def regressed(self) -> bool:
-        """Whether B is surely worse, or has no number where A has one."""
+        """Whether B is shown to be worse, or has no number where A has one."""
         if self.comparison:
             return self.comparison.verdict == "worse"
         return self.a is not None and not self.a.note

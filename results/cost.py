@@ -1,4 +1,4 @@
-"""What a distilled set and its judging cost, from records and what is known of the sets."""
+"""The cost of distilling a set and of judging it, from its records and from what the store knows of the set."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from dataclasses import dataclass
 from ddbench.types import Record
 
 OWN = ("embed", "fit", "distill")
-"""stages that are made for a method; the prior is shared by many"""
+"""stages that run for one method; the prior is shared by many"""
 
 
 @dataclass(frozen=True)
-class Made:
-    """A distilled set as its store has it; None is unknown."""
+class SetFacts:
+    """What a store knows of a distilled set besides its records; None is unknown."""
 
     images: int | None = None
     memory_mib: int | None = None
-    """highest peak of resident memory of the stages that were made for the method"""
+    """highest peak of resident memory of the stages in ``OWN``"""
     gpu_mib: int | None = None
-    """the same, of what torch had allocated on the GPU"""
+    """highest peak of the memory that torch had allocated on the GPU, of the same stages"""
 
 
 @dataclass(frozen=True)
-class Cost:
+class SetCost:
     """Means over distilled sets, in seconds; None is unknown or not needed. Memory: the highest peak."""
 
     prior: float | None
@@ -35,7 +35,7 @@ class Cost:
     per_image: float | None
     """seconds of ``distill`` for each image"""
     own_per_image: float | None
-    """seconds of all stages in ``OWN`` for each image, as if they served this set alone"""
+    """seconds of all stages in ``OWN`` for each image; stages that serve several sets count in full for each"""
     evaluate: float | None
     """of one classifier"""
     memory_mib: int | None
@@ -48,14 +48,14 @@ def set_key(record: Record) -> str | None:
     return parents[0] if parents else None
 
 
-def cost_of(records: Sequence[Record], made: Mapping[str, Made]) -> Cost:
-    """The cost behind successful ``records`` of one position; ``made``: what is known of sets, by key."""
+def cost_of(records: Sequence[Record], facts: Mapping[str, SetFacts]) -> SetCost:
+    """The cost behind successful ``records`` of one position; ``facts``: by key of the distilled set."""
     sets = {set_key(record): record for record in records}
-    known = {key: made.get(key, Made()) if key else Made() for key in sets}
+    known = {key: facts.get(key, SetFacts()) if key else SetFacts() for key in sets}
     seconds = {kind: _mean(_seconds(record, kind) for record in sets.values()) for kind in ("prior", *OWN)}
     shares = [_per_image(record, known[key], ("distill",)) for key, record in sets.items()]
     owns = [_per_image(record, known[key], OWN) for key, record in sets.items()]
-    return Cost(
+    return SetCost(
         **seconds,
         per_image=_mean(shares),
         own_per_image=_mean(owns),
@@ -66,7 +66,10 @@ def cost_of(records: Sequence[Record], made: Mapping[str, Made]) -> Cost:
 
 
 def front(points: Mapping[str, tuple[float, float]]) -> set[str]:
-    """Names of the (cost, accuracy) that no other beats: none is as cheap and better, or cheaper and as good."""
+    """The Pareto front: names for which no other is as cheap and more accurate, or cheaper and as accurate.
+
+    points: name -> (cost, accuracy).
+    """
     return {
         name
         for name, (cost, accuracy) in points.items()
@@ -79,10 +82,10 @@ def _seconds(record: Record, kind: str) -> float | None:
     return None if found is None else float(found)
 
 
-def _per_image(record: Record, made: Made, kinds: Sequence[str]) -> float | None:
-    if not made.images or _seconds(record, "distill") is None:
+def _per_image(record: Record, facts: SetFacts, kinds: Sequence[str]) -> float | None:
+    if not facts.images or _seconds(record, "distill") is None:
         return None
-    return sum(_seconds(record, kind) or 0.0 for kind in kinds) / made.images
+    return sum(_seconds(record, kind) or 0.0 for kind in kinds) / facts.images
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

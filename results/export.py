@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 METADATA = "metadata.jsonl"
 CARD = "README.md"
 LONGEST_NAME = 60
-"""characters; with four bytes each and the digest below the 255 bytes of most file systems"""
+"""characters; at four bytes each, with the digest, they stay below the 255 bytes of most file systems"""
 MODES = {1: "L", 3: "RGB"}
 """PNG mode by number of channels"""
 
@@ -38,7 +38,7 @@ def set_folder(root: Path, dataset: str, method: str, ipc: int, seed: int) -> Pa
 
 
 def safe_name(name: str) -> str:
-    """``name`` where it is a plain folder name; otherwise one made of it, with a digest that tells it from others."""
+    """``name`` where it is a plain folder name; otherwise its plain characters and a digest of the whole name."""
     plain = re.sub(r"[^\w.+@=-]", "_", name).lstrip(".-")[:LONGEST_NAME]
     return plain if plain and plain == name else f"{plain or '_'}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
@@ -98,7 +98,7 @@ def _files(data: LabeledImages, facts: Mapping[str, Any]) -> Iterator[tuple[str,
 
 
 def _png(image: torch.Tensor) -> bytes:
-    """uint8 (C, H, W) as PNG: lossless, without a time or anything else that is not the pixels."""
+    """uint8 (C, H, W) as PNG: lossless, without a date or other metadata."""
     from PIL import Image
 
     pixels = image.permute(1, 2, 0).numpy()

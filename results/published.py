@@ -7,12 +7,14 @@
 from __future__ import annotations
 
 import csv
+import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Literal
 
-from ddbench.results.statistics import Estimate, Position
+from ddbench.results.statistics import WHOLE, Position, Sample, Select
+from ddbench.results.statistics.equivalence import MARGIN, Equivalence, equivalence
 
 Evidence = Literal["paper", "paper-figure", "transcribed", "secondary"]
 
@@ -32,14 +34,16 @@ PAPERS: dict[str, str] = {
 }
 
 SPLIT = "ilsvrc/test"
-"""all of them train on the ILSVRC-2012 train folders and test on its validation images"""
+"""of all papers: trained on the ILSVRC-2012 train folders, tested on its validation images"""
 VERSION = "@1"
 """of this harness's protocol of the same name"""
+EPOCH: Select = "best"
+"""of all papers: the best epoch by the judged images"""
 
 
 @dataclass(frozen=True)
 class Published:
-    """A number in a paper. ``top1`` and ``std`` are fractions; papers mean different things by ±, and by n."""
+    """A number in a paper. ``top1`` and ``std`` are fractions; papers differ in what ± and n are."""
 
     paper: str
     dataset: str
@@ -51,7 +55,7 @@ class Published:
     protocol: str
     """without a version"""
     inferred: bool
-    """whether the protocol is not stated, but follows from what is"""
+    """whether the protocol is not stated in the paper, but follows from other statements"""
     labels: str
     evidence: Evidence
     source: str
@@ -62,8 +66,8 @@ class Published:
         return f"{100 * self.top1:.1f}" + ("" if self.std is None else f" ± {100 * self.std:.1f}")
 
 
-OTHER = ("other protocol", "other split")
-"""verdicts on a measurement that says nothing of the published value"""
+OTHER = ("other protocol", "other split", "other epoch")
+"""verdicts on measurements of another kind than the published value: they say nothing of it"""
 
 
 def load_published() -> list[Published]:
@@ -73,29 +77,45 @@ def load_published() -> list[Published]:
 
 
 def of_place(position: Position, published: Iterable[Published]) -> list[Published]:
-    """What papers say of a dataset, arch, ipc and method, under whatever protocol."""
+    """The published values of a dataset, arch, ipc and method, whatever their protocol."""
     place = (position.dataset, position.arch, position.ipc, position.method)
     return [value for value in published if (value.dataset, value.arch, value.ipc, value.method) == place]
 
 
-def verdict(value: Published, position: Position, measured: Estimate | None) -> str:
-    """What a measurement says of a published value.
+@dataclass(frozen=True)
+class Beside:
+    """A measurement beside a published value. ``equivalence`` is None where the two are not tested."""
 
-    Only under the same protocol and split does it say anything: ``reproduced`` where the value lies in the 95 %
-    interval of the measurement, else ``outside the interval``. Without an interval it says nothing: ``single set``.
+    verdict: str
+    """``reproduced``, ``differs``, ``not shown``, or why the two are not tested"""
+    difference: float | None = None
+    """measured minus published, a fraction; None where they are not of one kind, or there is no measured mean"""
+    equivalence: Equivalence | None = None
+
+
+def beside(value: Published, sample: Sample | None, margin: float = MARGIN) -> Beside:
+    """Whether a measurement reproduces a published value to within ``margin`` (a fraction).
+
+    Only under the same protocol, split and kind of epoch does it say anything, and only over several distilled sets (of
+    the whole train split: classifiers). The published value is taken as it is given: papers' ± are of different things.
     """
-    if measured is None:
-        return "not run"
-    if position.protocol != value.protocol + VERSION:
-        return OTHER[0]
-    if position.split != SPLIT:
-        return OTHER[1]
-    if measured.mean is None:
-        return measured.note
-    interval = measured.interval()
-    if interval is None:
-        return "single set, no interval"
-    return "reproduced" if value.top1 in interval else "outside the interval"
+    if sample is None:
+        return Beside("not run")
+    if sample.position.protocol != value.protocol + VERSION:
+        return Beside(OTHER[0])
+    if sample.position.split != SPLIT:
+        return Beside(OTHER[1])
+    if sample.note:
+        return Beside(sample.note)
+    if sample.select != EPOCH:
+        return Beside(OTHER[2])
+    draws = list(sample.draws.values())
+    difference = statistics.fmean(draws) - value.top1
+    tested = equivalence(draws, value.top1, margin)
+    if tested is None:
+        one = "classifier" if sample.position.ipc == WHOLE else "set"
+        return Beside(f"not tested: one {one}", difference)
+    return Beside(tested.verdict, difference, tested)
 
 
 def _parsed(row: dict[str, str]) -> Published:

@@ -24,12 +24,12 @@ class Measurement:
     measures: dict[str, Any] | None
     note: str = ""
     variants: Mapping[str, str] = field(default_factory=dict)
-    """by how it was judged, a digest of what the method read whatever the seed: only sets of one are averaged"""
+    """arch and protocol -> variant that the set was judged as: sets of several variants are not averaged"""
 
 
 @dataclass(frozen=True)
-class Column:
-    """A measure as it is shown."""
+class Measure:
+    """A measure and how its column is titled and printed."""
 
     key: str
     header: str
@@ -39,21 +39,21 @@ class Column:
 
 
 COLUMNS = (
-    Column("mean_shift", "mean shift", 2, "distance of class means / real width, the width being sqrt(trace cov)"),
-    Column("spread", "spread", 2, "width of a distilled class / real width"),
-    Column("covariance_distance", "cov. dist.", 2, "Bures distance of class covariances / real width"),
-    Column("dpp_loss", "L_dpp", 2, "-log det(K + {epsilon} I) of the cosine kernel of a class, lower is more diverse"),
-    Column("vendi", "Vendi", 2, "effective number of different images in a class, at most IPC"),
-    Column(
+    Measure("mean_shift", "mean shift", 2, "distance of class means / real width, the width being sqrt(trace cov)"),
+    Measure("spread", "spread", 2, "width of a distilled class / real width"),
+    Measure("covariance_distance", "cov. dist.", 2, "Bures distance of class covariances / real width"),
+    Measure("dpp_loss", "L_dpp", 2, "-log det(K + {epsilon} I) of the cosine kernel of a class, lower is more diverse"),
+    Measure("vendi", "Vendi", 2, "effective number of different images in a class, at most IPC"),
+    Measure(
         "precision", "precision", 2, "share of distilled images within the real class's {k}-nearest-neighbour balls"
     ),
-    Column("recall", "recall", 2, "share of real images within the distilled ones' balls, defined above IPC {k}"),
-    Column("density", "density", 2, "real balls that hold a distilled image / {k}"),
-    Column("coverage", "coverage", 2, "share of real balls that hold a distilled image"),
-    Column("nearest_ratio", "nearest", 2, "median distance to the nearest train image / that between train images"),
-    Column("close", "close %", 0, "nearer to a train image than 99 % of these are to each other", percent=True),
-    Column("copies", "copies %", 0, "equal to a train image, pixel by pixel", percent=True),
-    Column("latent_ratio", "latent", 2, "mean absolute latent / that of train images"),
+    Measure("recall", "recall", 2, "share of real images within the distilled ones' balls, defined above IPC {k}"),
+    Measure("density", "density", 2, "real balls that hold a distilled image / {k}"),
+    Measure("coverage", "coverage", 2, "share of real balls that hold a distilled image"),
+    Measure("nearest_ratio", "nearest", 2, "median distance to the nearest train image / that between train images"),
+    Measure("close", "close %", 0, "nearer to a train image than 99 % of these are to each other", percent=True),
+    Measure("copies", "copies %", 0, "equal to a train image, pixel by pixel", percent=True),
+    Measure("latent_ratio", "latent", 2, "mean absolute latent / that of train images"),
 )
 PLAIN = ("mean_distance", "frechet", "latent_abs")
 """measures in the units of the space, in csv and json only"""
@@ -135,7 +135,7 @@ def _mean(values: list[float | None]) -> tuple[float | None, float | None]:
     return statistics.fmean(numbers), statistics.stdev(numbers) if len(numbers) > 1 else None
 
 
-def shift_text(column: Column, value: tuple[float | None, float | None]) -> str:
+def shift_text(column: Measure, value: tuple[float | None, float | None]) -> str:
     """``0.42 ± 0.03``; a dash where the measure is not defined."""
     mean, sd = value
     if mean is None:

@@ -1,12 +1,12 @@
 """Imports point one way and never in a circle; heavy libraries stay out of light commands."""
 
 import ast
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
 import pytest
+
+from tests.support.light import loaded_by_command
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("benchmark", "methods", "evaluators", "results", "configs")
@@ -194,14 +194,6 @@ def test_nothing_imports_a_folder_of_the_checkout_by_its_name():
     assert [str(p.relative_to(ROOT)) for p in files if pattern.search(p.read_text())] == []
 
 
-def loaded_by(code):
-    """Which heavy libraries some code imports."""
-    heavy = ["torch", "ray", "diffusers", "torchvision", "pandas", "matplotlib", "seaborn", "sklearn", "numpy"]
-    code += f"\nimport sys; print('LOADED', *[m for m in {heavy!r} if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
-    return done.stdout.splitlines()[-1].split()[1:]
-
-
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -217,10 +209,4 @@ def loaded_by(code):
     ids=" ".join,
 )
 def test_light_commands_import_nothing_heavy(arguments):
-    command = (
-        "import sys; from ddbench.cli.main import main\n"
-        f"sys.argv = ['bench', *{list(arguments)!r}]\n"
-        "try: main()\n"
-        "except SystemExit: pass"
-    )
-    assert loaded_by(command) == []
+    assert loaded_by_command(*arguments) == []

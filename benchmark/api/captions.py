@@ -4,33 +4,68 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from ddbench.results.tables import Facts
-    from ddbench.types import Record
+from ddbench.api.sets import stage_keys
+from ddbench.config.addresses import class_of, name_of
+from ddbench.config.values import build, plain
+from ddbench.plugins.cards import load_card
+from ddbench.plugins.registry import entries
+from ddbench.results.tables import CaptionFacts
+from ddbench.results.tables.captions import SHARED
+from ddbench.types import Record
 
 
-def facts_of(records: Iterable[Record]) -> Facts:
-    """Kind of labels by protocol, external knowledge by method; left out for classes that cannot be imported."""
-    from ddbench.results.tables import Facts
-
+def facts_of(records: Iterable[Record]) -> CaptionFacts:
+    """Kind of labels by protocol; external knowledge and open differences by method. Classes that cannot be imported
+    are left out."""
     labels: dict[str, str] = {}
     knowledge: dict[str, str] = {}
+    differs: dict[str, list[str]] = {}
+    records = list(records)
     for record in records:
+        method = record.cell.method
         if record.cell.protocol not in labels:
             labels[record.cell.protocol] = _attribute_of(record, "evaluate", "protocol", "labels")
-        if record.cell.method not in knowledge and record.outcome == "ok":
+        if method not in knowledge and record.outcome == "ok":
             known = [_attribute_of(record, kind, "preparation", "knowledge") for kind in ("prior", "embed")]
             known.append(_declared_knowledge(record))
-            knowledge[record.cell.method] = "; ".join(filter(None, dict.fromkeys(known)))
-    return Facts(labels, knowledge)
+            knowledge[method] = "; ".join(filter(None, dict.fromkeys(known)))
+            differs[method] = _differences(record)
+    return CaptionFacts(labels, knowledge, differs, _shared(records))
+
+
+def _shared(records: Iterable[Record]) -> dict[str, list[str]]:
+    """Method -> kinds of stage that sets of several seeds share on every dataset that has several."""
+    keys: dict[tuple[str, str], dict[str, set[str]]] = {}
+    seeds: dict[tuple[str, str], set[int]] = {}
+    for record in records:
+        if record.outcome == "ok":
+            place = record.cell.method, record.cell.dataset
+            seeds.setdefault(place, set()).add(record.cell.seed)
+            for kind, key in stage_keys(record).items():
+                keys.setdefault(place, {}).setdefault(kind, set()).add(key)
+    once: dict[str, list[str]] = {}
+    for (method, dataset), by_kind in keys.items():
+        several = len(seeds[method, dataset]) > 1
+        here = [kind for kind in SHARED if several and len(by_kind.get(kind, ())) == 1]
+        once[method] = [kind for kind in here if kind in once.get(method, here)]
+    return once
+
+
+def _differences(record: Record) -> list[str]:
+    """The items of the method's fidelity card in which a record differs from the authors' code."""
+    entry = entries("method").get(record.cell.method.partition("[")[0])
+    described = record.config.get("distill", {}).get("method", {})
+    if entry is None or not isinstance(described, dict):
+        return []
+    with contextlib.suppress(Exception):  # the plug-in is missing or broken; the caption does without
+        if described.get("type") == name_of(type(entry.load())) and (card := load_card(entry)):
+            return card.open_in(record.config)
+    return []
 
 
 def _attribute_of(record: Record, kind: str, part: str, attribute: str) -> str:
     """The class attribute ``attribute`` of the class at ``config[kind][part]`` of a record; empty if there is none."""
-    from ddbench.config.addresses import class_of
-
     with contextlib.suppress(Exception):  # the plug-in is missing or broken; the caption does without
         cls = class_of(record.config[kind][part]["type"], record.run.get("addresses", {}))
         return str(getattr(cls, attribute, ""))
@@ -39,8 +74,6 @@ def _attribute_of(record: Record, kind: str, part: str, attribute: str) -> str:
 
 def _declared_knowledge(record: Record) -> str:
     """The external knowledge that a record's method declares in ``needs()``; empty when it cannot be built."""
-    from ddbench.config.values import build, plain
-
     with contextlib.suppress(Exception):
         described = record.config["distill"]["method"]
         return str(build(plain(described), record.run.get("addresses", {})).needs().knowledge)

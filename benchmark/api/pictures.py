@@ -38,15 +38,15 @@ def draw(plan: Plan, store: Store) -> Path | None:
 
 
 def _draw_set(store: Store, key: str, path: Path) -> None:
-    from ddbench.results.grids import set_grid
+    from ddbench.results.mosaics import set_mosaic
     from ddbench.store.distilled import load_distilled
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    set_grid(load_distilled(store, key)).save(path)
+    set_mosaic(load_distilled(store, key)).save(path)
 
 
 def _draw_overview(store: Store, keys: dict[str, str], path: Path, title: str) -> None:
-    from ddbench.results.grids import save_overview
+    from ddbench.results.mosaics import save_overview
     from ddbench.store.distilled import load_distilled
 
     save_overview(path, {method: load_distilled(store, key) for method, key in keys.items()}, title)

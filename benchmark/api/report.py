@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 def report_page(stores: Stores, cells: Mapping[Cell, str], records: Sequence[Record], which: Select) -> str:
     """A study as a self-contained HTML page. The same records give the same bytes."""
-    from ddbench.results.report.content import Material
+    from ddbench.results.report.content import Content
     from ddbench.results.report.page import render
 
     shift, notes = shift_blocks(stores)
-    material = Material(
+    content = Content(
         wanted=cells,
         records=records,
         runs=runs(stores),
@@ -34,9 +34,9 @@ def report_page(stores: Stores, cells: Mapping[Cell, str], records: Sequence[Rec
         notes=notes,
         select=which,
         facts=facts_of(records),
-        made=facts_of_sets(stores, records),
+        sets=facts_of_sets(stores, records),
     )
-    return render(material)
+    return render(content)
 
 
 def runs(stores: Stores) -> list[Run]:

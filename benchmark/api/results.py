@@ -15,7 +15,7 @@ from ddbench.api.leaderboard import make_leaderboard
 from ddbench.api.selection import select
 from ddbench.api.stores import Say, Stores, say_on_stderr
 from ddbench.results.statistics import Select
-from ddbench.results.tables.text import Spread
+from ddbench.results.tables import Spread
 from ddbench.types import Cell, Outcome, Record
 
 if TYPE_CHECKING:
@@ -73,11 +73,13 @@ class Results:
         select: Select = "last",
         interval: Spread = "sd",
         reference: str | None = None,
+        margin: float = 100 * tables.MARGIN,
     ) -> tables.Tables:
         """The table that ``bench table --layout`` prints. ``select``: accuracy of the ``last`` epoch or the ``best`` of
         the curve; ``interval``: ± as sample standard deviation over distilled sets (``sd``) or half a 95 % interval
-        (``ci``); ``reference``: the method that the ablation compares with. Raises BenchError."""
-        return tables.make_tables(layout, self._stores, self.cells, self.records, select, interval, reference)
+        (``ci``); ``reference``: the method that the ablation compares with; ``margin``:
+        percentage points to within which a published number is to be reproduced. Raises BenchError."""
+        return tables.make_tables(layout, self._stores, self.cells, self.records, select, interval, reference, margin)
 
     def compare(self, a: Mapping[str, Any], b: Mapping[str, Any], select: Select = "last") -> Compared:
         """Compare selections of cells, ``a={"method": "cgs"}`` with ``b={"method": "dit"}``, paired where seeds agree.

@@ -8,7 +8,7 @@ from typing import Any
 
 from ddbench.api.stores import Stores
 from ddbench.errors import CorruptArtifact
-from ddbench.results.cost import Made, set_key
+from ddbench.results.cost import SetFacts, set_key
 from ddbench.store.folder import Store
 from ddbench.types import Record
 
@@ -30,16 +30,16 @@ def run_of(store: Store | None, kind: str, key: str) -> dict[str, Any]:
     return {}
 
 
-def facts_of_sets(stores: Stores, records: Iterable[Record]) -> dict[str, Made]:
+def facts_of_sets(stores: Stores, records: Iterable[Record]) -> dict[str, SetFacts]:
     """Key of a distilled set -> number of images and peak memory, for those of ``records`` that a store has."""
-    facts: dict[str, Made] = {}
+    facts: dict[str, SetFacts] = {}
     for key in dict.fromkeys(filter(None, map(set_key, records))):
         if (store := stores.holding("distill", key)) is not None:
             memory: dict[str, list[int]] = {"peak_memory_mib": [], "peak_gpu_mib": []}
             with contextlib.suppress(CorruptArtifact, KeyError):
                 _memory(store, key, memory)
             highest = {name: max(values, default=None) for name, values in memory.items()}
-            facts[key] = Made(images_in(store, key), highest["peak_memory_mib"], highest["peak_gpu_mib"])
+            facts[key] = SetFacts(images_in(store, key), highest["peak_memory_mib"], highest["peak_gpu_mib"])
     return facts
 
 

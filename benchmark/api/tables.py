@@ -13,8 +13,8 @@ from ddbench.api.sets import facts_of_sets
 from ddbench.api.stores import Stores
 from ddbench.errors import unknown
 from ddbench.results.statistics import Select
-from ddbench.results.tables import Tabular, as_csv, as_json, latex, markdown, parquet, rows
-from ddbench.results.tables.text import Spread
+from ddbench.results.statistics.equivalence import MARGIN
+from ddbench.results.tables import Spread, Tabular, as_csv, as_json, latex, markdown, parquet, rows
 from ddbench.types import Cell, Record
 
 if TYPE_CHECKING:
@@ -70,8 +70,10 @@ def make_tables(
     which: Select = "last",
     spread: Spread = "sd",
     reference: str | None = None,
+    margin: float = 100 * MARGIN,
 ) -> Tables:
-    """The tables of ``cells`` in a layout. ``reference``: the method that the ablation compares with.
+    """The tables of ``cells`` in a layout. ``reference``: the method that the ablation compares with; ``margin``:
+    percentage points to within which a published number is to be reproduced.
 
     Raises BenchError for an unknown layout or reference.
     """
@@ -83,15 +85,15 @@ def make_tables(
     by_position, facts = samples(cells, records, which), facts_of(records)
     main = blocks({position: sample.estimate for position, sample in by_position.items()}, which, facts, spread)
     if layout == "methods":
-        from ddbench.results.tables.by_method import method_tables
+        from ddbench.results.tables import method_tables
 
         return Tables(method_tables(main))
     if layout == "best-last":
-        from ddbench.results.tables.optimism import optimism_table
+        from ddbench.results.tables.diagnostics import optimism_table
 
         return Tables([optimism_table(block) for block in main])
     if layout == "spread":
-        from ddbench.results.tables.spread import spread_table
+        from ddbench.results.tables.diagnostics import spread_table
 
         return Tables([spread_table(block) for block in main])
     if layout == "ablation":
@@ -106,5 +108,5 @@ def make_tables(
         from ddbench.results.published import load_published
         from ddbench.results.tables.published import beside_tables
 
-        return Tables(beside_tables(by_position, load_published(), facts))
+        return Tables(beside_tables(by_position, load_published(), facts, margin / 100))
     return Tables(main)

@@ -31,7 +31,7 @@ EXAMPLE = "Example: bench compare --a method=rsm --b method=dit"
 @click.option(
     "--fail-on",
     type=click.Choice(["regress"]),
-    help="Exit code 1 if B is significantly worse than A somewhere, or lacks a number that A has.",
+    help="Exit code 1 if B is shown to be worse than A somewhere, or lacks a number that A has.",
 )
 @format_option
 @select_option
@@ -49,8 +49,9 @@ def compare(
 ) -> int:
     """Compare store A with store B wherever both have a number, or two selections of the cells of STORES.
 
-    A difference counts where it holds over distilled sets (paired where the seeds are the same) and over the judged
-    images, after correction for the number of comparisons. Fields: dataset, split, protocol, arch, ipc, method.
+    A difference is shown where it holds over distilled sets (paired where the seeds are the same) and over the judged
+    images, after correction for the number of comparisons; with one set a side nothing is tested. Fields: dataset,
+    split, protocol, arch, ipc, method.
     """
     from ddbench.api.compare import Side, compare_sides
     from ddbench.api.stores import Stores

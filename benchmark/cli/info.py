@@ -7,7 +7,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
@@ -16,6 +16,9 @@ from ddbench.config import variants
 from ddbench.errors import BenchError, unknown
 from ddbench.plugins.registry import Entry, Kind, entries
 from ddbench.types import Distiller, Record
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 @click.command()
@@ -58,6 +61,7 @@ def info(name: str, store: Path | str, plugins: tuple[str, ...], as_json: bool) 
 def _about(kind: Kind, entry: Entry, chosen: variants.Selected) -> dict[str, Any]:
     import inspect
 
+    from ddbench.api.cards import card_of
     from ddbench.config.fields import describe_fields
     from ddbench.config.values import override
 
@@ -86,6 +90,7 @@ def _about(kind: Kind, entry: Entry, chosen: variants.Selected) -> dict[str, Any
         "family": getattr(value, "family", ""),
         "needs": dataclasses.asdict(value.needs()) if kind == "method" else {},
         "options": fields,
+        "card": card_of(entry, value),
     }
 
 
@@ -135,6 +140,8 @@ def _print(about: dict[str, Any]) -> None:
         console.print(f"cost in the store, {escape(one['dataset'])} at IPC {one['ipc']}: {seconds}")
     if about["cost"]:
         console.print("means over distilled sets; `bench table --layout cost` shows all methods\n")
+    if about["card"]:
+        _print_card(console, about["card"])
     if not about["options"]:
         console.print("no options")
         return
@@ -144,6 +151,21 @@ def _print(about: dict[str, Any]) -> None:
     for option in about["options"]:
         table.add_row(*(escape(option[key]) for key in ("name", "type", "value", "text")))
     console.print(table)
+
+
+def _print_card(console: Console, card: dict[str, Any]) -> None:
+    """What the authors' code does beside what ours does, a paragraph an item, open differences first."""
+    from rich.markup import escape
+
+    differ = sum(item["status"] == "differs" for item in card["items"])
+    console.print(f"[bold]fidelity[/bold]: {len(card['items'])} items, {differ} of them not as the authors' code")
+    console.print(escape(" ".join(filter(None, (card["paper"], f"({card['source']})" if card["source"] else "")))))
+    for item in sorted(card["items"], key=lambda one: one["status"] != "differs"):
+        effect = f" Effect: {item['effect']}." if item["effect"] else ""
+        test = f" [{item['test']}]" if item["test"] else ""
+        text = f"{item['status']:10} {item['item']}. Source: {item['source']}. Ours: {item['ours']}.{effect}{test}"
+        console.print(escape(text))
+    console.print()
 
 
 def _flowing(text: str) -> str:

@@ -9,7 +9,7 @@ import click
 from ddbench.api.tables import LAYOUTS, Layout
 from ddbench.cli.options import filter_options, filters_of, format_option, out_option, say, select_option, store_option
 from ddbench.results.statistics import Select
-from ddbench.results.tables.text import Spread
+from ddbench.results.tables import Spread
 
 
 @click.command()
@@ -21,8 +21,8 @@ from ddbench.results.tables.text import Spread
     show_default=True,
     help="main: methods as columns; methods: as rows, IPC as columns; ablation: the change against a reference; "
     "spread: intervals, and where the spread comes from; cost: seconds and memory; best-last: what choosing the "
-    "epoch on the test images is worth; published: measured beside "
-    "the papers' numbers.",
+    "epoch on the test images is worth; published: measured beside the papers' numbers (with --select best, their "
+    "kind of epoch).",
 )
 @click.option("--published", is_flag=True, help="As --layout published.")
 @format_option
@@ -36,6 +36,15 @@ from ddbench.results.tables.text import Spread
     help="What ± is: the standard deviation over distilled sets, or half of the 95 % interval of the mean.",
 )
 @click.option("--reference", help="Of the ablation: the method to compare with; by default the first.")
+@click.option(
+    "--margin",
+    type=click.FloatRange(min=0, min_open=True),
+    default=2.0,
+    show_default=True,
+    metavar="POINTS",
+    help="Of the published layout: how near, in percentage points, a measured mean must be shown to be to count as "
+    "reproduced. Neighbouring methods of the published rows lie 2 points apart (median).",
+)
 @filter_options
 @out_option
 def table(
@@ -46,6 +55,7 @@ def table(
     which: Select,
     spread: Spread,
     reference: str | None,
+    margin: float,
     out: Path | None,
     **filters: tuple[str, ...],
 ) -> None:
@@ -59,4 +69,4 @@ def table(
     cells = select(stores.wanted, filters_of(filters))
     chosen = "published" if published else layout
     records = stores.records(cells)
-    write_tables(make_tables(chosen, stores, cells, records, which, spread, reference).tables, form, out)
+    write_tables(make_tables(chosen, stores, cells, records, which, spread, reference, margin).tables, form, out)

@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, TextIO
 
-from ddbench.results.tables import Block, Table, Tabular
-from ddbench.results.tables.by_method import method_tables
+from ddbench.results.tables import Block, Table, Tabular, method_tables
 
 if TYPE_CHECKING:
     from rich.console import Console

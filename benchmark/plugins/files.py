@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import sys
 import traceback
@@ -12,12 +13,16 @@ from pathlib import Path
 from ddbench.errors import BenchError
 from ddbench.plugins import registry
 
+_imported: dict[Path, str] = {}
+"""plug-in file -> digest of what this process imported of it"""
+
 
 def load_plugins(paths: Iterable[str]) -> None:
     """Import each file once in this process, as a top-level module of the file's name.
 
-    Keys hold that module name and not the folder of the file. Raises BenchError for a file that is missing, raises, or
-    has the name of an existing module.
+    Keys hold that module name and not the folder of the file. Raises BenchError for a file that is missing, raises, has
+    the name of an existing module, or has changed since this process imported it, since then the keys would not be
+    those of the code that runs.
     """
     for path in paths:
         _load(Path(path))
@@ -39,6 +44,10 @@ def _load(path: Path) -> None:
     if path.suffix != ".py" or not name.isidentifier():
         raise BenchError(f"the plug-in {path} must be a file NAME.py, NAME being a name that Python can import.")
     if name in sys.modules and _is(sys.modules[name].__spec__, path):
+        if _imported.get(path.resolve(), digest := _digest(path)) != digest:
+            raise BenchError(
+                f"the plug-in {path} has changed since it was imported: start Python, or the kernel, anew."
+            )
         return
     known = sys.modules[name].__spec__ if name in sys.modules else importlib.util.find_spec(name)
     if name in sys.modules or (known is not None and not _is(known, path)):
@@ -47,6 +56,7 @@ def _load(path: Path) -> None:
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
+    _imported[path.resolve()] = _digest(path)
     registry.forget(str(path))
     try:
         spec.loader.exec_module(module)
@@ -58,6 +68,10 @@ def _load(path: Path) -> None:
         raise BenchError(
             f"the plug-in {path} cannot be imported: {type(error).__name__}: {error}{_place(error, path)}."
         ) from None
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _place(error: BaseException, path: Path) -> str:

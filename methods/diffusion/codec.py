@@ -77,6 +77,8 @@ class DiffusersCodec(Codec):
 
     def __init__(self, vae: Any) -> None:
         self.vae = vae.eval().requires_grad_(False)
+        # Of use to ``render`` under a gradient alone: a decoder's activations take gigabytes an image.
+        self.vae.enable_gradient_checkpointing()
 
     @torch.inference_mode()
     def moments(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:

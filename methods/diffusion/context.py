@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -42,24 +42,27 @@ class SamplingContext:
         folder = self.ctx.cache(key, lambda folder: np.save(folder / "latents.npy", self._encode(name).numpy()))
         return torch.from_numpy(np.load(folder / "latents.npy"))
 
-    def modes(self, name: str) -> torch.Tensor:
+    def modes(self, name: str, seed: int | None = None, n_init: int | Literal["auto"] = "auto") -> torch.Tensor:
         """Centres of ``ipc`` clusters of the latents of a class by k-means, float32 (ipc, c, h, w), in the order that
-        k-means++ found them in (Arthur & Vassilvitskii 2007); the seed is that of the distilled set.
+        k-means++ found them in (Arthur & Vassilvitskii 2007). ``seed`` is scikit-learn's ``random_state``; None takes a
+        stream of the distilled set's seed and the class.
 
         Raises ValueError when the class has fewer than ``ipc`` images.
         """
-        return k_means(self.latents(name), self.ipc, seeding.stream("modes", self.ctx.seed, name))
+        if seed is None:
+            seed = seeding.stream("modes", self.ctx.seed, name)
+        return k_means(self.latents(name), self.ipc, seed, n_init)
 
     def _encode(self, name: str) -> torch.Tensor:
         return torch.cat([self.encoder.encode(part).float().cpu() for part in self.images(name).split(CHUNK)])
 
 
-def k_means(points: torch.Tensor, k: int, seed: int) -> torch.Tensor:
-    """The ``k`` centres (k, ...) of points (M, ...) by Lloyd's algorithm from one k-means++ start."""
+def k_means(points: torch.Tensor, k: int, seed: int, n_init: int | Literal["auto"] = "auto") -> torch.Tensor:
+    """The ``k`` centres (k, ...) of points (M, ...) by Lloyd's algorithm from k-means++ starts."""
     from sklearn.cluster import KMeans
     from threadpoolctl import threadpool_limits
 
     # float64 on one thread: the order of a sum must not depend on where it is computed.
     with threadpool_limits(1):
-        found = KMeans(k, n_init=1, random_state=seed % 2**32).fit(points.flatten(1).double().numpy())
+        found = KMeans(k, n_init=n_init, random_state=seed % 2**32).fit(points.flatten(1).double().numpy())
     return torch.from_numpy(found.cluster_centers_).float().view(k, *points.shape[1:])

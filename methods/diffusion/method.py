@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, ClassVar, Literal
 
+from ddbench.errors import BenchError
 from ddbench.methods.diffusion.guidances.guidance import Guide, Steering
 from ddbench.methods.diffusion.objectives.objective import Objective
 from ddbench.methods.diffusion.priors.pretrained import PretrainedDiT
 from ddbench.methods.diffusion.priors.prior import Prior
 from ddbench.methods.diffusion.priors.scratch import ScratchPrior
-from ddbench.methods.diffusion.sampler import Begun, Sampler, sample_sets
+from ddbench.methods.diffusion.sampler import Sampler
 from ddbench.methods.diffusion.starts.start import Start
 from ddbench.methods.diffusion.training.finetune import FineTune
 from ddbench.methods.diffusion.training.options import FineTuning
@@ -43,10 +44,26 @@ class Diffusion(Distiller):
     guidance: Steering | None = None
     """what moves the latents of a class together while they are denoised"""
     sampler: Sampler = field(default_factory=Sampler)
+    replicate: Literal["none", "fit", "prior"] = "none"
+    """what is made anew for each distilled set, so that the spread over sets holds it: nothing, the fine-tuning, or the
+    prior and the fine-tuning; captions say which"""
+
+    def __post_init__(self) -> None:
+        if self.guidance is not None:
+            self.guidance.check(self.sampler)
+        if self.replicate == "prior" and not isinstance(self.prior, ScratchPrior):
+            loaded = type(self.prior).__name__
+            raise BenchError(f"replicate=prior trains a prior for each set, and {loaded} is loaded: use replicate=fit")
 
     def preparations(self, seed: int) -> tuple[Preparation, ...]:
-        tuned = () if self.objective is None else (FineTune(objective=self.objective, training=self.finetune),)
-        return self.prior, *tuned, *(self.guidance.preparations(seed) if self.guidance else ())
+        prior = self.prior
+        tuned: tuple[Preparation, ...] = ()
+        if self.replicate == "prior" and isinstance(prior, ScratchPrior):
+            prior = replace(prior, seed=prior.seed + seed)
+        if self.objective is not None:
+            fit_seed = 0 if self.replicate == "none" else seed
+            tuned = (FineTune(objective=self.objective, training=self.finetune, seed=fit_seed),)
+        return prior, *tuned, *(self.guidance.preparations(seed) if self.guidance else ())
 
     def needs(self) -> Needs:
         return Needs(inputs="class-conditional prior", knowledge=self.prior.knowledge)
@@ -90,6 +107,8 @@ class Diffusion(Distiller):
         import torch
 
         from ddbench.methods.diffusion.context import SamplingContext
+        from ddbench.methods.diffusion.denoise import Begun, denoise
+        from ddbench.methods.diffusion.noise import SetNoise
 
         context = SamplingContext(names, ipc, real, state.encoder, state.decoder, ctx, state.beside)
         guide: Guide | None = self.guidance.begin(context) if self.guidance else None
@@ -97,9 +116,12 @@ class Diffusion(Distiller):
         size = self.guidance.together(ipc) if self.guidance else ipc
         drawn = []
         for i in range(0, ipc, size):
-            n = min(size, ipc - i)
-            at = Begun(begun[:, i : i + n], self.start.strength) if self.start and begun is not None else None
-            drawn.append(sample_sets(state, names, n, self.sampler, ctx.seed, guide, means, first=i, begun=at))
+            images = range(i, min(i + size, ipc))
+            noise = SetNoise(ctx.seed, names, images, state.latent_shape)
+            at = None
+            if self.start and begun is not None:
+                at = Begun(begun[:, images.start : images.stop], self.start.strength)
+            drawn.append(denoise(state, noise, self.sampler, guide, means, at))
         return torch.cat(drawn, 1)
 
     def _groups(self, chunks: list[tuple[str, ...]], ipc: int) -> list[tuple[str, ...]]:

@@ -1,19 +1,15 @@
-"""Reverse diffusion of whole sets: DDPM and DDIM steps, classifier-free guidance, and set guidance after each step."""
+"""The steps of a sampler: which noise levels it visits, classifier-free guidance, and the moments of a step."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from ddbench import seeding
-from ddbench.methods.diffusion.guidances.guidance import LatentSets
 from ddbench.types import Count, Fraction, MicroBatch, NonNegative, NonNegativeInt
 
 if TYPE_CHECKING:
     import torch
 
-    from ddbench.methods.diffusion.guidances.guidance import Guide
     from ddbench.methods.diffusion.model import DiffusionModel
 
 
@@ -21,9 +17,9 @@ if TYPE_CHECKING:
 class Sampler:
     """How latents are drawn from a diffusion model.
 
-    Two conventions of the field for DiT-XL/2, which give different images from the same weights:
-    the original code's, also Minimax's: ``kind=ddpm, spacing=linspace, guided_channels=3, variance=learned``;
-    diffusers' DiTPipeline's: ``kind=ddim, spacing=leading, guided_channels=0, variance=fixed``.
+    Two conventions of the field for DiT-XL/2 give different images from the same weights: the original code's, which
+    Minimax, IGD and MGD3 run and which is the default here; and that of diffusers' DiTPipeline, ``kind=ddim,
+    spacing=leading, guided_channels=0``.
     """
 
     kind: Literal["ddpm", "ddim"] = "ddpm"
@@ -32,108 +28,18 @@ class Sampler:
     """which of the training timesteps are visited; linspace is the respacing of the original DiT code"""
     guidance_scale: NonNegative = 4.0
     """classifier-free guidance: 1 is none, 4 is the field's choice for DiT-XL/2"""
-    guided_channels: NonNegativeInt = 0
-    """the first channels of a latent that guidance reaches, the others take the class's prediction; 0 is all"""
-    variance: Literal["fixed", "learned"] = "fixed"
-    """of a DDPM step: that of the posterior, or what a model with learned variance says"""
+    guided_channels: NonNegativeInt = 3
+    """the first channels of a latent that guidance reaches, the others take the class's prediction; 0 is all. The
+    original code guides 3 of the 4 of DiT-XL/2"""
+    variance: Literal["model", "fixed", "learned"] = "model"
+    """of a DDPM step. model: what a model with learned variance says, the posterior's for any other. fixed: the
+    posterior's. learned: as model, and a model without is refused"""
     eta: Fraction = 0.0
     """DDIM only: share of the DDPM noise that is added back"""
     clip_x0: bool = False
     """clamp the predicted x0 to [-1, 1] at each step: for pixel space only"""
     micro_batch: MicroBatch = 256
     """latents that the network sees at once (twice that with guidance); the set itself is never split"""
-
-
-def image_noise(seed: int, name: str, index: int, draws: int, shape: tuple[int, ...]) -> torch.Tensor:
-    """All the noise of an image, float32 (draws, *shape): its initial latent, then a draw for each step.
-
-    A function of these coordinates alone: every method starts an image from the same noise, and an image does not
-    depend on how many others are drawn beside it.
-    """
-    import torch
-
-    return torch.randn(draws, *shape, generator=seeding.generator("noise", seed, name, index))
-
-
-@dataclass(frozen=True)
-class Begun:
-    """Sampling that starts at latents (K, n, C, H, W), noised ``strength`` of the way, and not at pure noise."""
-
-    latents: torch.Tensor
-    strength: float
-
-
-def sample_sets(
-    model: DiffusionModel,
-    names: tuple[str, ...],
-    n: int,
-    sampler: Sampler,
-    seed: int,
-    guidance: Guide | None = None,
-    means: torch.Tensor | None = None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-    first: int = 0,
-    begun: Begun | None = None,
-) -> torch.Tensor:
-    """``n`` latents of each of the K classes ``names``: (K, n, C, H, W), denoised together.
-
-    ``means`` (K, C, H, W), the mean latents of the real classes, is needed with ``guidance``. ``first`` is the index
-    within its class of the first image, which names its noise.
-    """
-    import torch
-
-    timesteps, abars = schedule(model, sampler)
-    noise = torch.stack(
-        [
-            image_noise(seed, name, i, len(timesteps) + 1, model.latent_shape)
-            for name in names
-            for i in range(first, first + n)
-        ],
-        dim=1,
-    )
-    ids = torch.tensor(model.ids(names), device=model.device).repeat_interleave(n)
-    z, taken = noise[0].to(model.device), 0
-    if begun is not None:
-        z, taken = _noised(begun, z, abars)
-
-    def sets(latents: torch.Tensor, x0_hat: torch.Tensor, abar: float, done: int) -> LatentSets:
-        assert means is not None
-        return LatentSets(
-            latents=latents.unflatten(0, (len(names), n)),
-            x0_hat=x0_hat.unflatten(0, (len(names), n)),
-            mean=means.to(model.device),
-            abar=abar,
-            progress=done / len(timesteps),
-        )
-
-    with torch.inference_mode():
-        for i, t in list(enumerate(timesteps))[taken:]:
-            eps, v = predict(model, z, t, ids, sampler)
-            if guidance is not None:
-                given = sets(z, predicted_x0(sampler, z, eps, abars[i]), abars[i], i)
-                eps = guidance.noise(given, eps.unflatten(0, (len(names), n))).flatten(0, 1)
-            z, x0_hat = step(sampler, z, eps, abars[i], abars[i + 1], noise[i + 1].to(model.device), v)
-            if guidance is not None:
-                given = sets(z, x0_hat, abars[i + 1], i + 1)
-                z = (given.latents - guidance.correction(given)).flatten(0, 1)
-            progress(i + 1, len(timesteps))
-    drawn = z.unflatten(0, (len(names), n)).clone()
-    if guidance is not None:
-        guidance.finished(drawn)
-    return drawn
-
-
-def _noised(begun: Begun, noise: torch.Tensor, abars: list[float]) -> tuple[torch.Tensor, int]:
-    """The latents at the noise level from which ``strength`` of the steps are left, and how many steps that skips.
-
-    At strength 1 nothing is kept: even the first timestep has sqrt(abar) a little above zero.
-    """
-    steps = len(abars) - 1
-    skipped = steps - round(begun.strength * steps)
-    if not skipped:
-        return noise, 0
-    abar = abars[skipped]
-    return abar**0.5 * begun.latents.flatten(0, 1).to(noise) + (1 - abar) ** 0.5 * noise, skipped
 
 
 def schedule(model: DiffusionModel, sampler: Sampler) -> tuple[list[int], list[float]]:
@@ -180,19 +86,19 @@ def predicted_x0(sampler: Sampler, z: torch.Tensor, eps: torch.Tensor, abar: flo
     return x0.clamp(-1, 1) if sampler.clip_x0 else x0
 
 
-def step(
+def step_moments(
     sampler: Sampler,
     z: torch.Tensor,
     eps: torch.Tensor,
     abar: float,
     abar_next: float,
-    noise: torch.Tensor,
     v: torch.Tensor | None = None,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """z at noise level ``abar_next`` from z at ``abar`` and its predicted noise; and the x0 that was predicted.
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Mean and standard deviation of z at noise level ``abar_next``, given z at ``abar`` and its predicted noise, and
+    the x0 that was predicted. The deviation broadcasts to the mean.
 
-    ``noise`` is standard normal. DDPM: Ho et al. 2020, equations 6 and 7, with the posterior variance or the learned
-    one for ``v``. DDIM: Song et al. 2021, equations 12 and 16. The last step (abar_next = 1) adds no noise.
+    DDPM: Ho et al. 2020, equations 6 and 7, with the posterior variance or the learned one for ``v``. DDIM: Song et al.
+    2021, equations 12 and 16. The last step (abar_next = 1) adds no noise.
     """
     import torch
 
@@ -201,13 +107,14 @@ def step(
     variance = (1 - abar_next) / (1 - abar) * (1 - alpha)
     if sampler.kind == "ddim":
         sigma = sampler.eta * variance**0.5
-        return abar_next**0.5 * x0 + max(1 - abar_next - sigma**2, 0.0) ** 0.5 * eps + sigma * noise, x0
+        mean = abar_next**0.5 * x0 + max(1 - abar_next - sigma**2, 0.0) ** 0.5 * eps
+        return mean, torch.tensor(sigma, device=z.device), x0
     mean = abar_next**0.5 * (1 - alpha) / (1 - abar) * x0 + alpha**0.5 * (1 - abar_next) / (1 - abar) * z
-    if sampler.variance == "fixed" or abar_next == 1:
-        return mean + variance**0.5 * noise, x0
-    if v is None:
+    if v is None and sampler.variance == "learned":
         raise ValueError("variance=learned needs a model that predicts it; this one has as many outputs as inputs")
+    if v is None or sampler.variance == "fixed" or abar_next == 1:
+        return mean, torch.tensor(variance**0.5, device=z.device), x0
     from ddbench.methods.diffusion.variance import learned_log_variance
 
     log_variance = learned_log_variance(v, torch.tensor(1 - alpha), torch.tensor(variance))
-    return mean + (0.5 * log_variance).exp() * noise, x0
+    return mean, (0.5 * log_variance).exp(), x0

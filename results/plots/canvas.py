@@ -25,7 +25,7 @@ FONT_SIZE = 9.5
 """points; the panels are shown at about their natural size"""
 FORMATS = (".png", ".pdf", ".svg")
 DATES = {"png": "Software", "pdf": "CreationDate", "svg": "Date"}
-"""what would make two files of one figure differ"""
+"""the metadata field of each format that holds the date or the version: left out, so that a figure has one file"""
 
 SETTINGS: dict[str, Any] = {
     "axes.edgecolor": LIGHT["muted"],
@@ -73,7 +73,7 @@ class Size:
 
 @contextmanager
 def drawing() -> Iterator[None]:
-    """Everything is drawn and written inside: it sets the style and puts back what was set before."""
+    """Matplotlib's style for drawing and writing figures; the former style is restored at the end."""
     import matplotlib
 
     with matplotlib.rc_context(SETTINGS), warnings.catch_warnings():
@@ -135,7 +135,7 @@ def inline_svg(figure: Figure, name: str, title: str, description: str) -> str:
 
 
 def _for_page(element: ElementTree.Element, name: str) -> None:
-    """Take ``element`` and all in it out of the SVG name space, as the parts of a page are."""
+    """Prepare ``element`` and its children for a page: no name space, ids prefixed with ``name``, colours by role."""
     element.tag = element.tag.rpartition("}")[2]
     attributes = {key.rpartition("}")[2]: value for key, value in element.attrib.items()}
     own = attributes.pop("id", "")
@@ -165,7 +165,7 @@ def _for_page(element: ElementTree.Element, name: str) -> None:
 
 
 def _style_once(element: ElementTree.Element) -> None:
-    """What all points of a group share stands at the group, once."""
+    """Move the style that all points of a group share to the group."""
     styles = {child.attrib.get("style") for child in element}
     if element.tag == "g" and len(element) > 1 and len(styles) == 1 and {child.tag for child in element} == {"use"}:
         element.set("style", styles.pop() or "")
@@ -183,5 +183,5 @@ def _by_role(style: str) -> str:
 
 
 def _printable(text: str) -> str:
-    """Without the characters that XML cannot hold."""
+    """The text without characters that XML cannot hold."""
     return "".join(c for c in text if c.isprintable())

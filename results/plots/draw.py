@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ddbench.results.plots.labels import label_ends, label_points, room
 from ddbench.results.plots.palette import LIGHT, Look
-from ddbench.results.plots.series import Curve, Level, Panel, Priced
+from ddbench.results.plots.series import Curve, Panel, PlottedMean, Priced
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 BAND = 0.09
 """opacity of a spread"""
 SHORTEST = 1e-5
-"""seconds; what took less is drawn here, for a log axis has no zero"""
+"""seconds; shorter times are drawn here, for a log axis has no zero"""
 BLANK = 0.06
-"""free part above and below what is drawn"""
+"""free share of the axis above and below the data"""
 
 
 def curves(axes: Axes, panel: Panel[Curve], looks: Mapping[str, Look]) -> None:
@@ -46,7 +46,7 @@ def curves(axes: Axes, panel: Panel[Curve], looks: Mapping[str, Look]) -> None:
     label_ends(axes, {method: 100 * curve.mean[-1] for method, curve in panel.methods.items()} | _ends(panel), looks)
 
 
-def ipc(axes: Axes, panel: Panel[dict[int, Level]], looks: Mapping[str, Look]) -> None:
+def ipc(axes: Axes, panel: Panel[dict[int, PlottedMean]], looks: Mapping[str, Look]) -> None:
     """Accuracy against images per class, each IPC a place on the axis, intervals beside one another."""
     ticks = sorted({n for levels in panel.methods.values() for n in levels})
     heights = list(panel.whole.values())
@@ -116,7 +116,7 @@ def _frame(axes: Axes, heights: list[float], blank: float = BLANK) -> None:
 
 
 def _whole(axes: Axes, whole: Mapping[str, float], looks: Mapping[str, Look]) -> None:
-    """The level of the whole train split, across the panel."""
+    """A line across the panel at the accuracy of the whole train split."""
     for method, level in whole.items():
         axes.axhline(100 * level, color=looks[method].colour, linewidth=1, linestyle=(0, (1, 2)), gid=looks[method].gid)
 

@@ -7,15 +7,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ddbench.results.cost import Made
+from ddbench.results.cost import SetFacts
 from ddbench.results.plots import draw
 from ddbench.results.plots.canvas import Size, panels
-from ddbench.results.plots.levels import levels
 from ddbench.results.plots.palette import Look, looks
 from ddbench.results.plots.projection import Projected, projection
-from ddbench.results.plots.series import Panel, cost_panels, curve_panels, ipc_panels
-from ddbench.results.statistics import Select
-from ddbench.results.tables import WHOLE
+from ddbench.results.plots.series import Panel, cost_panels, curve_panels, ipc_panels, plotted_means
+from ddbench.results.statistics import WHOLE, Select
 from ddbench.types import Cell, Record
 
 if TYPE_CHECKING:
@@ -52,20 +50,20 @@ def drawings(
     records: Sequence[Record],
     select: Select,
     looks: Mapping[str, Look],
-    made: Mapping[str, Made],
+    facts: Mapping[str, SetFacts],
 ) -> list[Drawing]:
-    """The panels of ``kind`` (curves, ipc or cost) that the records give; none where nothing is complete.
+    """The panels of ``kind`` (curves, ipc or cost); no panel where no method is complete.
 
-    made: what is known of distilled sets, by key; for the cost.
+    facts: by key of the distilled set; for the cost.
     """
     found: Sequence[Panel[Any]]
     paint: Callable[..., None]
     if kind == "curves":
         found, paint = curve_panels(wanted, records), draw.curves
     elif kind == "ipc":
-        found, paint = ipc_panels(levels(wanted, records, select)), draw.ipc
+        found, paint = ipc_panels(plotted_means(wanted, records, select)), draw.ipc
     else:
-        found, paint = cost_panels(wanted, records, levels(wanted, records, select), made), draw.cost
+        found, paint = cost_panels(wanted, records, plotted_means(wanted, records, select), facts), draw.cost
     return [
         Drawing(
             title=str(panel.place),

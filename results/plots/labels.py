@@ -1,4 +1,4 @@
-"""Names beside what they name, instead of a legend: spread where they would lie on each other."""
+"""Names beside lines and points instead of a legend, moved apart where they would overlap."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SIDES = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 0.8), (1, -0.8), (-1, 0.8), (-1, 
 
 
 def shown(name: str, longest: int = 22) -> str:
-    """A name as it fits beside a panel."""
+    """A name cut to ``longest`` characters, for the side of a panel."""
     plain = "".join(c if c.isprintable() else " " for c in name)
     return plain if len(plain) <= longest else plain[: longest - 1] + "…"
 
@@ -37,8 +37,7 @@ def room(names: Sequence[str]) -> float:
 def spread(places: Sequence[float], gap: float, low: float, high: float) -> list[float]:
     """The places nearest to ``places`` (least squares) that keep their order, ``gap`` apart, within low..high.
 
-    By isotonic regression of what is left of a place when the gaps before it are taken off. Where they do not fit, the
-    gap shrinks.
+    By isotonic regression of each place less the gaps before it. Where they do not fit, the gap shrinks.
     """
     from scipy.optimize import isotonic_regression
 
@@ -105,7 +104,7 @@ def label_points(
 def _free_place(
     point: tuple[float, float], size: tuple[float, float], scale: float, frame: Bbox, taken: Sequence[Bbox]
 ) -> tuple[Bbox, float]:
-    """The nearest box of ``size`` about ``point`` that lies in ``frame`` and on nothing taken, and how far it is.
+    """The nearest box of ``size`` around ``point`` that lies in ``frame`` and overlaps none of ``taken``; its distance.
 
     All in pixels, the distance in points; where there is none, beside the point.
     """

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MOST_FITTED = 2000
 """real images, drawn by seed, that the plane is fitted to"""
 PIXEL_SIDE = 32
-"""larger images are averaged down to this side: the plane is that of what the eye sees first"""
+"""larger images are averaged down to this side, so that the plane is of coarse structure"""
 MOST_SHOWN = 350
 """real images that are drawn"""
 CLASS_SIZE = 8.5

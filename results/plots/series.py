@@ -1,4 +1,4 @@
-"""From records to what the figures show: pure functions, accuracies as fractions."""
+"""From records to the data of the figures: pure functions, accuracies as fractions."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
-from ddbench.results.cost import Made, cost_of, front
-from ddbench.results.statistics import Position
-from ddbench.results.tables import WHOLE
+from ddbench.results.cost import SetFacts, cost_of, front
+from ddbench.results.statistics import WHOLE, Estimate, Position, Select, estimate
 from ddbench.types import Cell, Record
 
 T = TypeVar("T")
@@ -17,7 +16,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, order=True)
 class Place:
-    """What a panel shows; ipc is None where it is the x axis."""
+    """The part of a study that a panel shows; ipc is None where it is the x axis."""
 
     dataset: str
     split: str
@@ -39,8 +38,8 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Level:
-    """An accuracy with the interval that is drawn around it (both None where there is a single distilled set)."""
+class PlottedMean:
+    """A mean accuracy with its 95 % t interval (ends None where there is a single distilled set)."""
 
     mean: float
     low: float | None = None
@@ -49,23 +48,38 @@ class Level:
 
 @dataclass(frozen=True)
 class Priced:
-    """What a method costs and gives. seconds: of its own computing for each distilled image, the prior apart."""
+    """A method's cost and accuracy. seconds: its own computing for each distilled image, without the prior."""
 
     seconds: float
     accuracy: float
     front: bool = False
-    """whether no other is both cheaper (or as cheap) and better"""
+    """whether it is on the Pareto front, see ``cost.front``"""
 
 
 @dataclass(frozen=True)
 class Panel(Generic[T]):
-    """Methods in the order of the runs, and the level of the whole train split where it was judged."""
+    """Methods in the order of the runs, and the accuracy of the whole train split where it was judged."""
 
     place: Place
     methods: dict[str, T] = field(default_factory=dict)
     whole: dict[str, float] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
     """methods that are incomplete here"""
+
+
+def plotted_mean(value: Estimate) -> PlottedMean | None:
+    """The mean with its interval (``Estimate.interval`` says over what); None where there is no mean."""
+    if value.mean is None:
+        return None
+    interval = value.interval()
+    return PlottedMean(value.mean, interval.low, interval.high) if interval else PlottedMean(value.mean)
+
+
+def plotted_means(
+    wanted: Mapping[Cell, str], records: Iterable[Record], select: Select
+) -> dict[Position, PlottedMean | None]:
+    """The mean at every position of ``wanted``."""
+    return {position: plotted_mean(value) for position, value in estimate(wanted, records, select).items()}
 
 
 def curve_panels(wanted: Mapping[Cell, str], records: Iterable[Record]) -> list[Panel[Curve]]:
@@ -87,39 +101,39 @@ def curve_panels(wanted: Mapping[Cell, str], records: Iterable[Record]) -> list[
     return [replace(panel, whole=whole.get(_anywhere(panel.place), {})) for panel in _in_order(found)]
 
 
-def ipc_panels(levels: Mapping[Position, Level | None]) -> list[Panel[dict[int, Level]]]:
-    """Levels by (dataset, split, protocol, arch) and method, over ipc. None: incomplete, left out."""
-    found: dict[Place, Panel[dict[int, Level]]] = {}
-    for position, level in levels.items():
+def ipc_panels(means: Mapping[Position, PlottedMean | None]) -> list[Panel[dict[int, PlottedMean]]]:
+    """Means by (dataset, split, protocol, arch) and method, over ipc. None: incomplete, left out."""
+    found: dict[Place, Panel[dict[int, PlottedMean]]] = {}
+    for position, mean in means.items():
         place = _anywhere(_place(position))
         panel = found.setdefault(place, Panel(place))
-        if level is None:
+        if mean is None:
             panel.left_out.append(f"{position.method} at IPC {position.ipc}" if position.ipc else position.method)
         elif position.ipc == WHOLE:
-            panel.whole[position.method] = level.mean
+            panel.whole[position.method] = mean.mean
         else:
-            panel.methods.setdefault(position.method, {})[position.ipc] = level
+            panel.methods.setdefault(position.method, {})[position.ipc] = mean
     return [panel for panel in _in_order(found) if panel.methods]
 
 
 def cost_panels(
     wanted: Mapping[Cell, str],
     records: Iterable[Record],
-    levels: Mapping[Position, Level | None],
-    made: Mapping[str, Made],
+    means: Mapping[Position, PlottedMean | None],
+    facts: Mapping[str, SetFacts],
 ) -> list[Panel[Priced]]:
-    """What each method costs and gives, by (dataset, split, protocol, arch, ipc), the Pareto front marked.
+    """Cost and accuracy of each method by (dataset, split, protocol, arch, ipc), the Pareto front marked.
 
-    made: what is known of distilled sets, by key.
+    facts: by key of the distilled set.
     """
     found: dict[Place, Panel[Priced]] = {}
     for position, members in _grouped(wanted, records).items():
-        level = levels.get(position)
-        seconds = cost_of([record for record in members if record], made).own_per_image
-        if position.ipc == WHOLE or level is None or seconds is None:
+        mean = means.get(position)
+        seconds = cost_of([record for record in members if record], facts).own_per_image
+        if position.ipc == WHOLE or mean is None or seconds is None:
             continue
         panel = found.setdefault(_place(position), Panel(_place(position)))
-        panel.methods[position.method] = Priced(seconds, level.mean)
+        panel.methods[position.method] = Priced(seconds, mean.mean)
     panels = []
     for panel in _in_order(found):
         best = front({method: (p.seconds, p.accuracy) for method, p in panel.methods.items()})

@@ -1,1 +1,1 @@
-"""The report: one HTML file that holds a study with all that its numbers rest on."""
+"""The report: one HTML file with the results of a study and the records behind every number."""

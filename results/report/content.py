@@ -1,4 +1,4 @@
-"""What a report is made of: everything is read before the first line is written."""
+"""The content of a report as plain values, read in full before the page is written."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ddbench.results.cost import Made
+from ddbench.results.cost import SetFacts
 from ddbench.results.shift import ShiftBlock
 from ddbench.results.statistics import Select
-from ddbench.results.tables import Facts
+from ddbench.results.tables import CaptionFacts
 from ddbench.types import Cell, LabeledImages, Record
 
 if TYPE_CHECKING:
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Run:
-    """A study that a run asked for."""
+    """A study that was run."""
 
     name: str
     description: str
     cells: int
     tuned: tuple[Mapping[str, Any], ...] = ()
-    """the searches behind its values, with what they cost"""
+    """the searches that chose its values, with their cost"""
 
 
 @dataclass(frozen=True)
 class Space:
-    """Where images are looked at: ``features`` maps uint8 (N, C, H, W) to float (N, D)."""
+    """A feature space: ``features`` maps uint8 (N, C, H, W) to float (N, D)."""
 
     name: str
     features: Callable[[torch.Tensor], torch.Tensor]
@@ -37,7 +37,7 @@ class Space:
 
 @dataclass(frozen=True)
 class Gallery:
-    """The distilled sets of one dataset, ipc and seed by method, and real images to hold beside them."""
+    """The distilled sets of one dataset, ipc and seed by method, and real images to compare them with."""
 
     dataset: str
     ipc: int
@@ -65,7 +65,7 @@ class Search:
 
 
 @dataclass(frozen=True)
-class Material:
+class Content:
     """A study as its stores hold it. ``records``: the one that counts for each key."""
 
     wanted: Mapping[Cell, str]
@@ -77,6 +77,6 @@ class Material:
     notes: Sequence[str] = ()
     """what could not be read, for the reader"""
     select: Select = "last"
-    facts: Facts = field(default_factory=Facts)
-    made: Mapping[str, Made] = field(default_factory=dict)
-    """what is known of distilled sets, by key"""
+    facts: CaptionFacts = field(default_factory=CaptionFacts)
+    sets: Mapping[str, SetFacts] = field(default_factory=dict)
+    """by key of the distilled set"""

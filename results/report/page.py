@@ -1,4 +1,4 @@
-"""Putting a report together: one HTML file that asks for nothing outside itself.
+"""Writing a report: one HTML file that loads nothing from elsewhere.
 
 Names come from anybody and may hold markup: the template escapes everything but the figures, whose text was escaped
 when they were written. The page forbids itself, by a content security policy, to load anything or to run any script
@@ -19,10 +19,10 @@ from ddbench.results.plots.canvas import drawing, inline_svg
 from ddbench.results.plots.figures import Drawing, drawings, looks_of, projections
 from ddbench.results.plots.palette import DARK, LIGHT, MARKERS, Look
 from ddbench.results.plots.projection import pixel_space, project
-from ddbench.results.report.content import Gallery, Material
-from ddbench.results.report.pictures import data_uri, grid
+from ddbench.results.report.content import Content, Gallery
+from ddbench.results.report.pictures import data_uri, picture_table
 from ddbench.results.report.provenance import commit, data, origin
-from ddbench.results.report.tables import Entry, duration, entries, ipc_text, main_tables
+from ddbench.results.report.tables import ReportPosition, duration, ipc_text, main_tables, report_positions
 from ddbench.results.shift import COLUMNS, shift_text
 from ddbench.results.tables.text import percent, points
 
@@ -39,12 +39,12 @@ class Chart:
     left_out: tuple[str, ...] = ()
 
 
-def render(material: Material) -> str:
-    """The report of ``material``: the same material gives the same text."""
+def render(content: Content) -> str:
+    """The report of ``content``: the same content gives the same text."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    looks = looks_of(material.wanted)
-    found = entries(material)
+    looks = looks_of(content.wanted)
+    found = report_positions(content)
     script, style = _own("script.js"), _own("style.css")
     environment = Environment(
         loader=PackageLoader("ddbench.results.report", "."),
@@ -56,26 +56,27 @@ def render(material: Material) -> str:
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     environment.filters |= {"percent": percent, "points": points, "duration": duration, "ipc": ipc_text}
     with drawing():
-        charts = {kind: _charts(kind, material, looks) for kind in ("curves", "ipc", "cost")}
-        planes = [_plane(gallery, looks, i) for i, gallery in enumerate(material.galleries)]
+        charts = {kind: _charts(kind, content, looks) for kind in ("curves", "ipc", "cost")}
+        planes = [_plane(gallery, looks, i) for i, gallery in enumerate(content.galleries)]
     return environment.get_template("report.html.j2").render(
-        title=", ".join(dict.fromkeys(run.name for run in material.runs)) or "study",
-        runs=material.runs,
-        summary=_summary(material, found),
-        tables=main_tables(material, found),
+        title=", ".join(dict.fromkeys(run.name for run in content.runs)) or "study",
+        runs=content.runs,
+        summary=_summary(content, found),
+        tables=main_tables(content, found),
+        names={method: content.facts.name(method) for method in looks},
         entries=found,
         incomplete=[entry for entry in found if entry.estimate.mean is None],
         reasons={entry.anchor: _reasons(entry) for entry in found},
         origins=[origin(entry) for entry in found],
         charts=charts,
         planes=[plane for plane in planes if plane],
-        grids=[grid(gallery) for gallery in material.galleries],
-        shift=material.shift,
+        grids=[picture_table(gallery) for gallery in content.galleries],
+        shift=content.shift,
         shift_columns=COLUMNS,
         shift_text=shift_text,
-        searches=[(search, data_uri(search.picture)) for search in material.searches],
-        notes=material.notes,
-        select=material.select,
+        searches=[(search, data_uri(search.picture)) for search in content.searches],
+        notes=content.notes,
+        select=content.select,
         looks=looks,
         symbols=MARKS,
         light=LIGHT,
@@ -91,13 +92,13 @@ def _own(name: str) -> str:
     return (resources.files("ddbench.results.report") / name).read_text(encoding="utf-8")
 
 
-def _charts(kind: str, material: Material, looks: Mapping[str, Look]) -> list[Chart]:
+def _charts(kind: str, content: Content, looks: Mapping[str, Look]) -> list[Chart]:
     says = {
         "curves": "Mean top-1 accuracy by epoch",
         "ipc": "Top-1 accuracy against images per class",
         "cost": "Top-1 accuracy against the seconds for each distilled image",
     }
-    parts = drawings(kind, material.wanted, material.records, material.select, looks, material.made)
+    parts = drawings(kind, content.wanted, content.records, content.select, looks, content.sets)
     return [_chart(part, f"{kind}-{i}", says[kind]) for i, part in enumerate(parts)]
 
 
@@ -123,16 +124,16 @@ def _plane(gallery: Gallery, looks: Mapping[str, Look], index: int) -> dict[str,
     }
 
 
-def _summary(material: Material, found: Sequence[Entry]) -> list[tuple[str, str]]:
+def _summary(content: Content, found: Sequence[ReportPosition]) -> list[tuple[str, str]]:
     """What was studied and how far it got, as (term, text)."""
-    cells = list(material.wanted)
+    cells = list(content.wanted)
     good = sum(entry.estimate.ok for entry in found)
     failed = sum(record is not None and record.outcome != "ok" for entry in found for _, record in entry.members)
     missing = len(cells) - good - failed
     distilled = [cell for cell in cells if cell.ipc]
-    commits = Counter(commit(record) for record in material.records)
-    processors = Counter((record.run.get("provenance") or {}).get("processor", "") for record in material.records)
-    started = sorted(str(record.run["started"])[:10] for record in material.records if record.run.get("started"))
+    commits = Counter(commit(record) for record in content.records)
+    processors = Counter((record.run.get("provenance") or {}).get("processor", "") for record in content.records)
+    started = sorted(str(record.run["started"])[:10] for record in content.records if record.run.get("started"))
 
     def listed(values: Any) -> str:
         return ", ".join(str(value) for value in dict.fromkeys(values))
@@ -155,7 +156,7 @@ def _summary(material: Material, found: Sequence[Entry]) -> list[tuple[str, str]
     return [(term, text) for term, text in rows if text]
 
 
-def _reasons(entry: Entry) -> list[tuple[str, int]]:
+def _reasons(entry: ReportPosition) -> list[tuple[str, int]]:
     """Why cells of a position are not there, with how many each."""
     counted = Counter(
         f"{record.outcome.replace('_', ' ')}: {record.reason}" if record else "not run"

@@ -50,7 +50,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Grid:
+class PictureTable:
     """Methods as rows, classes as columns."""
 
     title: str
@@ -59,7 +59,7 @@ class Grid:
     caption: str
 
 
-def grid(gallery: Gallery) -> Grid:
+def picture_table(gallery: Gallery) -> PictureTable:
     """The pictures of a gallery, the first images of its first classes."""
     first = next(iter(gallery.sets.values()))
     classes = first.classes[:MOST_CLASSES]
@@ -83,7 +83,9 @@ def grid(gallery: Gallery) -> Grid:
         parts.append(f"Shown at {side} pixels instead of {max(height, width)}.")
     if gallery.real is not None:
         parts.append("The first row is a random draw of the train images.")
-    return Grid(f"{gallery.dataset}, IPC {gallery.ipc}", classes, tuple(rows), " ".join((*parts, *gallery.notes)))
+    return PictureTable(
+        f"{gallery.dataset}, IPC {gallery.ipc}", classes, tuple(rows), " ".join((*parts, *gallery.notes))
+    )
 
 
 def data_uri(png: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Where each number comes from: every record in full, once, and for readers without scripts the essentials as text."""
+"""The records behind each number: in full as JSON, and their essentials as text for readers without scripts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from ddbench.results.report.tables import Entry, duration
+from ddbench.results.report.tables import ReportPosition, duration
 from ddbench.results.tables.text import percent
 from ddbench.types import Cell, Record
 
@@ -37,7 +37,7 @@ class Attempt:
 class Origin:
     """All that is known of a position, as text."""
 
-    entry: Entry
+    entry: ReportPosition
     attempts: tuple[Attempt, ...]
     commits: tuple[str, ...]
     software: str
@@ -46,8 +46,8 @@ class Origin:
     """YAML"""
 
 
-def origin(entry: Entry) -> Origin:
-    """The essentials of a position: what is the same for all its cells is taken of the first that succeeded."""
+def origin(entry: ReportPosition) -> Origin:
+    """The essentials of a position; its configuration is that of the first record that succeeded."""
     records = [record for _, record in entry.members if record is not None]
     best = sorted(records, key=lambda record: record.outcome != "ok")
     made = [record.run.get("provenance") or {} for record in best[:1]]
@@ -73,8 +73,8 @@ def commit(record: Record) -> str:
     return str(git.get("commit", ""))[:12] + (" with uncommitted changes" if git.get("dirty") else "")
 
 
-def data(entries: Sequence[Entry]) -> dict[str, Any]:
-    """Every record as JSON. What many hold in common is in ``parts`` once, and ``{"$ref": i}`` stands for it."""
+def data(entries: Sequence[ReportPosition]) -> dict[str, Any]:
+    """Every record as JSON. An object that several records share is in ``parts`` once; ``{"$ref": i}`` refers to it."""
     parts: dict[str, int] = {}
     records = {}
     for entry in entries:
@@ -115,7 +115,7 @@ def _attempt(cell: Cell, record: Record | None) -> Attempt:
 
 
 def _text(config: dict[str, Any]) -> str:
-    """The configuration of a record to be read: YAML without what is said elsewhere."""
+    """The configuration of a record as YAML, without the keys in ``REPEATED``."""
     return str(yaml.safe_dump(_brief(config), sort_keys=False, width=100, allow_unicode=True))
 
 

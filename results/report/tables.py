@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ddbench.results.cost import Made, cost_of
-from ddbench.results.report.content import Material
-from ddbench.results.statistics import Estimate, Position, Sample, samples
+from ddbench.results.cost import SetFacts, cost_of
+from ddbench.results.report.content import Content
+from ddbench.results.statistics import WHOLE, Estimate, Position, RowKey, Sample, samples
 from ddbench.results.statistics.ranks import pairwise, rank_intervals
-from ddbench.results.tables import WHOLE, Block, RowKey, blocks
-from ddbench.results.tables.text import percent
+from ddbench.results.tables import Block, blocks
+from ddbench.results.tables.text import percent, percent_interval
 from ddbench.types import Cell, Record
 
 
@@ -47,8 +47,8 @@ class MainTable:
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A position with all that is known of it."""
+class ReportPosition:
+    """A position with its estimate, cells, rank and cost."""
 
     anchor: str
     position: Position
@@ -57,7 +57,7 @@ class Entry:
     number: Number
     interval: str
     ranks: tuple[int, int] | None
-    """lowest and highest rank among the complete methods of its row; None where it is not ranked"""
+    """lowest and highest rank among the complete methods of its row; None where it is not tested"""
     seconds: float | None
     """of the method's own computing for each distilled image"""
 
@@ -67,17 +67,16 @@ class Entry:
         return f"{place.dataset}, {place.method}, {ipc_text(place.ipc)}, {place.arch}"
 
 
-def entries(material: Material) -> list[Entry]:
-    """Every position that was asked for, in the order of the runs."""
-    found = samples(material.wanted, material.records, material.select)
+def report_positions(content: Content) -> list[ReportPosition]:
+    """Every position of the runs, in their order."""
+    found = samples(content.wanted, content.records, content.select)
     ranks = _ranks(found)
     return [
-        _entry(f"p{i}", sample, ranks.get(position), material.made)
-        for i, (position, sample) in enumerate(found.items())
+        _entry(f"p{i}", sample, ranks.get(position), content.sets) for i, (position, sample) in enumerate(found.items())
     ]
 
 
-def main_tables(material: Material, found: Sequence[Entry]) -> list[MainTable]:
+def main_tables(content: Content, found: Sequence[ReportPosition]) -> list[MainTable]:
     """A table for each split and protocol, in the papers' layout."""
     by_position = {entry.position: entry for entry in found}
     estimates = {entry.position: entry.estimate for entry in found}
@@ -89,7 +88,7 @@ def main_tables(material: Material, found: Sequence[Entry]) -> list[MainTable]:
             methods=block.methods,
             rows=tuple(_main_row(block, row, by_position) for row in block.rows),
         )
-        for block in blocks(estimates, material.select, material.facts)
+        for block in blocks(estimates, content.select, content.facts)
     ]
 
 
@@ -98,7 +97,7 @@ def ipc_text(ipc: int) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds to two or three digits, as a reader wants them."""
+    """``4.2 s``, ``3.1 min``, ``2.5 h``; a dash for None."""
     if seconds is None:
         return "–"
     if seconds < 120:
@@ -107,22 +106,24 @@ def duration(seconds: float | None) -> str:
 
 
 def _ranks(found: Mapping[Position, Sample]) -> dict[Position, tuple[int, int]]:
-    """Rank intervals by row: a position without its method. All real data compete with nobody."""
+    """Rank intervals by row: a position without its method. The whole train split is not ranked."""
     rows: dict[Position, dict[str, Sample]] = {}
     for place, sample in found.items():
         if place.ipc != WHOLE and not sample.note:
             rows.setdefault(replace(place, method=""), {})[place.method] = sample
     ranked = {}
     for row in rows.values():
-        for method, (low, high) in rank_intervals(list(row), [pairwise(row)]).items() if len(row) > 1 else ():
-            ranked[row[method].position] = round(low), round(high)
+        intervals = rank_intervals(list(row), [pairwise(row)]) if len(row) > 1 else {}
+        for method, interval in intervals.items():
+            if interval:
+                ranked[row[method].position] = round(interval[0]), round(interval[1])
     return ranked
 
 
-def _entry(anchor: str, sample: Sample, ranks: tuple[int, int] | None, made: Mapping[str, Made]) -> Entry:
+def _entry(anchor: str, sample: Sample, ranks: tuple[int, int] | None, facts: Mapping[str, SetFacts]) -> ReportPosition:
     value = sample.estimate
     ends = value.interval()
-    interval = f"{percent(ends.low)} to {percent(ends.high)}" if ends else ""
+    interval = percent_interval(ends) if ends else ""
     counts = f"{value.ok} of {value.cells} cells, {value.sets} × {value.classifiers} seeds"
     number = Number(
         text=percent(value.mean) if value.mean is not None else f"({value.note})",
@@ -131,7 +132,7 @@ def _entry(anchor: str, sample: Sample, ranks: tuple[int, int] | None, made: Map
         anchor=anchor,
         hint=f"95 % interval {interval}; {counts}" if interval else counts,
     )
-    return Entry(
+    return ReportPosition(
         anchor=anchor,
         position=sample.position,
         estimate=value,
@@ -139,11 +140,11 @@ def _entry(anchor: str, sample: Sample, ranks: tuple[int, int] | None, made: Map
         number=number,
         interval=interval,
         ranks=ranks,
-        seconds=cost_of(sample.good, made).own_per_image,
+        seconds=cost_of(sample.good, facts).own_per_image,
     )
 
 
-def _main_row(block: Block, row: RowKey, found: Mapping[Position, Entry]) -> MainRow:
+def _main_row(block: Block, row: RowKey, found: Mapping[Position, ReportPosition]) -> MainRow:
     dataset, arch, ipc = row
     marks = block.marks(row)
     numbers = []

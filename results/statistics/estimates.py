@@ -1,4 +1,4 @@
-"""From records to one number a table cell: what is averaged over what, and when nothing is."""
+"""From records to one number a table cell: averages over distilled sets and classifiers, of complete positions only."""
 
 from __future__ import annotations
 
@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
 Select = Literal["last", "best"]
 
+WHOLE = 0
+"""the ipc of the whole train split: one number for all rows of a dataset and arch, which is not ranked"""
+
+RowKey = tuple[str, str, int]
+"""(dataset, arch, ipc)"""
+
 
 @dataclass(frozen=True)
 class Position:
@@ -31,6 +37,11 @@ class Position:
     @staticmethod
     def of(cell: Cell) -> Position:
         return Position(cell.dataset, cell.split, cell.protocol, cell.arch, cell.ipc, cell.method)
+
+    @property
+    def row(self) -> RowKey:
+        """The row of a table that it stands in."""
+        return self.dataset, self.arch, self.ipc
 
     def __str__(self) -> str:
         return f"{self.dataset}/{self.method}/ipc{self.ipc}/{self.arch}"
@@ -57,7 +68,7 @@ class Estimate:
     optimism: float | None = None
     """mean of best minus last over the cells, a fraction: what choosing the epoch on the judged images adds"""
     components: Components | None = None
-    """how much of the spread is of distilled sets, how much of classifiers"""
+    """the parts of the spread that are due to distilled sets and to classifiers"""
 
     @property
     def draws(self) -> int:
@@ -73,7 +84,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Sample:
-    """The cells of a position with the records that count for them, and which accuracy of a record is meant."""
+    """The cells of a position with their records. ``select``: which accuracy of a record is used."""
 
     position: Position
     members: tuple[tuple[Cell, Record | None], ...]
@@ -87,8 +98,8 @@ class Sample:
     def note(self) -> str:
         """Why these cells are not averaged; empty where they are.
 
-        An average of what happens to be there would be read as the whole, and one over several configurations as that
-        of a method.
+        An average over the cells that happen to be there would be read as that of all cells, and one over several
+        configurations as that of a method.
         """
         if len(self.good) < len(self.members):
             outcomes = [record.outcome for _, record in self.members if record is not None and record.outcome != "ok"]
@@ -116,7 +127,7 @@ class Sample:
     def draws(self) -> dict[int, float]:
         """The independent values that the spread is of: averages of distilled sets, or, of the whole train split, its
         classifiers."""
-        whole = len(self.by_set) == 1 and self.position.ipc == 0
+        whole = len(self.by_set) == 1 and self.position.ipc == WHOLE
         return next(iter(self.by_set.values())) if whole else self.set_means
 
     @cached_property
@@ -133,7 +144,7 @@ class Sample:
 
     @property
     def judged(self) -> tuple[Any, ...]:
-        """What tells the judged images from others: only over the same ones are two methods paired."""
+        """The identity of the judged images: only over the same images are two methods compared image by image."""
         first = self.good[0]
         task = first.config["evaluate"]
         fingerprint = task.get("judged", task.get("dataset", {})).get("fingerprint")  # one for all splits before 0.2
@@ -179,5 +190,5 @@ def estimate(wanted: Mapping[Cell, str], records: Iterable[Record], select: Sele
 
 
 def accuracy(record: Record, select: Select) -> float:
-    """The accuracy that a record stands for: of the final epoch, or the best along the curve (optimistic)."""
+    """The accuracy of a record: of the final epoch, or the best along the curve (optimistic)."""
     return record.last if select == "last" else record.best

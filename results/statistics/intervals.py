@@ -1,4 +1,4 @@
-"""How sure a mean over few distilled sets is, and where its spread comes from."""
+"""Intervals of a mean over few distilled sets, and the components of its spread."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Components:
-    """Variances (of fractions) of a random-effects model; None is what the design cannot tell."""
+    """Variances (of fractions) of a random-effects model; None where the design does not identify it."""
 
     sets: float | None
     """between distilled sets"""

@@ -1,4 +1,4 @@
-"""Ranks that say how sure they are."""
+"""Ranks of methods, with intervals."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ddbench.results.statistics.estimates import Sample
 from ddbench.results.statistics.paired import Comparison, compare, together
 
 Pairs = Mapping[tuple[str, str], Comparison]
-"""(a, b) -> how much better b is than a"""
+"""(method a, method b) -> their comparison"""
 
 
 def ranks(means: Sequence[float]) -> list[float]:
@@ -25,20 +25,22 @@ def pairwise(row: Mapping[str, Sample]) -> Pairs:
     return {(a, b): compare(row[a], row[b]) for a, b in combinations(row, 2)}
 
 
-def rank_intervals(methods: Sequence[str], rows: Sequence[Pairs]) -> dict[str, tuple[float, float]]:
-    """95 % intervals of the methods' mean ranks over ``rows``.
+def rank_intervals(methods: Sequence[str], rows: Sequence[Pairs]) -> dict[str, tuple[float, float] | None]:
+    """95 % intervals of the methods' mean ranks over ``rows``; None for a method that was tested against no other.
 
-    In a row a method's rank is at least 1 + the number of methods that are surely better, and at most the number of
-    methods less those that are surely worse. Sure is what remains after Holm's correction for all comparisons of this
-    method in all rows; so the interval of a method holds its rank with 95 %, and the intervals of all methods do not
-    at once (marginal confidence sets of Mogstad, Romano, Shaikh & Wilhelm, Inference for Ranks, Review of Economic
-    Studies 91, 2024, with the tests of ``paired`` in place of their bootstrap). What is not tested widens them.
+    In a row a method's rank is at least 1 + the number of methods that are shown to be better, and at most the number
+    of methods less those that are shown to be worse, after Holm's correction for all comparisons of this method in all
+    rows. So the interval of a method holds its rank with 95 %; the intervals of all methods do not at once (marginal
+    confidence sets of Mogstad, Romano, Shaikh & Wilhelm, Inference for Ranks, Review of Economic Studies 91, 2024, with
+    the tests of ``paired`` in place of their bootstrap). Comparisons that are not tested widen it.
     """
     return {method: _interval(method, len(methods), rows) for method in methods}
 
 
-def _interval(method: str, n: int, rows: Sequence[Pairs]) -> tuple[float, float]:
+def _interval(method: str, n: int, rows: Sequence[Pairs]) -> tuple[float, float] | None:
     own = [(i, pair[0] == method, one) for i, row in enumerate(rows) for pair, one in row.items() if method in pair]
+    if own and all(comparison.p is None for *_, comparison in own):
+        return None
     better, worse = [0] * len(rows), [0] * len(rows)
     for (i, first, _), comparison in zip(own, together(one for *_, one in own), strict=True):
         if comparison.verdict in ("better", "worse"):

@@ -1,10 +1,10 @@
-"""Tables in the papers' layouts: one model of a table, several layouts that make it, several formats that show it."""
+"""Tables in the papers' layouts: one model of a table, several layouts, several formats."""
 
-from ddbench.results.tables.block import WHOLE as WHOLE
 from ddbench.results.tables.block import Block as Block
-from ddbench.results.tables.block import RowKey as RowKey
 from ddbench.results.tables.block import blocks as blocks
-from ddbench.results.tables.captions import Facts as Facts
+from ddbench.results.tables.block import method_tables as method_tables
+from ddbench.results.tables.captions import CaptionFacts as CaptionFacts
+from ddbench.results.tables.captions import Spread as Spread
 from ddbench.results.tables.model import Column as Column
 from ddbench.results.tables.model import Item as Item
 from ddbench.results.tables.model import Table as Table

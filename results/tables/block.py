@@ -1,4 +1,4 @@
-"""The main table of the papers: dataset, architecture and IPC as rows, methods as columns, mean ± spread."""
+"""The main table of the papers: dataset, architecture and IPC as rows, methods as columns; or methods as rows."""
 
 from __future__ import annotations
 
@@ -6,17 +6,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ddbench.results.statistics import Estimate, Position, Select
+from ddbench.results.statistics import WHOLE, Estimate, Position, RowKey, Select
 from ddbench.results.statistics.intervals import Components, Interval
-from ddbench.results.tables.captions import Facts
+from ddbench.results.statistics.paired import Comparison
+from ddbench.results.tables.captions import CaptionFacts, Spread, epoch, spread_words
 from ddbench.results.tables.model import Column, Item, Mark, Table, items
-from ddbench.results.tables.text import Spread, as_text
-
-RowKey = tuple[str, str, int]
-"""(dataset, arch, ipc)"""
-
-WHOLE = 0
-"""the ipc of a method that stands for the whole train split: one number for all rows of a dataset and arch"""
+from ddbench.results.tables.text import as_text
 
 STUB = (Column("dataset", "l", "Dataset"), Column("arch", "l", "Model"), Column("IPC"))
 
@@ -31,11 +26,11 @@ class Block:
     rows: tuple[RowKey, ...]
     methods: tuple[str, ...]
     estimates: Mapping[tuple[RowKey, str], Estimate]
-    facts: Facts = field(default_factory=Facts)
+    facts: CaptionFacts = field(default_factory=CaptionFacts)
     spread: Spread = "sd"
 
     def at(self, row: RowKey, method: str) -> Estimate | None:
-        """What stands in a row and column; None for what nobody asked for."""
+        """The estimate in a row and column; None for a position that no run asked for."""
         return self.estimates.get((row, method)) or self.estimates.get(((*row[:2], WHOLE), method))
 
     def place(self, item: tuple[tuple[RowKey, str], Estimate]) -> tuple[int, int]:
@@ -46,7 +41,7 @@ class Block:
     def marks(self, row: RowKey) -> dict[str, Mark]:
         """``best`` and ``second`` of the methods of a row; numbers that are equal as shown share a mark.
 
-        All real data, an upper bound, compete with nobody.
+        The whole train split, an upper bound, is not marked.
         """
         shown = {
             m: round(100 * e.mean, 1)
@@ -65,7 +60,7 @@ class Block:
         upper = "".join(f" {m}: all real train images, ± over {n} classifier{'s' * (n > 1)}." for m, n in whole)
         return (
             f"Top-1 accuracy (%) {epoch(self.select)}: mean ± {spread_words(self.spread)} {of_sets}.{upper} "
-            f"{self.facts.place(self.split, self.protocol)}{self.facts.outside(self.methods)}"
+            f"{self.facts.place(self.split, self.protocol)}{self.facts.notes(self.methods)}"
         )
 
     def table(self) -> Table:
@@ -74,11 +69,11 @@ class Block:
             marks = self.marks(row)
             cells = [Item(as_text(self.at(row, m), self.spread), marks.get(m, "")) for m in self.methods]
             body.append((*items(row[0], row[1], ipc_text(row[2])), *cells))
-        columns = (*STUB, *(Column(method) for method in self.methods))
+        columns = (*STUB, *(Column(self.facts.name(method)) for method in self.methods))
         return Table(columns, tuple(body), self.caption(), self.data, stub=2)
 
     def coordinates(self, row: RowKey, method: str) -> dict[str, Any]:
-        """Where a number stands, for data formats."""
+        """The coordinates of a number, for data formats."""
         dataset, arch, ipc = row
         where = {"dataset": dataset, "split": self.split, "protocol": self.protocol, "arch": arch, "ipc": ipc}
         return {**where, "method": method}
@@ -106,13 +101,52 @@ class Block:
 UNKNOWN = Components(None, None, None)
 
 
+def method_tables(blocks: Iterable[Block]) -> list[Table]:
+    """The main table turned, as ImageNet-1K is mostly shown: methods as rows, IPC as columns.
+
+    A table for each split, protocol, dataset and arch.
+    """
+    return [_method_table(block, place) for block in blocks for place in dict.fromkeys(row[:2] for row in block.rows)]
+
+
+def _method_table(block: Block, place: tuple[str, str]) -> Table:
+    rows: list[RowKey] = [row for row in block.rows if row[:2] == place]
+    marks = {row: block.marks(row) for row in rows}
+    shown = [m for m in block.methods if any(block.at(row, m) for row in rows)]
+    body = [
+        (
+            *items(block.facts.name(m)),
+            *(Item(as_text(block.at(row, m), block.spread), marks[row].get(m, "")) for row in rows),
+        )
+        for m in shown
+    ]
+    columns = (Column("method", "l", "Method"), *(Column(f"IPC {ipc_text(row[2])}") for row in rows))
+    kept = {(row, m) for row in [*rows, (*place, WHOLE)] for m in shown}
+    part = {key: value for key, value in block.estimates.items() if key in kept}
+    alone = Block(block.split, block.protocol, block.select, tuple(rows), tuple(shown), part, block.facts, block.spread)
+    return Table(columns, tuple(body), f"{place[0]}, {place[1]}. {alone.caption()}", alone.data)
+
+
 def root(variance: float | None) -> float | None:
     return None if variance is None else variance**0.5
 
 
 def ends(interval: Interval | None) -> dict[str, float | None]:
-    """An interval for data formats."""
+    """A 95 % interval for data formats."""
     return {"ci95_low": interval.low if interval else None, "ci95_high": interval.high if interval else None}
+
+
+def compared(one: Comparison | None) -> dict[str, Any]:
+    """A comparison for data formats: p values, and the interval with its confidence, both corrected by Holm."""
+    interval = one.interval if one else None
+    return {
+        "ci_low": interval.low if interval else None,
+        "ci_high": interval.high if interval else None,
+        "ci_confidence": one.confidence if one and interval else None,
+        "p_sets": one.p_sets if one else None,
+        "p_images": one.p_images if one else None,
+        "p_holm": one.adjusted if one else None,
+    }
 
 
 def marks_of(shown: Mapping[str, float]) -> dict[str, Mark]:
@@ -124,20 +158,12 @@ def marks_of(shown: Mapping[str, float]) -> dict[str, Mark]:
     return {name: marks[top.index(value)] for name, value in shown.items() if value in top}
 
 
-def epoch(select: Select) -> str:
-    return "at the last epoch" if select == "last" else "at the best epoch, chosen on these images (optimistic)"
-
-
-def spread_words(spread: Spread) -> str:
-    return "sample standard deviation" if spread == "sd" else "half of the 95 % t interval"
-
-
 def ipc_text(ipc: int) -> str:
     return "all" if ipc == WHOLE else str(ipc)
 
 
 def blocks(
-    estimates: Mapping[Position, Estimate], select: Select, facts: Facts | None = None, spread: Spread = "sd"
+    estimates: Mapping[Position, Estimate], select: Select, facts: CaptionFacts | None = None, spread: Spread = "sd"
 ) -> list[Block]:
     """The estimates as one table for each split and protocol: a column never mixes them."""
     groups: dict[tuple[str, str], dict[Position, Estimate]] = {}
@@ -148,18 +174,14 @@ def blocks(
             split=split,
             protocol=protocol,
             select=select,
-            rows=_rows([_row(p) for p in group]),
+            rows=_rows([p.row for p in group]),
             methods=tuple(dict.fromkeys(p.method for p in group)),
-            estimates={(_row(p), p.method): e for p, e in group.items()},
-            facts=facts or Facts(),
+            estimates={(p.row, p.method): e for p, e in group.items()},
+            facts=facts or CaptionFacts(),
             spread=spread,
         )
         for (split, protocol), group in groups.items()
     ]
-
-
-def _row(position: Position) -> RowKey:
-    return position.dataset, position.arch, position.ipc
 
 
 def _rows(keys: list[RowKey]) -> tuple[RowKey, ...]:

@@ -1,37 +1,108 @@
-"""What a caption must say of protocols and methods besides their names."""
+"""The wording that captions share: protocols and methods, epochs, spreads, p values and intervals."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
+
+from ddbench.results.statistics import Select
+from ddbench.results.statistics.intervals import CONFIDENCE
+from ddbench.results.statistics.paired import Comparison
+
+Spread = Literal["sd", "ci"]
+"""what ± is: the sample standard deviation, or half of the 95 % interval"""
 
 LABELS = {
     "hard": "hard labels",
     "teacher": "soft labels of a pretrained teacher: external knowledge",
     "set": "soft labels that the distilled set carries",
 }
-"""words for what a protocol says that classifiers learn from"""
+"""label type of a protocol -> its words in a caption"""
+
+LARGER_P = "the larger p of the t test over distilled sets and the exact sign-flip test over judged images"
+ONE_SET = "Not tested, one set: a single set does not tell how much sets of a method differ."
+
+
+SHARED = {"prior": "the prior", "fit": "the fine-tuning", "embed": "the embedder"}
+"""kind of stage -> its words in a caption"""
+MARK = "*"
+"""behind the name of a method that differs from its source"""
+MOST = 3
+"""differences of a method that a caption names"""
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What is known of names; a name that is in no mapping is passed over in silence."""
+class CaptionFacts:
+    """What is known of protocols and methods by name; captions say nothing of a name that is in no mapping."""
 
     labels: Mapping[str, str] = field(default_factory=dict)
     """protocol -> ``hard``, ``teacher`` or ``set``"""
     knowledge: Mapping[str, str] = field(default_factory=dict)
-    """method -> what it knows from outside the train split"""
+    """method -> its sources of knowledge besides the train split"""
+    differs: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """method -> what its records do otherwise than the authors' code, by its fidelity card; such a row is marked"""
+    shared: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """method -> kinds of stage that were made once for several sets, so that ± over sets does not hold them"""
 
     def place(self, split: str, protocol: str) -> str:
         """``Split s/test, protocol p@1 (hard labels).``"""
         labels = LABELS.get(self.labels.get(protocol, ""))
         return f"Split {split}, protocol {protocol}{f' ({labels})' if labels else ''}."
 
-    def outside(self, methods: Iterable[str]) -> str:
-        """A sentence on what ``methods`` know from elsewhere, or nothing."""
+    def name(self, method: str) -> str:
+        """The method as a table shows it: ``igd*`` where it differs from its source."""
+        return f"{method}{MARK}" if self.differs.get(method) else method
+
+    def notes(self, methods: Iterable[str]) -> str:
+        """Sentences on ``methods``: their external knowledge, and what they do otherwise than their authors' code."""
+        named = list(dict.fromkeys(methods))
+        return self._outside(named) + self._shared(named) + self._differing(named)
+
+    def _shared(self, methods: Iterable[str]) -> str:
+        by_kinds: dict[str, list[str]] = {}
+        for method in methods:
+            if kinds := self.shared.get(method):
+                by_kinds.setdefault(" and ".join(SHARED[kind] for kind in kinds), []).append(method)
+        told = "; ".join(f"{kinds} of {', '.join(names)}" for kinds, names in by_kinds.items())
+        return f" Made once for all sets, so not in ±: {told}." if told else ""
+
+    def _differing(self, methods: Iterable[str]) -> str:
+        told = []
+        for method in methods:
+            if items := self.differs.get(method):
+                more = f" and {len(items) - MOST} more" if len(items) > MOST else ""
+                told.append(f"{method}: {', '.join(items[:MOST])}{more}")
+        return f" {MARK} not as the authors' code (`bench info NAME`): {'; '.join(told)}." if told else ""
+
+    def _outside(self, methods: Iterable[str]) -> str:
         by_source: dict[str, list[str]] = {}
         for method in methods:
             if self.knowledge.get(method):
                 by_source.setdefault(self.knowledge[method], []).append(method)
         told = "; ".join(f"{', '.join(names)}: {source}" for source, names in by_source.items())
         return f" External knowledge of methods: {told}." if told else ""
+
+
+def interval_words(comparisons: Sequence[Comparison]) -> str:
+    """How the intervals of comparisons that were made together are corrected, with their confidence."""
+    confidences = sorted({one.confidence for one in comparisons if one.sets > 1})
+    if len(confidences) < 2:
+        return f"Interval: {_confidence(*(confidences or [CONFIDENCE]))} t interval over distilled sets"
+    return (
+        "Interval: t interval over distilled sets, corrected as p is: at the confidence at which Holm tests the row, "
+        f"{_confidence(confidences[0])} to {_confidence(confidences[-1])}"
+    )
+
+
+def _confidence(value: float) -> str:
+    """``99.2 %``"""
+    return f"{100 * value:.3g} %"
+
+
+def epoch(select: Select) -> str:
+    return "at the last epoch" if select == "last" else "at the best epoch, chosen on these images (optimistic)"
+
+
+def spread_words(spread: Spread) -> str:
+    return "sample standard deviation" if spread == "sd" else "half of the 95 % t interval"

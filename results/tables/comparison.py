@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 from ddbench.results.comparison import Matched
 from ddbench.results.statistics import Sample
-from ddbench.results.tables.block import ends, epoch, ipc_text
-from ddbench.results.tables.captions import Facts
+from ddbench.results.statistics.paired import Verdict
+from ddbench.results.tables.block import compared, ipc_text
+from ddbench.results.tables.captions import LARGER_P, ONE_SET, CaptionFacts, epoch, interval_words
 from ddbench.results.tables.model import Column, Item, Table, items
-from ddbench.results.tables.text import DASH, as_text, points, probability
+from ddbench.results.tables.text import DASH, as_text, points, points_interval, probability
 
 SHOWN = {"dataset": "dataset", "arch": "arch", "ipc": "IPC", "method": "method"}
 """coordinate -> title of its column"""
 
 
-def comparison_table(found: Sequence[Matched], a: str, b: str, facts: Facts) -> Table:
-    """``a`` and ``b`` say what the sides are. Rows of all splits and protocols: each compares within its own."""
+def comparison_table(found: Sequence[Matched], a: str, b: str, facts: CaptionFacts) -> Table:
+    """``a`` and ``b`` name the sides. One table of all splits and protocols: a row compares within one of each."""
     shown = [field for field in SHOWN if field in found[0].place]
     constant = {f: {match.place[f] for match in found} for f in ("split", "protocol") if f in found[0].place}
     extra = [field for field, values in constant.items() if len(values) > 1]
-    counts = [sum(match.verdict == verdict for match in found) for verdict in ("better", "worse", "no difference")]
+    counts = {verdict: sum(match.verdict == verdict for match in found) for verdict in get_args(Verdict)}
     select = next(s.select for match in found for s in (match.a, match.b) if s)
-    paired = sum(match.comparison.paired for match in found if match.comparison)
-    compared = sum(match.comparison is not None for match in found)
+    comparisons = [match.comparison for match in found if match.comparison]
+    tested = [one for one in comparisons if one.p is not None]
     where = " ".join(
         facts.place(split, protocol)
         for split in sorted(constant.get("split", ()))
@@ -33,18 +34,19 @@ def comparison_table(found: Sequence[Matched], a: str, b: str, facts: Facts) -> 
     )
     caption = (
         f"A: {a}. B: {b}. Top-1 accuracy (%) {epoch(select)}, mean ± sample standard deviation over distilled sets. "
-        "Difference: B minus A in percentage points, with its 95 % t interval over distilled sets; p: the larger of "
-        f"the t test over sets ({paired} of {compared} paired by seeds) and the exact sign-flip test over judged "
-        "images, "
-        f"corrected for all rows (Holm). B is better in {counts[0]}, worse in {counts[1]}, no different in "
-        f"{counts[2]} of {compared} rows.{' ' + where if where else ''}"
+        f"Difference: B minus A in percentage points. p: {LARGER_P} ({sum(one.paired for one in tested)} of "
+        f"{len(tested)} tested rows paired by seeds), corrected for all tested rows (Holm). {interval_words(tested)}. "
+        f"B is better in {counts['better']}, worse in {counts['worse']}, not shown to differ in {counts['not shown']} "
+        f"and not tested in {counts['not tested: one set']} of {len(comparisons)} rows; what is not shown to differ is "
+        f"not shown to be equal either.{f' {ONE_SET}' if counts['not tested: one set'] else ''}"
+        f"{f' {where}' if where else ''}"
     )
     columns = (
         *(Column(SHOWN.get(f, f), "r" if f == "ipc" else "l") for f in (*extra, *shown)),
         Column("A"),
         Column("B"),
         Column("difference"),
-        Column("95 % interval"),
+        Column("interval"),
         Column("p"),
         Column("B is", "l"),
     )
@@ -59,8 +61,8 @@ def _row(match: Matched, fields: Sequence[str]) -> tuple[Item, ...]:
     one = match.comparison
     if one is None:
         return items(*place, *sides, DASH, DASH, DASH, match.verdict)
-    interval = f"{points(one.interval.low)} to {points(one.interval.high)}" if one.interval else DASH
-    return items(*place, *sides, points(one.difference), interval, probability(one.adjusted), match.verdict)
+    numbers = (points(one.difference), points_interval(one.interval), probability(one.adjusted))
+    return items(*place, *sides, *numbers, match.verdict)
 
 
 def _data(match: Matched) -> dict[str, Any]:
@@ -70,11 +72,8 @@ def _data(match: Matched) -> dict[str, Any]:
         **_side("a", match.a),
         **_side("b", match.b),
         "difference": one.difference if one else None,
-        **ends(one.interval if one else None),
         "paired": one.paired if one else None,
-        "p_sets": one.p_sets if one else None,
-        "p_images": one.p_images if one else None,
-        "p_holm": one.adjusted if one else None,
+        **compared(one),
         "verdict": match.verdict,
         "regressed": match.regressed,
     }

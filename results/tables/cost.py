@@ -1,4 +1,4 @@
-"""The cost table: what fine-tuning, distilling and judging take, for each method and IPC."""
+"""The cost table: time and memory of fine-tuning, distilling and judging, for each method and IPC."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from ddbench.results.cost import Cost, Made, cost_of
-from ddbench.results.statistics import Position, Sample
-from ddbench.results.tables.block import WHOLE
+from ddbench.results.cost import SetCost, SetFacts, cost_of
+from ddbench.results.statistics import WHOLE, Position, Sample
 from ddbench.results.tables.model import Column, Table, items
 from ddbench.results.tables.text import DASH, seconds
 
@@ -27,21 +26,21 @@ COLUMNS = (
 )
 
 
-def cost_tables(samples: Mapping[Position, Sample], made: Mapping[str, Made]) -> list[Table]:
-    """A table for each split and protocol; what was distilled only."""
+def cost_tables(samples: Mapping[Position, Sample], facts: Mapping[str, SetFacts]) -> list[Table]:
+    """A table for each split and protocol, of distilled positions only."""
     groups: dict[tuple[str, str], dict[Position, Sample]] = {}
     for position, sample in samples.items():
         if position.ipc != WHOLE:
             groups.setdefault((position.split, position.protocol), {})[position] = sample
-    return [_table(*group, found, made) for group, found in groups.items()]
+    return [_table(*group, found, facts) for group, found in groups.items()]
 
 
-def _table(split: str, protocol: str, samples: Mapping[Position, Sample], made: Mapping[str, Made]) -> Table:
+def _table(split: str, protocol: str, samples: Mapping[Position, Sample], facts: Mapping[str, SetFacts]) -> Table:
     first: dict[tuple[str, str], int] = {}
     for p in samples:
         first.setdefault((p.dataset, p.arch), len(first))
     order = sorted(samples, key=lambda p: (first[p.dataset, p.arch], p.ipc))
-    costs = {position: cost_of(samples[position].good, made) for position in order}
+    costs = {position: cost_of(samples[position].good, facts) for position in order}
     rows = tuple(items(p.dataset, p.arch, str(p.ipc), p.method, *_texts(cost)) for p, cost in costs.items())
     priors = sorted({(p.dataset, round(cost.prior, 1)) for p, cost in costs.items() if cost.prior is not None})
     shared = "".join(f" Training or loading the prior of {d}, shared by many: {seconds(s)} s." for d, s in priors)
@@ -58,12 +57,12 @@ def _table(split: str, protocol: str, samples: Mapping[Position, Sample], made: 
     return Table(COLUMNS, rows, caption, data, stub=3)
 
 
-def _texts(cost: Cost) -> list[str]:
+def _texts(cost: SetCost) -> list[str]:
     numbers = (cost.fit, cost.embed, cost.distill, cost.per_image, cost.evaluate)
     memory = (DASH if m is None else str(m) for m in (cost.memory_mib, cost.gpu_mib))
     return [*map(seconds, numbers), *memory]
 
 
-def _names(cost: Cost) -> dict[str, Any]:
+def _names(cost: SetCost) -> dict[str, Any]:
     """With units: ``fit_s``, ``memory_mib``."""
     return {name if name.endswith("_mib") else f"{name}_s": value for name, value in dataclasses.asdict(cost).items()}

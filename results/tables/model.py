@@ -1,4 +1,4 @@
-"""A table as plain values: what every layout makes and every format shows."""
+"""A table as plain values: the result of every layout and the input of every format."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Item:
-    """What stands in a row and column."""
+    """The text in a row and column."""
 
     text: str
     mark: Mark = ""
@@ -48,7 +48,7 @@ class Table:
 
 
 class Tabular(Protocol):
-    """What can be shown as a table."""
+    """Anything that can be shown as a table."""
 
     def table(self) -> Table: ...
 

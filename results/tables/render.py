@@ -27,7 +27,7 @@ def markdown(tables: Iterable[Tabular]) -> str:
 
 
 WIDE = 10
-"""columns from which on a LaTeX table is set smaller and tighter, to stay on a landscape page"""
+"""a LaTeX table with more columns is set smaller and tighter, to fit a landscape page"""
 
 
 def latex(tables: Iterable[Tabular]) -> str:
@@ -119,7 +119,7 @@ def _styled(item: Item, style: Style, escape: Callable[[str], str]) -> str:
 
 
 def plain_markdown(text: str) -> str:
-    """Names may come from anybody: nothing in them is markup."""
+    """Escaped: names may hold markup."""
     return html.escape(text, quote=False).replace("|", "\\|")
 
 

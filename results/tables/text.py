@@ -1,13 +1,10 @@
-"""Numbers as text: fractions become percentages here and nowhere before."""
+"""Numbers as text: the only place where fractions become percentages."""
 
 from __future__ import annotations
 
-from typing import Literal
-
 from ddbench.results.statistics import Estimate
-
-Spread = Literal["sd", "ci"]
-"""what ± is: the sample standard deviation, or half of the 95 % interval"""
+from ddbench.results.statistics.intervals import Interval
+from ddbench.results.tables.captions import Spread
 
 DASH = "–"
 MINUS = "−"
@@ -27,6 +24,16 @@ def points(fraction: float | None, digits: int = 1) -> str:
     return f"{sign}{abs(value):.{digits}f}"
 
 
+def points_interval(interval: Interval | None) -> str:
+    """An interval of differences: ``−0.3 to +1.2``; a dash for None."""
+    return DASH if interval is None else f"{points(interval.low)} to {points(interval.high)}"
+
+
+def percent_interval(interval: Interval | None) -> str:
+    """An interval of accuracies: ``82.1 to 84.9``; a dash for None."""
+    return DASH if interval is None else f"{percent(interval.low)} to {percent(interval.high)}"
+
+
 def half_width(estimate: Estimate) -> float | None:
     """Half of the 95 % interval before it is cut off at 0 and 1."""
     from ddbench.results.statistics.intervals import t_quantile
@@ -37,7 +44,7 @@ def half_width(estimate: Estimate) -> float | None:
 
 
 def as_text(estimate: Estimate | None, spread: Spread = "sd") -> str:
-    """``83.5 ± 1.7``; the reason in brackets where there is no mean, a dash where nothing was asked for."""
+    """``83.5 ± 1.7``; the reason in brackets where there is no mean, a dash for a position that no run asked for."""
     if estimate is None:
         return DASH
     if estimate.mean is None:

@@ -9,9 +9,9 @@ import pytest
 import ddbench
 from ddbench.errors import BenchError
 from tests.support.invoke import invoke
+from tests.support.light import loaded_by
 from tests.support.records import cell, hexkey, judged, record, stored
 from tests.support.store import make_store
-from tests.test_architecture import loaded_by
 
 
 @pytest.fixture(scope="module")
@@ -224,6 +224,43 @@ def test_a_plug_in_file_is_checked_by_its_path(tmp_path):
     (tmp_path / "two_doors.py").write_text("import ddbench\n")
     with pytest.raises(BenchError, match=r"two_doors\.py registers nothing that can be checked"):
         ddbench.check(tmp_path / "two_doors.py")
+
+
+def test_a_plug_in_that_was_edited_since_is_refused(tmp_path):
+    assert invoke("new", "method", "door_edited", "--out", tmp_path).returncode == 0
+    path = tmp_path / "door_edited.py"
+    ddbench.study(methods=["door_edited"], plugins=[path])
+    path.write_text(path.read_text() + "\n# another thought\n")
+    with pytest.raises(BenchError, match=r"door_edited\.py has changed since it was imported: start Python"):
+        ddbench.study(methods=["door_edited"], plugins=[path])
+
+
+class Told(ddbench.Watcher):
+    def __init__(self):
+        self.heard = []
+
+    def record(self, record):
+        self.heard.append(record)
+
+
+def test_watchers_are_told_by_instance_or_by_name(tmp_path):
+    told, events = Told(), tmp_path / "events.jsonl"
+    study = ddbench.study("digits", methods=["random"], ipc=[1], seeds=[0], eval_seeds=[0])
+    watchers = [told, f"jsonl[path={events}]"]
+    results = ddbench.run(study, tmp_path / "s", executor="inline", watchers=watchers)
+    assert told.heard == results.records
+    assert len(events.read_text().splitlines()) == 5  # begin, two stages, a record, end
+
+
+@pytest.mark.parametrize(
+    ("watcher", "message"),
+    [("jsonk", r"unknown watcher 'jsonk'\. Did you mean 'jsonl'"), (len, "is no watcher: name a registered one")],
+)
+def test_a_watcher_that_is_none_is_refused_before_anything_is_run(tmp_path, watcher, message):
+    study = ddbench.study("digits", methods=["random"], ipc=[1])
+    with pytest.raises(BenchError, match=message):
+        ddbench.run(study, tmp_path / "s", executor="inline", watchers=[watcher])
+    assert not (tmp_path / "s").exists()
 
 
 def test_images_of_others_are_judged(tmp_path):

@@ -7,7 +7,7 @@ import torch
 
 from ddbench.api.sets import facts_of_sets
 from ddbench.api.stores import Stores
-from ddbench.results.cost import Made
+from ddbench.results.cost import SetFacts
 from ddbench.store.distilled import save_distilled
 from ddbench.types import LabeledImages
 from tests.support.invoke import invoke
@@ -37,7 +37,7 @@ def store(tmp_path):
 
 
 def test_images_and_the_highest_peak_of_what_was_made_for_the_method(store):
-    assert facts_of_sets(alone(store), store.records()) == {"set": Made(images=6, memory_mib=700, gpu_mib=70)}
+    assert facts_of_sets(alone(store), store.records()) == {"set": SetFacts(images=6, memory_mib=700, gpu_mib=70)}
 
 
 def test_cost_table_and_leaderboard_show_them(store):
@@ -51,7 +51,7 @@ def test_a_set_that_is_damaged_or_gone_is_unknown(store, tmp_path):
     folder = store.folder("distill", "set")
     (folder / "images.safetensors").write_bytes(b"no")
     (folder / "manifest.json").write_text("{}")
-    assert facts_of_sets(alone(store), store.records()) == {"set": Made()}
+    assert facts_of_sets(alone(store), store.records()) == {"set": SetFacts()}
     other = stored(tmp_path / "t", [record(cell(), 0.5, key=hexkey(1), parents=["set"])])
     assert facts_of_sets(alone(other), other.records()) == {}
 

@@ -7,8 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.support.invoke import invoke
+from tests.support.light import loaded_by_command
 from tests.support.records import cell, hexkey, record, stored
-from tests.test_architecture import loaded_by
 
 PROTOCOL = {"type": "ddbench.evaluators.protocols:HardLabels"}
 TEACHER = {"type": "ddbench.evaluators.protocols:SoftLabels"}
@@ -85,7 +85,7 @@ def test_a_single_seed(tmp_path):
     kept(tmp_path / "s", {cell("x"): None, cell("y"): None})
     assert "| d | net | 1 | **50.0** | **50.0** |\n" in table(tmp_path / "s")
     assert "| d | net | 1 | **50.0** | **50.0** |\n" in table(tmp_path / "s", "--interval", "ci")
-    assert "| d | net | 1 | y | **50.0** | 0.0 | – | – |\n" in table(tmp_path / "s", "--layout", "ablation")
+    assert "| d | net | 1 | y | **50.0** | 0.0 | – | not tested |\n" in table(tmp_path / "s", "--layout", "ablation")
     assert json.loads(table(tmp_path / "s", "--format", "json"))[0]["ci95_low"] is None
 
 
@@ -148,4 +148,4 @@ def test_a_terminal_that_is_a_file_loses_nothing(tmp_path):
 
 def test_a_plain_table_imports_nothing_heavy(tmp_path):
     kept(tmp_path / "s", {cell("x", seed=s): None for s in (0, 1)})
-    assert loaded_by("table", "--store", str(tmp_path / "s")) == []
+    assert loaded_by_command("table", "--store", str(tmp_path / "s")) == []

@@ -26,7 +26,7 @@ from ddbench.store.opening import open_store
 from ddbench.types import Preparation, Record
 from tests.conftest import TINY_STUDY
 from tests.support.invoke import invoke
-from tests.test_architecture import loaded_by
+from tests.support.light import loaded_by_command
 
 TINY_SPACE = ("--set", "network=convnet3-w32", "--set", "epochs=1")
 
@@ -260,7 +260,7 @@ def test_bad_input_is_refused(folder, arguments, message):
 
 
 def test_help_imports_nothing_heavy():
-    assert loaded_by("shift", "--help") == []
+    assert loaded_by_command("shift", "--help") == []
 
 
 SLOW = '''

@@ -10,13 +10,14 @@ from ddbench.methods.diffusion.latents import class_means
 from ddbench.methods.diffusion.objectives.objective import Plain, Prediction
 from ddbench.methods.diffusion.objectives.rsm import RSM
 from ddbench.methods.diffusion.priors.scratch import ScratchPrior
-from ddbench.methods.diffusion.sampler import Sampler, sample_sets
+from ddbench.methods.diffusion.sampler import Sampler
 from ddbench.methods.diffusion.training.finetune import FineTune
 from ddbench.methods.diffusion.training.options import FineTuning, Training
 from ddbench.types import StageContext
+from tests.support.sampled import sampled
 
 SAMPLER = Sampler(steps=25, guidance_scale=1.5, clip_x0=True)
-TUNING = FineTuning(steps=120, batch=32, lr=1e-3)
+TUNING = FineTuning(steps=120, batch=32, lr=1e-3, warmup=50, decay="linear", ema=0, mirror=False, parameters="full")
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +70,7 @@ def measured(real, dit_ft):
     means = class_means(dit_ft.encoder, real, StageContext(seed=0))
 
     def of(guidance):
-        z = sample_sets(dit_ft, names, 8, SAMPLER, 0, guidance, means)
+        z = sampled(dit_ft, names, 8, SAMPLER, 0, guidance, means)
         u = torch.nn.functional.normalize(z.flatten(2).double(), dim=2)
         determinant = torch.logdet(u @ u.mT + 1e-3 * torch.eye(8, dtype=torch.float64))
         return (z.mean(1) - means).flatten(1).norm(dim=1), determinant

@@ -7,13 +7,12 @@ import pytest
 import torch
 
 from ddbench.evaluators.networks import convnet3_w32
-from ddbench.methods.diffusion.context import SamplingContext
-from ddbench.methods.diffusion.guidances import igd_guide
-from ddbench.methods.diffusion.guidances.igd import IGD
-from ddbench.methods.diffusion.guidances.igd_surrogate import NAME, TrainedSurrogate
+from ddbench.methods.diffusion.codec import PixelCodec
+from ddbench.methods.diffusion.guidances import igd_influence
+from ddbench.methods.diffusion.guidances.igd_influence import Influence
+from ddbench.methods.diffusion.guidances.igd_surrogate import TrainedSurrogate
 from ddbench.stages.provenance import provenance
 from ddbench.types import LabeledImages, StageContext
-from tests.conftest import make_model
 from tests.support.timing import seconds
 
 CLASSES = tuple("abcdefghij")
@@ -25,10 +24,8 @@ def guide(side, channels):
     images = LabeledImages(pixels, torch.arange(10).repeat(10), CLASSES)
     context = StageContext(seed=0, networks={"net": convnet3_w32})
     surrogate = TrainedSurrogate(network="net", epochs=1, checkpoints=(0, 1)).run(images, None, context)
-    model = make_model(CLASSES)
-    context = SamplingContext(CLASSES, 1, images, model.encoder, model.decoder, context, {NAME: surrogate})
     x = torch.randn(10, channels, side, side, generator=random)
-    return IGD(real_images=10).begin(context), x
+    return Influence(surrogate, PixelCodec(), range(10), [images.of_class(k) for k in range(10)]), x
 
 
 @pytest.mark.parametrize(("side", "channels"), [(8, 1), (64, 3)])
@@ -37,9 +34,9 @@ def test_side_by_side_is_faster_and_the_same(side, channels, monkeypatch):
     made, x = guide(side, channels)
     found, took = {}, {}
     for together in (1, 10):
-        monkeypatch.setattr(igd_guide, "TOGETHER", together)
-        found[together] = made.influence_gradients(x, torch.arange(10))
-        took[together] = seconds(lambda: made.influence_gradients(x, torch.arange(10)))
+        monkeypatch.setattr(igd_influence, "VALUES", together * x[0].numel())
+        found[together] = made.by_latent(x, torch.arange(10))
+        took[together] = seconds(lambda: made.by_latent(x, torch.arange(10)))
     difference = (found[1] - found[10]).norm() / found[1].norm()
     print(
         f"\n{provenance()['processor']}, torch {torch.__version__}, one thread, {side} px: ten images side by side "

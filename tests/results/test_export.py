@@ -10,7 +10,8 @@ import torch
 from click.testing import CliRunner
 from PIL import Image
 
-from ddbench.cli.export import asked, export
+from ddbench.api.export import asked_sets
+from ddbench.cli.export import export
 from ddbench.config.schema import load_config
 from ddbench.config.study import resolve
 from ddbench.errors import BenchError
@@ -227,7 +228,7 @@ def test_of_two_configurations_of_a_set_the_latest_run_counts(tmp_path):
     cell = {"dataset": "d", "method": "m", "ipc": 1, "seed": 0}
     store.write_run({"cells": [[cell, "old"], [{**cell, "seed": 1}, "kept"]]})
     store.write_run({"cells": [[cell, "new"], [cell, "new, other classifier"]]})
-    assert list(asked(store).values()) == [["new", "new, other classifier"], ["kept"]]
+    assert list(asked_sets(store).values()) == [["new", "new, other classifier"], ["kept"]]
 
 
 def test_the_card_of_a_set_made_in_shards_names_its_prior_and_fine_tune(tiny_study, tmp_path):

@@ -3,16 +3,15 @@
 import pytest
 
 from ddbench.errors import BenchError
-from ddbench.results.cost import Made, cost_of, front
-from ddbench.results.tables import Facts, blocks, markdown, rows
+from ddbench.results.cost import SetFacts, cost_of, front
+from ddbench.results.tables import CaptionFacts, blocks, markdown, rows
 from ddbench.results.tables.ablation import ablation_tables
-from ddbench.results.tables.by_method import method_tables
+from ddbench.results.tables.block import method_tables
 from ddbench.results.tables.cost import cost_tables
-from ddbench.results.tables.optimism import optimism_table
-from ddbench.results.tables.spread import spread_table
+from ddbench.results.tables.diagnostics import optimism_table, spread_table
 from tests.support.records import cell, record, sampled
 
-FACTS = Facts({"p@1": "hard"})
+FACTS = CaptionFacts({"p@1": "hard"})
 
 
 def made_blocks(records, **kw):
@@ -102,19 +101,24 @@ def ablation(reference=None, accuracies=None):
 
 def test_the_change_against_the_reference():
     assert markdown(ablation()) == (
-        "| dataset | arch | IPC | configuration | top-1 | change | 95 % interval | p |\n"
+        "| dataset | arch | IPC | configuration | top-1 | change | interval | p |\n"
         "|---|---|--:|---|--:|--:|--:|--:|\n"
         "| d | net | 1 | base | 51.0 ± 1.0 | reference | – | – |\n"
-        "| d | net | 1 | plus | **61.1 ± 1.0** | +10.1 | +9.8 to +10.4 | < 0.001 |\n".replace("<", "&lt;")
-        + "| d | net | 1 | minus | 51.0 ± 1.7 | 0.0 | −2.5 to +2.5 | 1.000 |\n"
+        "| d | net | 1 | plus | **61.1 ± 1.0** | +10.1 | +9.7 to +10.5 | &lt; 0.001 |\n"
+        "| d | net | 1 | minus | 51.0 ± 1.7 | 0.0 | −2.5 to +2.5 | 1.000 |\n"
         "\n"
         "Top-1 accuracy (%) at the last epoch: mean ± sample standard deviation over distilled sets (n = 3). Change "
-        "against base in percentage points with its 95 % t interval over distilled sets; p: the larger of the t test "
-        "over "
-        "sets and the exact sign-flip test over judged images, corrected for the comparisons at one dataset, model "
-        "and IPC "
-        "(Holm). Split s/test, protocol p@1 (hard labels).\n"
+        "against base in percentage points. p: the larger p of the t test over distilled sets and the exact sign-flip "
+        "test over judged images, corrected for the comparisons at one dataset, model and IPC (Holm). Interval: t "
+        "interval over distilled sets, corrected as p is: at the confidence at which Holm tests the row, 95 % to "
+        "97.5 %. Split s/test, protocol p@1 (hard labels).\n"
     )
+
+
+def test_a_single_set_is_not_tested_against_the_reference():
+    (table,) = ablation(accuracies={"base": (0.5,), "plus": (0.6,)})
+    assert [item.text for item in table.rows[1][5:]] == ["+10.0", "–", "not tested"]
+    assert "Not tested, one set" in table.caption and "Interval: 95 % t interval" in table.caption
 
 
 def test_the_reference_is_the_first_or_named():
@@ -144,7 +148,7 @@ def test_cost():
         for s in (0, 2)
     ]
     records.append(record(cell("y"), 0.5, parents=["y0"], run=run(distill=0.0001, evaluate=120.4)))
-    made = {"x0": Made(images=10, memory_mib=300), "x2": Made(images=10, memory_mib=500, gpu_mib=7)}
+    made = {"x0": SetFacts(images=10, memory_mib=300), "x2": SetFacts(images=10, memory_mib=500, gpu_mib=7)}
     assert markdown(cost_tables(sampled(records), made)) == (
         "| dataset | arch | IPC | method | fine-tune (s) | embed (s) | distil a set (s) | s / image | judge (s) | "
         "memory (MiB) | GPU (MiB) |\n"
@@ -172,7 +176,7 @@ def test_a_set_counts_once_however_many_classifiers_judge_it():
 
 def test_own_cost_has_fine_tuning_but_no_prior():
     one = record(cell(), 0.5, parents=["k"], run=run(prior=1000.0, fit=10.0, embed=5.0, distill=5.0))
-    found = cost_of([one], {"k": Made(images=10)})
+    found = cost_of([one], {"k": SetFacts(images=10)})
     assert (found.per_image, found.own_per_image) == (0.5, 2.0)
 
 

@@ -2,11 +2,13 @@
 
 import json
 
+import numpy as np
 import pytest
 
-from ddbench.results.cost import Made
+from ddbench.results.cost import SetFacts
 from ddbench.results.leaderboard import boards
-from ddbench.results.tables import Facts, markdown
+from ddbench.results.statistics.power import sets_needed
+from ddbench.results.tables import CaptionFacts, markdown
 from ddbench.results.tables.leaderboard import leaderboard_table
 from tests.support.invoke import invoke
 from tests.support.records import cell, hexkey, record, sampled, stored
@@ -21,7 +23,7 @@ def grid(method, accuracies, seconds=1.0, **kw):
 
 
 def made(records, images=10):
-    return {key: Made(images=images) for record in records for key in record.config["evaluate"]["parents"]}
+    return {key: SetFacts(images=images) for record in records for key in record.config["evaluate"]["parents"]}
 
 
 def board(records, **kw):
@@ -38,7 +40,7 @@ def example():
 
 
 def test_a_board_is_exactly_this():
-    assert markdown([leaderboard_table(board(example()), Facts({"p@1": "hard"}))]) == (
+    assert markdown([leaderboard_table(board(example()), CaptionFacts({"p@1": "hard"}))]) == (
         "| rank | rank interval | method | top-1 | 95 % interval | s / image | front | n |\n"
         "|--:|--:|---|--:|--:|--:|---|--:|\n"
         "| 1 | 1 to 1 | **good** | 90.1 | 89.9 to 90.3 | 0.4 | yes | 3 |\n"
@@ -59,40 +61,84 @@ def test_a_board_is_exactly_this():
 
 def test_what_is_not_surely_different_shares_ranks():
     records = [r for m, a in {"x": (0.5, 0.7, 0.6), "y": (0.6, 0.5, 0.75)}.items() for r in grid(m, a, ipc=1)]
-    assert {entry.method: (entry.low, entry.high) for entry in board(records).entries} == {"x": (1, 2), "y": (1, 2)}
+    assert {standing.method: standing.ranks for standing in board(records).standings} == {"x": (1, 2), "y": (1, 2)}
+
+
+NOISY = {"x": (0.5, 0.7, 0.6), "y": (0.62, 0.56, 0.74), "z": (0.4, 0.66, 0.58)}
+
+
+def test_where_nothing_is_told_apart_the_board_says_how_many_sets_would_do():
+    found = board([r for m, a in NOISY.items() for i in (1, 10) for r in grid(m, a, ipc=i)])
+    pairs = [np.subtract(NOISY[a], NOISY[b]) for a, b in ("xy", "xz", "yz")]
+    sd = np.mean([pair.var(ddof=1) for pair in pairs]) ** 0.5
+    assert found.unresolved.sd == pytest.approx(sd)
+    largest, leaders = found.unresolved.largest, found.unresolved.leaders
+    assert (largest.difference, leaders.difference) == (pytest.approx(0.28 / 3), pytest.approx(0.04))
+    assert largest.sets == sets_needed(largest.difference, sd, 0.05 / 4)  # two others in two rows
+    assert leaders.sets == sets_needed(leaders.difference, sd, 0.05 / 4) > largest.sets
+    caption = leaderboard_table(found, CaptionFacts()).caption
+    assert (
+        "No two methods can be told apart with n = 3. With the spread measured here (sd of the difference of two sets: "
+        f"{100 * sd:.1f} points) it takes about {largest.sets} sets a method to show the largest difference in a row "
+        f"(9.3 points) with a chance of 80 %; about {leaders.sets} sets that of the first two (4.0 points)."
+    ) in caption
+
+
+def test_where_images_alone_stand_against_a_difference_more_sets_are_not_advised():
+    records = [
+        record(cell(m, seed=s), low + s / 1000, right=right)
+        for m, low, right in (("x", 0.5, [True, True, False]), ("y", 0.6, [True, True, True]))
+        for s in range(3)
+    ]
+    (found,) = boards(sampled(records), {})
+    assert found.unresolved.images and found.standings[0].ranks == (1, 2)
+    caption = leaderboard_table(found, CaptionFacts()).caption
+    assert "more sets would not help, more images would" in caption and "it takes" not in caption
+
+
+def test_a_board_of_single_sets_is_not_tested():
+    found = board([r for m, a in {"x": (0.5,), "y": (0.9,)}.items() for r in grid(m, a, ipc=1)])
+    assert [standing.ranks for standing in found.standings] == [None, None] and found.unresolved is None
+    table = leaderboard_table(found, CaptionFacts())
+    assert [row[1].text for row in table.rows] == ["not tested", "not tested"]
+    assert "Not tested, one set: a single set does not tell how much sets of a method differ." in table.caption
+    assert [row["rank_low"] for row in table.data()] == [None, None]
 
 
 def test_the_mean_is_over_rows_and_its_interval_over_seeds():
     records = grid("x", (0.5, 0.6), ipc=1) + grid("x", (0.9, 0.8), ipc=10)
-    (entry,) = board(records).entries
-    assert entry.mean == pytest.approx(0.7)
-    assert (entry.interval.low, entry.interval.high) == (pytest.approx(0.7), pytest.approx(0.7))  # seed by seed alike
+    (standing,) = board(records).standings
+    assert standing.mean == pytest.approx(0.7)
+    assert (standing.interval.low, standing.interval.high) == (
+        pytest.approx(0.7),
+        pytest.approx(0.7),
+    )  # seed by seed alike
 
 
 def test_rows_of_other_seeds_have_no_common_interval():
     records = grid("x", (0.5, 0.6), ipc=1) + [record(cell("x", seed=s, ipc=10), 0.5) for s in (3, 4)]
-    (entry,) = boards(sampled(records), {})[0].entries
-    assert entry.interval is None and entry.mean == pytest.approx(0.525)
+    (standing,) = boards(sampled(records), {})[0].standings
+    assert standing.interval is None and standing.mean == pytest.approx(0.525)
 
 
 def test_the_mean_rank_is_over_rows_with_ties():
     rows = {1: {"x": 0.9, "y": 0.8, "z": 0.8}, 10: {"x": 0.7, "y": 0.9, "z": 0.8}}
     records = [r for ipc, row in rows.items() for m, a in row.items() for r in grid(m, (a,), ipc=ipc)]
-    assert {e.method: e.rank for e in board(records).entries} == {"y": 1.75, "x": 2.0, "z": 2.25}
+    assert {e.method: e.rank for e in board(records).standings} == {"y": 1.75, "x": 2.0, "z": 2.25}
 
 
 def test_a_failed_cell_leaves_its_method_out():
     records = grid("x", (0.5, 0.6), ipc=1) + grid("y", (0.7,), ipc=1)
     records.append(record(cell("y", seed=1, ipc=1), 0, outcome="failed", parents=["y11"]))
     found = board(records)
-    assert [e.method for e in found.entries] == ["x"]
+    assert [e.method for e in found.standings] == ["x"]
     assert found.left_out == {"y": "1 failed of 2 on d, net, IPC 1"}
 
 
 def test_unknown_cost_is_on_no_front():
     records = grid("x", (0.5, 0.6), ipc=1) + grid("y", (0.7, 0.8), ipc=1)
     (found,) = boards(sampled(records), made(records[:2]))
-    assert {e.method: (e.seconds, e.front) for e in found.entries} == {"x": (0.1, True), "y": (None, False)}
+    assert {e.method: (e.seconds, e.front) for e in found.standings} == {"x": (0.1, True), "y": (None, False)}
 
 
 def test_protocols_and_splits_have_boards_of_their_own():
@@ -102,7 +148,7 @@ def test_protocols_and_splits_have_boards_of_their_own():
     ]  # fmt: skip
     found = boards(sampled(records), {})
     assert [(b.split, b.protocol) for b in found] == [("a", "p@1"), ("b", "p@1"), ("a", "q@1"), ("b", "q@1")]
-    assert all(len(b.entries) == 2 and len(b.rows) == 1 for b in found)
+    assert all(len(b.standings) == 2 and len(b.rows) == 1 for b in found)
 
 
 def keep(folder, method, accuracies, base=0, **kw):

@@ -16,10 +16,9 @@ from PIL import Image
 from ddbench.results.plots.canvas import Size, drawing, inline_svg, panels
 from ddbench.results.plots.figures import drawings, looks_of
 from ddbench.results.plots.labels import label_ends, shown, spread
-from ddbench.results.plots.levels import level
 from ddbench.results.plots.palette import DARK, LIGHT, looks
 from ddbench.results.plots.projection import project
-from ddbench.results.plots.series import cost_panels, curve_panels, ipc_panels
+from ddbench.results.plots.series import cost_panels, curve_panels, ipc_panels, plotted_mean
 from ddbench.results.statistics import Estimate
 from ddbench.types import LabeledImages
 from tests.support.invoke import invoke
@@ -110,9 +109,9 @@ def test_curves_are_the_mean_over_sets_of_the_mean_over_classifiers(study):
 
 
 def test_an_incomplete_position_is_left_out_of_every_figure(study):
-    from ddbench.results.plots.levels import levels
+    from ddbench.results.plots.series import plotted_means
 
-    found = levels(study.wanted, study.records, "last")
+    found = plotted_means(study.wanted, study.records, "last")
     (panel,) = ipc_panels(found)
     assert set(panel.methods["dm"]) == {1} and set(panel.methods["random"]) == {1, 2}
     assert panel.left_out == ["dm at IPC 2"]
@@ -120,20 +119,22 @@ def test_an_incomplete_position_is_left_out_of_every_figure(study):
 
 
 def test_cost_is_by_image_without_the_prior_and_the_judging(study):
-    from ddbench.results.plots.levels import levels
+    from ddbench.results.plots.series import plotted_means
 
-    panels = cost_panels(study.wanted, study.records, levels(study.wanted, study.records, "last"), study.made)
+    panels = cost_panels(study.wanted, study.records, plotted_means(study.wanted, study.records, "last"), study.made)
     assert [panel.methods["random"].seconds for panel in panels] == [(4.0 + 2.0 + len("random")) / n for n in (10, 20)]
     assert {method for method, p in panels[1].methods.items() if p.front} == {"random"}
 
 
 def test_the_interval_is_students_at_small_n():
-    value = level(Estimate(mean=0.5, sd=0.03, sets=3, classifiers=2, cells=6, ok=6))
+    value = plotted_mean(Estimate(mean=0.5, sd=0.03, sets=3, classifiers=2, cells=6, ok=6))
     half = 4.302652729911275 * 0.03 / 3**0.5
     assert (value.low, value.high) == pytest.approx((0.5 - half, 0.5 + half))
-    single = level(Estimate(mean=0.5, sd=None, sets=1, classifiers=2, cells=2, ok=2))
+    single = plotted_mean(Estimate(mean=0.5, sd=None, sets=1, classifiers=2, cells=2, ok=2))
     assert (single.low, single.high) == (None, None)
-    assert level(Estimate(mean=None, sd=None, sets=3, classifiers=2, cells=6, ok=5, note="1 missing of 6")) is None
+    assert (
+        plotted_mean(Estimate(mean=None, sd=None, sets=3, classifiers=2, cells=6, ok=5, note="1 missing of 6")) is None
+    )
 
 
 def test_the_plane_is_that_of_the_real_images_and_classes_are_matched_by_name():

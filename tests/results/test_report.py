@@ -5,6 +5,7 @@ import io
 import json
 import re
 import shutil
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -178,14 +179,14 @@ def test_large_images_are_shown_smaller_and_fewer():
     import torch
 
     from ddbench.results.report.content import Gallery
-    from ddbench.results.report.pictures import grid
+    from ddbench.results.report.pictures import picture_table
     from ddbench.types import LabeledImages
 
     classes = tuple(f"class {i}" for i in range(12))
     data = LabeledImages(
         torch.zeros(12 * 20, 3, 128, 96, dtype=torch.uint8), torch.arange(12).repeat_interleave(20), classes
     )
-    shown = grid(Gallery("photos", 20, 0, {f"m{i}": data for i in range(10)}))
+    shown = picture_table(Gallery("photos", 20, 0, {f"m{i}": data for i in range(10)}))
     assert "the first 1 of 20 images of a class, the first 10 of 12 classes" in shown.caption
     assert "Shown at 64 pixels instead of 128." in shown.caption
     assert (shown.rows[0].tiles[0].width, shown.rows[0].tiles[0].height) == (48, 64)
@@ -259,6 +260,14 @@ def test_a_store_without_runs_is_reported_as_empty(tmp_path: Path):
     assert "the stores hold no run" in parse(report(tmp_path, tmp_path / "empty")).text
 
 
+def test_the_page_is_found_beside_the_installed_code(tmp_path: Path, monkeypatch):
+    """Not in a checkout that happens to be the working directory."""
+    for name in ("results", "results.report"):
+        monkeypatch.setitem(sys.modules, name, None)
+    store = make_store(tmp_path / "s", methods=("random",), ipc=(1,))
+    assert "random" in parse(report(tmp_path, store.root)).text
+
+
 def test_several_stores_are_read_as_one(tmp_path: Path):
     one = make_store(tmp_path / "one", methods=("random",), ipc=(1,))
     two = make_store(
@@ -286,7 +295,7 @@ def best_minus_last(page):
 
 def test_shift_and_searches_are_shown_where_there_are_some(tmp_path: Path):
     from ddbench.api.stores import wanted
-    from ddbench.results.report.content import Material, Run, Search
+    from ddbench.results.report.content import Content, Run, Search
     from ddbench.results.report.page import render
     from ddbench.results.shift import COLUMNS, PLAIN, Measurement, shift_blocks
 
@@ -301,7 +310,7 @@ def test_shift_and_searches_are_shown_where_there_are_some(tmp_path: Path):
     cells = wanted(store)
     tuned = {"tune": "dm-1", "method": "dm", "trials": 4, "cells": 8}
     runs = [Run("made", "", 12, (tuned,))]
-    material = Material(cells, store.records(cells.values()), runs, shift=blocks, searches=[search], notes=["a note"])
+    material = Content(cells, store.records(cells.values()), runs, shift=blocks, searches=[search], notes=["a note"])
     page = parse(render(material))
     assert any("1.50 ± 0.71" in row.text for row in page.all("tr") if row.text.startswith("dm"))
     (search_section,) = [s for s in page.all("section") if s.attributes.get("id") == "searches"]

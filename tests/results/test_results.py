@@ -11,9 +11,9 @@ import pytest
 import torch
 from PIL import Image
 
-from ddbench.results.grids import save_overview, set_grid
+from ddbench.results.mosaics import save_overview, set_mosaic
 from ddbench.results.statistics import Position, estimate
-from ddbench.results.tables import Facts, as_csv, as_json, as_text, blocks, latex, markdown, parquet, rows
+from ddbench.results.tables import CaptionFacts, as_csv, as_json, as_text, blocks, latex, markdown, parquet, rows
 from ddbench.types import LabeledImages
 from tests.support.records import cell, record
 
@@ -135,7 +135,7 @@ def test_parquet_holds_what_csv_holds():
 
 
 def test_the_caption_says_what_classifiers_learn_from_and_who_knows_more():
-    facts = Facts({"p@1": "teacher"}, {"m": "other data", "n": "other data", "o": ""})
+    facts = CaptionFacts({"p@1": "teacher"}, {"m": "other data", "n": "other data", "o": ""})
     cells = {cell(m): str(cell(m)) for m in "mno"}
     (block,) = blocks(estimate(cells, [record(c, 0.5) for c in cells], "last"), "last", facts)
     assert block.caption().endswith(
@@ -180,7 +180,7 @@ def test_positions_keep_the_order_of_the_run():
 def test_a_grid_shows_every_image_in_its_place(tmp_path: Path):
     pixels = torch.arange(6, dtype=torch.uint8).view(6, 1, 1, 1).expand(6, 1, 8, 8) * 40
     data = LabeledImages(images=pixels.contiguous(), labels=torch.tensor([0, 0, 0, 1, 1, 1]), classes=("a", "b"))
-    image = set_grid(data)
+    image = set_mosaic(data)
     assert image.size == (3 * 34 + 2, 2 * 34 + 2)
     assert [image.getpixel((2 + 34 * j + 16, 2 + 34 * i + 16)) for i in (0, 1) for j in (0, 1, 2)] == [
         0,

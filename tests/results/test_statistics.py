@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from ddbench.results.statistics.intervals import Interval, components, t_interval
-from ddbench.results.statistics.paired import Comparison, compare, holm, sign_flip, together
+from ddbench.results.statistics.paired import ALPHA, Comparison, compare, holm, holm_levels, sign_flip, t_test, together
 from ddbench.results.statistics.ranks import pairwise, rank_intervals, ranks
 from tests.support.records import cell, judged, record, sample
 
@@ -152,13 +152,53 @@ def test_sets_of_other_seeds_are_compared_by_welch():
     assert (found.interval.low, found.interval.high) == pytest.approx((interval.low, interval.high))
 
 
-def test_single_sets_are_compared_over_images_alone():
+def test_the_t_tests_are_the_textbook_s_to_the_last_digits():
+    random = np.random.default_rng(0)
+    for n in (2, 3, 5, 12):
+        a, b = random.normal(0.5, 0.02, (100, n)), random.normal(0.52, 0.05, (100, n + 1))
+        difference, error, df = [], [], []
+        for x, y in zip(a, b, strict=True):
+            parts = x.var(ddof=1) / n, y.var(ddof=1) / (n + 1)
+            difference.append(y.mean() - x.mean())
+            error.append(sum(parts) ** 0.5)
+            df.append(sum(parts) ** 2 / (parts[0] ** 2 / (n - 1) + parts[1] ** 2 / n))
+        welch = textbook(np.array(difference), np.array(error), np.array(df))
+        np.testing.assert_allclose(t_test(a, b, paired=False), welch, atol=2e-14)
+        d = b[:, :n] - a
+        paired = textbook(d.mean(1), d.std(1, ddof=1) / n**0.5, n - 1)
+        np.testing.assert_allclose(t_test(a, b[:, :n], paired=True), paired, atol=2e-14)
+
+
+def textbook(mean, error, df):
+    half = stats.t.ppf(0.975, df) * error
+    return 2 * stats.t.sf(np.abs(mean) / error, df), mean - half, mean + half
+
+
+@pytest.mark.parametrize("paired", [True, False])
+def test_differences_without_spread_are_as_sure_as_it_gets(paired, recwarn):
+    p, low, high = t_test([[0.5, 0.5], [0.5, 0.5]], [[0.6, 0.6], [0.5, 0.5]], paired)
+    assert p.tolist() == [0.0, 1.0] and low.tolist() == high.tolist() == [pytest.approx(0.1), 0.0]
+    assert not recwarn
+
+
+@pytest.mark.parametrize("more", [(), (0.6, 0.61)])
+def test_a_single_set_on_a_side_is_never_tested_whatever_its_images_say(more):
     a = sample([judged(cell("a"), [True] * 3 + [False] * 9)])
-    b = sample([judged(cell("b"), [True] * 12)])
+    b = sample([judged(cell("b"), [True] * 12)] + [record(cell("b", seed=s), x) for s, x in enumerate(more, 1)])
     found = compare(a, b)
-    assert (found.p_sets, found.interval) == (None, None)
-    assert found.p == found.p_images == pytest.approx(2 * 0.5**9)
-    assert found.verdict == "better" and compare(b, a).verdict == "worse"
+    assert (found.p_sets, found.interval, found.p) == (None, None, None)
+    assert {found.verdict, compare(b, a).verdict} == {"not tested: one set"}
+    if not more:
+        assert found.p_images == pytest.approx(2 * 0.5**9)  # told, and not used
+    assert rank_intervals("ab", [pairwise({"a": a, "b": b})]) == {"a": None, "b": None}
+
+
+def test_the_whole_train_split_is_compared_over_its_classifiers():
+    a, b = (
+        sample([record(cell("full", eval_seed=e, ipc=0), base + e / 1000) for e in range(3)]) for base in (0.9, 0.95)
+    )
+    found = compare(a, b)
+    assert (found.sets, found.paired, found.verdict) == (3, True, "better")
 
 
 def test_a_difference_must_hold_over_sets_and_over_images():
@@ -167,9 +207,9 @@ def test_a_difference_must_hold_over_sets_and_over_images():
 
     steady = (0.5, 0.501, 0.502), (0.6, 0.601, 0.602)
     few = compare(made("a", steady[0], [False] * 10), made("b", steady[1], [True] + [False] * 9))
-    assert few.p_sets < 1e-6 and few.p == few.p_images and few.verdict == "no difference"
+    assert few.p_sets < 1e-6 and few.p == few.p_images and few.verdict == "not shown"
     shaky = compare(made("a", (0.5, 0.5, 0.5), [False] * 40), made("b", (0.45, 0.9, 0.6), [True] * 40))
-    assert shaky.p_images < 1e-6 and shaky.p == shaky.p_sets and shaky.verdict == "no difference"
+    assert shaky.p_images < 1e-6 and shaky.p == shaky.p_sets and shaky.verdict == "not shown"
 
 
 def test_images_of_another_split_or_version_of_the_data_are_not_paired():
@@ -178,7 +218,7 @@ def test_images_of_another_split_or_version_of_the_data_are_not_paired():
     assert compare(a, sample([judged(cell("b", split="other"), right)])).p_images is None
     assert compare(a, sample([judged(cell("b"), right, dataset={"fingerprint": "y"})])).p_images is None
     assert compare(a, sample([judged(cell("b"), right, dataset={"fingerprint": "x"})])).p_images == 1.0
-    assert compare(a, sample([record(cell("b"), 0.5)])).verdict == "untested"
+    assert compare(a, sample([record(cell("b"), 0.5)])).p_images is None
 
 
 def test_models_of_unequal_number_are_weighed():
@@ -188,13 +228,51 @@ def test_models_of_unequal_number_are_weighed():
     assert compare(one, two).p_images == pytest.approx(0.25)
 
 
-def test_untested_comparisons_do_not_count_in_the_correction():
-    def tested(p):
-        return Comparison(0.1, None, True, p, None)
+A = (0.50, 0.51, 0.52)
 
-    found = together([tested(0.02), tested(None), tested(0.04)])
-    assert [one.adjusted for one in found] == [0.04, None, 0.04]
-    assert [one.verdict for one in found] == ["better", "untested", "better"]
+
+def against(*changes):
+    """A comparison of ``A`` with itself, changed by so much in each set."""
+    return Comparison(A, tuple(a + change for a, change in zip(A, changes, strict=True)), paired=True)
+
+
+CLEAR, LIKELY, NONE = against(0.1, 0.101, 0.102), against(0.08, 0.1, 0.12), against(-0.02, 0.0, 0.021)
+SINGLE = Comparison((0.5,), (0.6,), paired=True)
+
+
+def test_untested_comparisons_do_not_count_in_the_correction():
+    found = together([CLEAR, SINGLE, LIKELY])
+    assert [one.adjusted for one in found] == [pytest.approx(2 * CLEAR.p), None, pytest.approx(LIKELY.p)]
+    assert [one.verdict for one in found] == ["better", "not tested: one set", "better"]
+
+
+def test_holm_s_levels_are_those_of_its_steps_up_to_the_one_where_it_stops():
+    assert holm_levels([0.001, 0.9, 0.02, 0.03], 0.05) == pytest.approx([0.05 / 4, 0.05 / 3, 0.05 / 3, 0.05 / 3])
+    assert holm_levels([0.001, 0.04, 0.02], 0.05) == pytest.approx([0.05 / 3, 0.05, 0.05 / 2])
+    assert holm_levels([]) == []
+
+
+def test_a_p_value_is_below_its_level_exactly_where_holm_rejects():
+    for p in np.random.default_rng(0).random((200, 6)) ** 4:
+        assert [x <= level for x, level in zip(p, holm_levels(p), strict=True)] == [x <= ALPHA for x in holm(p)]
+
+
+def test_intervals_are_corrected_as_p_is():
+    clear, likely, none = together([CLEAR, LIKELY, NONE])
+    assert [one.confidence for one in (clear, likely, none)] == pytest.approx([1 - 0.05 / 3, 1 - 0.05 / 2, 0.95])
+    expected = stats.ttest_rel(LIKELY.b, LIKELY.a).confidence_interval(0.975)
+    assert (likely.interval.low, likely.interval.high) == pytest.approx((expected.low, expected.high))
+    assert together([LIKELY])[0].interval == LIKELY.interval
+
+
+def test_an_interval_holds_zero_exactly_where_no_difference_is_shown():
+    random, shown = np.random.default_rng(1), 0
+    for _ in range(40):
+        d = random.normal(random.choice([0, 0.03, 0.1], 5)[:, None], 0.01, (5, 3))
+        for one in together(against(*row) for row in d):
+            assert (0 in one.interval) == (one.verdict == "not shown")
+            shown += one.verdict != "not shown"
+    assert 20 < shown < 180
 
 
 def test_equal_means_share_their_rank():

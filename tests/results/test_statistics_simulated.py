@@ -1,15 +1,20 @@
-"""What the statistics promise, on data whose truth is known: coverage, false positives, family-wise error."""
+"""What the statistics promise, on data whose truth is known: coverage, false positives, family-wise error.
+
+``tests/perf/test_statistics_simulated.py`` prints the whole grid, and runs whole comparisons of records.
+"""
 
 import statistics
 
 import numpy as np
 import pytest
-from scipy.stats import norm
+from scipy.stats import norm, t
 
+from ddbench.results.statistics.equivalence import two_one_sided
 from ddbench.results.statistics.intervals import components, t_interval
-from ddbench.results.statistics.paired import ALPHA, compare, holm
+from ddbench.results.statistics.paired import ALPHA, compare, holm, holm_levels, t_test
 from ddbench.results.statistics.ranks import pairwise, rank_intervals
 from tests.support.records import cell, judged, record, sample
+from tests.support.simulated import MEAN, accuracies, over_images, right
 
 CLASSIFIERS = 2
 
@@ -64,6 +69,100 @@ def test_variance_components_are_right_on_average():
     assert statistics.fmean(one.classifiers for one in found) == pytest.approx(0.03**2, rel=0.12)
 
 
+GRID = [(images, sd) for images in (360, 500, 3925) for sd in (0.01, 0.02, 0.03)]
+"""test images (digits, ten classes of ILSVRC-2012, fastai's ImageNette) and set-to-set standard deviation"""
+
+
+@pytest.mark.parametrize("sets", [2, 3, 5])
+@pytest.mark.parametrize("paired", [True, False], ids=["paired", "welch"])
+def test_equal_methods_are_told_apart_over_sets_in_5_percent_of_studies_whatever_images_and_spread(sets, paired):
+    random, trials, shares, covered = np.random.default_rng(sets), 2000, [], []
+    for images, sd in GRID:
+        a, b = (accuracies(random, trials, sets, images, sd) for _ in "ab")
+        p, low, high = t_test(a, b, paired)
+        shares.append(np.mean(p <= ALPHA))
+        covered.append(np.mean((low <= 0) & (high >= 0)))
+    # With 360 images and two sets, differences that are equal by their coarse steps add half a point.
+    assert max(shares) <= ALPHA + 0.005 + margin(ALPHA, trials)
+    assert min(covered) >= 0.95 - 0.005 - margin(0.95, trials)
+    if paired:  # Welch's test of two or three sets is known to reject less
+        assert min(shares) >= ALPHA - margin(ALPHA, trials)
+
+
+@pytest.mark.parametrize("sets", [2, 3, 5])
+def test_the_interval_of_a_mean_covers_it_whatever_images_and_spread(sets):
+    random, trials = np.random.default_rng(20 + sets), 1000
+    for images, sd in GRID:
+        values = accuracies(random, trials, sets, images, sd)
+        covered = [MEAN in t_interval(float(x.mean()), float(x.std(ddof=1)), sets) for x in values]
+        assert statistics.fmean(covered) == pytest.approx(0.95, abs=0.005 + margin(0.95, trials))
+
+
+@pytest.mark.parametrize(
+    ("images", "sd", "least"), [(3925, 0.01, 0.2), (3925, 0.02, 0.45), (3925, 0.03, 0.6), (360, 0.03, 0.15)]
+)
+def test_images_alone_would_call_the_luck_of_one_set_a_difference(images, sd, least):
+    random, trials = np.random.default_rng(0), 3000
+    a, b = (right(random, trials, 1, images, sd) for _ in "ab")
+    assert np.mean(over_images(random, a, b, images) <= ALPHA) > least
+
+
+def test_one_set_a_side_is_told_apart_in_no_study():
+    random = np.random.default_rng(1)
+    for _ in range(20):
+        difficulty = random.normal(0.5, 1.5, 200)
+        one = compare(study(random, "a", difficulty, 1), study(random, "b", difficulty, 1, shift=random.normal()))
+        assert one.verdict == "not tested: one set"
+
+
+def holm_studies(random, trials, sets, effects, sd=0.01):
+    """For each study of comparisons with true ``effects``: which are shown, and which intervals miss, before and after
+    the correction: three (trials, comparisons) arrays."""
+    effects = np.array(effects)
+    a = random.normal(0.5, sd, (trials, len(effects), sets))
+    b = effects[:, None] + random.normal(0.5, sd, a.shape)
+    p, low, high = t_test(a, b, paired=True)
+    levels = np.array([holm_levels(row) for row in p])
+    widened = t.isf(levels / 2, sets - 1) / t.isf(ALPHA / 2, sets - 1)
+    off, half = np.abs((low + high) / 2 - effects), (high - low) / 2
+    return p <= levels, off > half, off > widened * half
+
+
+@pytest.mark.parametrize("sets", [3, 5])
+def test_of_the_differences_that_are_shown_5_percent_of_intervals_miss_where_uncorrected_ones_miss_more(sets):
+    shown, before, after = holm_studies(np.random.default_rng(sets), 2000, sets, [0.0] * 5 + [0.02, 0.04, 0.06])
+
+    def missing(misses):
+        return np.mean((misses & shown).sum(1) / np.maximum(shown.sum(1), 1))
+
+    assert shown.mean() > 0.02
+    assert missing(after) <= 0.05 and missing(after) < missing(before)
+    assert np.mean(shown[:, :5].any(1)) <= ALPHA + margin(ALPHA, 2000)
+
+
+@pytest.mark.parametrize("sets", [2, 3, 5])
+@pytest.mark.parametrize("sd", [0.005, 0.01, 0.03, 0.05])
+def test_a_difference_of_the_margin_is_called_reproduced_or_different_in_at_most_5_percent(sets, sd):
+    random, trials = np.random.default_rng(100), 4000
+    values = random.normal(0.5 + 0.02, sd, (trials, sets))
+    within, beyond, *_ = two_one_sided(values, 0.5, 0.02)
+    assert np.mean(within <= ALPHA) <= ALPHA + margin(ALPHA, trials)
+    assert np.mean(beyond <= ALPHA) <= ALPHA + margin(ALPHA, trials)
+
+
+def test_containment_in_an_interval_would_call_most_noise_reproduced():
+    random, trials = np.random.default_rng(101), 4000
+    values = random.normal(0.5 + 0.05, 0.03, (trials, 3))  # five points off
+    half = t.isf(0.025, 2) * values.std(1, ddof=1) / 3**0.5
+    assert np.mean(np.abs(values.mean(1) - 0.5) <= half) > 0.5
+    assert np.mean(two_one_sided(values, 0.5, 0.02)[0] <= ALPHA) < 0.01
+
+
+def test_a_method_that_agrees_is_found_to_agree():
+    values = np.random.default_rng(102).normal(0.5, 0.005, (2000, 5))
+    assert np.mean(two_one_sided(values, 0.5, 0.02)[0] <= ALPHA) > 0.95
+
+
 def study(random, method, difficulty, sets, shift=0.0):
     """A sample of models whose chance of being right at an image depends on the image, the set and the model."""
     skill = shift + random.normal(0, 0.25, (sets, 1, 1)) + random.normal(0, 0.15, (sets, CLASSIFIERS, 1))
@@ -74,16 +173,16 @@ def study(random, method, difficulty, sets, shift=0.0):
     )
 
 
-@pytest.mark.parametrize("sets", [3, 5])
+@pytest.mark.parametrize("sets", [2, 3, 5])
 def test_two_draws_of_one_method_seldom_differ(sets):
-    random, trials = np.random.default_rng(10 + sets), 400
+    random, trials = np.random.default_rng(10 + sets), 300
     found = []
     for _ in range(trials):
         difficulty = random.normal(0.5, 1.5, 200)
         found.append(compare(study(random, "a", difficulty, sets), study(random, "b", difficulty, sets)))
     by_sets = statistics.fmean(one.p_sets <= ALPHA for one in found)
     assert by_sets == pytest.approx(ALPHA, abs=margin(ALPHA, trials))
-    assert statistics.fmean(one.verdict != "no difference" for one in found) <= ALPHA + margin(ALPHA, trials)
+    assert statistics.fmean(one.verdict != "not shown" for one in found) <= ALPHA + margin(ALPHA, trials)
 
 
 def test_two_equally_good_models_seldom_differ_over_images():

@@ -13,6 +13,7 @@ from typing import Literal, get_args
 
 from ddbench.errors import BenchError
 from ddbench.plugins import registry
+from ddbench.plugins.cards import SUFFIX
 
 Kind = Literal["method", "objective", "guidance", "dataset", "network", "watcher"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -25,6 +26,9 @@ METHODS: dict[Kind, str] = {
     "network": "herding[network=$name]",
 }
 """a method that uses the plug-in; no method uses a watcher"""
+
+UNPUBLISHED: tuple[Kind, ...] = ("dataset", "watcher")
+"""kinds that no paper's code is held against: they have no fidelity card"""
 
 COMPARE: dict[Kind, str] = {
     "method": "--methods random,$name",
@@ -60,6 +64,8 @@ def write_plugin(kind: Kind, name: str, folder: Path) -> list[Path]:
         f"test_{name}.py": f"test_{_tested(kind)}.txt",
         f"{name}.md": f"{_page(kind)}.txt",
     }
+    if kind not in UNPUBLISHED:
+        templates[f"{name}{SUFFIX}"] = "card.txt"
     existing = [folder / file for file in templates if (folder / file).exists()]
     if existing:
         raise BenchError(f"{existing[0]} exists already. Choose another name, or another folder with --out.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from ddbench.methods.diffusion.guidances.guidance import Guidance, LatentSets
+from ddbench.methods.diffusion.guidances.guidance import Guidance, LatentSets, Step, check_window
 from ddbench.types import Fraction, NonNegative, Positive
 
 if TYPE_CHECKING:
@@ -14,12 +14,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CGS(Guidance):
-    """Collective guided sampling, the second stage of RSM + CGS (CVPR 2026): after each step
-    Z <- Z - (eta_dpp grad L_dpp + eta_dm grad L_dm).
+    """Collaborative Guided Sampling, the second stage of RSM + CGS (CVPR 2026): after each DDPM or DDIM step
+    Z_{t-1} <- Z_{t-1} - (eta_dpp grad L_dpp + eta_dm grad L_dm).
 
     L_dpp = -log det(K + epsilon I), K_ij = cos(z_i, z_j), spreads the set; L_dm = MSE(mean_i z_i, sqrt(abar) mu)
-    holds its mean to that of the real class. Both gradients are taken after the step, at its noise level; what else
-    the paper leaves open is an option.
+    holds its mean to that of the real class. What the paper leaves open is an option; docs/rsm-cgs.md lists it.
     """
 
     eta_dpp: NonNegative = 100.0
@@ -32,31 +31,50 @@ class CGS(Guidance):
     """on the diagonal of the kernel"""
     reduction: Literal["mean", "sum"] = "mean"
     """of the squared error of the mean over the elements of a latent; "MSE" in the paper, so mean"""
+    place: Literal["after", "before"] = "after"
+    """whose losses the gradients are of: of the latents Z_{t-1} that the step predicted, or of Z_t, which it left. Both
+    are subtracted from Z_{t-1}"""
     kernel: Literal["z_t", "x0_hat"] = "z_t"
-    """whose cosines: of the noisy latents, or of the images predicted for them (the network held fixed)"""
+    """whose cosines: of the noisy latents of ``place``, or of the images that the network predicts for them; the
+    gradient holds its noise fixed and passes over clipping. For those of Z_{t-1} it is asked once more, at twice the
+    cost"""
     window: tuple[Fraction, Fraction] = (0.0, 1.0)
     """share of the sampling between which the set is guided"""
     schedule: Literal["constant", "abar", "one_minus_abar"] = "constant"
-    """factor on both etas: 1; abar, stronger towards the image; or 1 - abar, stronger towards the noise"""
+    """factor on both etas, at the noise level of ``place``: 1; abar, stronger towards the image; or 1 - abar, stronger
+    towards the noise"""
 
     def __post_init__(self) -> None:
-        if self.window[0] > self.window[1]:
-            raise ValueError(f"window {self.window} ends before it begins")
+        check_window(self.window)
+
+    def shift(self, step: Step) -> torch.Tensor:
+        import torch
+
+        if self.place != "before" or not self._guided(step.progress):
+            return torch.zeros_like(step.mean)
+        return -self.gradient(step.before, step.before.x0_hat if self.kernel == "x0_hat" else None)
 
     def correction(self, sets: LatentSets) -> torch.Tensor:
         import torch
 
+        if self.place != "after" or not self._guided(sets.progress):
+            return torch.zeros_like(sets.latents)
+        x0_hat = sets.predict(sets.latents).x0_hat if self.kernel == "x0_hat" else None
+        return self.gradient(sets, x0_hat)
+
+    def gradient(self, sets: LatentSets, x0_hat: torch.Tensor | None = None) -> torch.Tensor:
+        """eta_dpp grad L_dpp + eta_dm grad L_dm by ``sets.latents``. The kernel is that of ``x0_hat``, the images
+        predicted for them at their own noise level, or without any that of the latents."""
         from ddbench.methods.diffusion.guidances.dpp import dpp_loss_and_gradient
 
-        start, end = self.window
-        if not start <= sets.progress <= end:
-            return torch.zeros_like(sets.latents)
         factor = {"constant": 1.0, "abar": sets.abar, "one_minus_abar": 1 - sets.abar}[self.schedule]
-        of = sets.latents if self.kernel == "z_t" else sets.x0_hat
-        _, spread = dpp_loss_and_gradient(of.flatten(2), self.epsilon)
-        if self.kernel == "x0_hat":
-            spread = spread / max(sets.abar, 1e-12) ** 0.5  # d x0_hat / d z at fixed noise, equation 15 of DDPM
+        _, spread = dpp_loss_and_gradient((sets.latents if x0_hat is None else x0_hat).flatten(2), self.epsilon)
+        if x0_hat is not None:
+            spread = spread / sets.abar**0.5  # d x0_hat / d z at fixed noise, equation 15 of DDPM
         return factor * (self.eta_dpp * spread.view_as(sets.latents) + self.eta_dm * self._mean_gradient(sets))
+
+    def _guided(self, progress: float) -> bool:
+        return self.window[0] <= progress <= self.window[1]
 
     def _mean_gradient(self, sets: LatentSets) -> torch.Tensor:
         """d L_dm / d z_i, the same for all i: 2 / (D N) * (mean_i z_i - sqrt(abar) mu), with D = 1 for a sum."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ddbench.methods.embedder import Embedder, TrainedEmbedder
-from ddbench.types import Count, LabeledImages, NonNegativeInt, StageContext
+from ddbench import seeding
+from ddbench.methods.embedder import Embedder, Scaling, TrainedEmbedder
+from ddbench.types import Count, Fraction, LabeledImages, NonNegative, NonNegativeInt, Positive, StageContext
 
 if TYPE_CHECKING:
     import torch
@@ -16,6 +18,24 @@ if TYPE_CHECKING:
 
 NAME = "igd-surrogate"
 """under which the state stands beside the model"""
+
+DATASETS = {"imagenette": (10, "n01440764"), "imagewoof": (10, "n02086240"), "imagenet1k": (1000, "n01440764")}
+"""number of classes, and one of them, by which a data set is known here: methods are not told its name"""
+
+CHECKPOINTS = {
+    ("imagenette", "convnet6"): (0, 2, 11, 40),
+    ("imagenette", "resnetap10"): (0, 6, 16, 39),
+    ("imagenette", "resnet18"): (0, 8, 27),
+    ("imagewoof", "convnet6"): (0, 5, 16, 40),
+    ("imagewoof", "resnetap10"): (0, 6, 16, 39),
+    ("imagewoof", "resnet18"): (0, 16, 33),
+    ("imagenet1k", "convnet6"): (0, 5, 18, 52),
+}
+"""the epochs that the authors chose by hand (``rand_ckpts`` of DD_IGD's sample.py), 0 the untrained network. Their
+``resnet`` is built with whatever depth is passed, 10 in their scripts"""
+
+ELSEWHERE = CHECKPOINTS["imagewoof", "convnet6"]
+"""where they chose none"""
 
 
 @dataclass(frozen=True)
@@ -28,28 +48,104 @@ class Surrogate:
 
 @dataclass(frozen=True)
 class TrainedSurrogate(TrainedEmbedder):
-    """A registered network trained on the train split: ConvNet-6 for 50 epochs, as the authors do. The optimisation is
-    the embedder's (AdamW, no augmentation) and not theirs."""
+    """A registered network trained on the train split as IGD's authors do it (``train_ckpts.py``): SGD without a
+    schedule, on random resized crops, mirror images, jittered colours and lighting. Training ends with the last
+    checkpoint."""
 
     apart: ClassVar[bool] = True
 
     network: str = "convnet6"
-    epochs: Count = 50
-    checkpoints: tuple[NonNegativeInt, ...] = (0, 5, 16, 40)
-    """epochs after which the weights are kept, 0 the untrained ones. The authors choose them by hand for each data set:
-    these for ImageWoof, (0, 2, 11, 40) for ImageNette and (0, 5, 18, 52) for ImageNet-1K, each with ConvNet-6"""
+    epochs: Count = 60
+    """how far training may go; their script says 50, their last checkpoint for ImageNet-1K is 52"""
+    lr: Positive = 0.01
+    """constant"""
+    momentum: Fraction = 0.9
+    weight_decay: NonNegative = 5e-4
+    crop: tuple[Fraction, Fraction] = (0.5, 1.0)
+    """share of the area that a random resized crop keeps"""
+    mirror: bool = True
+    """mirror images with probability one half; wrong where a mirrored image is of another class, as of digits"""
+    jitter: Fraction = 0.4
+    """of brightness, contrast and saturation"""
+    lighting: NonNegative = 0.1
+    """standard deviation along the axes of colour"""
+    checkpoints: tuple[NonNegativeInt, ...] = ()
+    """epochs after which the weights are kept, 0 the untrained ones. None named: those of the authors for the data set
+    and the network (``CHECKPOINTS``), elsewhere those for ImageWoof and ConvNet-6; in proportion where ``epochs`` are
+    fewer than the last of them"""
+
+    def __post_init__(self) -> None:
+        if self.checkpoints and max(self.checkpoints) > self.epochs:
+            raise ValueError(
+                f"surrogate.checkpoints {list(self.checkpoints)} name an epoch that the surrogate lacks: it is trained "
+                f"for surrogate.epochs={self.epochs}"
+            )
+
+    def chosen(self, classes: tuple[str, ...]) -> tuple[int, ...]:
+        """The checkpoints for a data set of these classes, in order and each once."""
+        if self.checkpoints:
+            return tuple(sorted(set(self.checkpoints)))
+        known = [name for name, (n, member) in DATASETS.items() if n == len(classes) and member in classes]
+        listed = CHECKPOINTS.get((known[0] if known else "", self.network), ELSEWHERE)
+        share = min(1.0, self.epochs / listed[-1])
+        return tuple(sorted({round(share * epoch) for epoch in listed}))
 
     def run(self, real: LabeledImages, before: Any, ctx: StageContext) -> Any:
-        """Raises ValueError when a checkpoint lies behind the end of training."""
-        if not self.checkpoints or max(self.checkpoints) > self.epochs:
-            raise ValueError(f"surrogate.checkpoints must name epochs from 0 to {self.epochs}, not {self.checkpoints}")
-        kept: dict[int, dict[str, torch.Tensor]] = {}
+        """Raises FloatingPointError when the loss is not finite."""
+        chosen = self.chosen(real.classes)
+        scaling = Scaling.of(real.images, self.min_side)
+        network = self._untrained(scaling, real.shape, real.classes, ctx).train()
+        kept = [_copied(network)] if 0 in chosen else []
+        for epoch, _ in enumerate(self._epochs(network, scaling, real, chosen[-1], ctx), start=1):
+            if epoch in chosen:
+                kept.append(_copied(network))
+        ctx.log({f"checkpoint-{i}": epoch for i, epoch in enumerate(chosen)})
+        return Surrogate(Embedder(network.eval(), scaling, real.shape, real.classes, ctx.device), tuple(kept))
 
-        def keep(epoch: int, network: torch.nn.Module) -> None:
-            if epoch in self.checkpoints:
-                kept[epoch] = {name: value.detach().clone() for name, value in network.state_dict().items()}
+    def _epochs(
+        self, network: torch.nn.Module, scaling: Scaling, real: LabeledImages, epochs: int, ctx: StageContext
+    ) -> Any:
+        """Train ``network`` in place and yield after each epoch."""
+        import torch
+        import torch.nn.functional as F
 
-        return Surrogate(self.train(real, ctx, keep), tuple(kept[epoch] for epoch in sorted(kept)))
+        optimiser = torch.optim.SGD(
+            network.parameters(), lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay
+        )
+        order, drawn = (seeding.generator(f"igd-surrogate-{what}", self.seed) for what in ("order", "augmentation"))
+        step, steps = 0, epochs * math.ceil(len(real) / self.batch)
+        for _ in range(epochs):
+            total, hits = 0.0, 0
+            for index in torch.randperm(len(real), generator=order).split(self.batch):
+                labels = real.labels[index].to(ctx.device)
+                logits = network(scaling(self._augmented(real.images[index].to(ctx.device), drawn), ctx.device))
+                loss = F.cross_entropy(logits, labels)
+                optimiser.zero_grad(set_to_none=True)
+                loss.backward()
+                optimiser.step()
+                total += float(loss.detach()) * len(index)
+                hits += int((logits.argmax(1) == labels).sum())
+                step += 1
+                ctx.progress(step, steps)
+            if not math.isfinite(total):
+                raise FloatingPointError("the surrogate's loss is not finite: lower surrogate.lr")
+            ctx.log({"loss": total / len(real), "train_top1": hits / len(real)})
+            yield
+
+    def _augmented(self, images: torch.Tensor, random: torch.Generator) -> torch.Tensor:
+        """uint8 images -> floats in grey levels, each changed by its own draw."""
+        from ddbench.methods import augment
+
+        x = images.float() / 255
+        if self.crop != (1.0, 1.0):
+            x = augment.resized_crops(x, self.crop, random)
+        if self.mirror:
+            x = augment.flips(x, random)
+        if self.jitter:
+            x = augment.jitter(x, self.jitter, random)
+        if self.lighting:
+            x = augment.lighting(x, self.lighting, random)
+        return x * 255
 
     def save(self, state: Any, folder: Path) -> None:
         from safetensors.torch import save_file
@@ -62,7 +158,12 @@ class TrainedSurrogate(TrainedEmbedder):
     def load(self, folder: Path, before: DiffusionModel, ctx: StageContext) -> Any:
         from safetensors.torch import load_file
 
-        paths = [folder / f"checkpoint-{i}.safetensors" for i in range(len(set(self.checkpoints)))]
+        embedder = super().load(folder, None, ctx)
+        paths = [folder / f"checkpoint-{i}.safetensors" for i in range(len(self.chosen(embedder.classes)))]
         checkpoints = tuple(load_file(path, device=ctx.device) for path in paths)
-        before.beside[NAME] = Surrogate(super().load(folder, None, ctx), checkpoints)
+        before.beside[NAME] = Surrogate(embedder, checkpoints)
         return before
+
+
+def _copied(network: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {name: value.detach().clone() for name, value in network.state_dict().items()}

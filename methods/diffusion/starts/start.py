@@ -28,12 +28,13 @@ class Start(ABC):
 
 @dataclass(frozen=True)
 class Centres(Start):
-    """As in D4M (CVPR 2024), each image begins as the centre of one of ``ipc`` clusters of the latents of its class.
+    """Each image begins as the centre of one of ``ipc`` clusters of the latents of its class: the idea of D4M (CVPR
+    2024), and not its code, so that the row is called ``d4m_style``.
 
-    The paper clusters by mini-batch k-means in the latents of Stable Diffusion, samples by img2img at strength 0.7 and
-    guidance 8 with the class name as the prompt, and trains on soft labels of a teacher. Here k-means is exact, the
-    class-conditional prior takes the place of the prompted one, guidance is the sampler's ``guidance_scale``, and
-    labels are the protocol's.
+    D4M clusters by mini-batch k-means in the latents of Stable Diffusion 1.5 at 512 px, samples from the class name as
+    the prompt with a negative prompt, at strength 0.7 (35 of 50 steps) and guidance 8, shrinks the images to 224 px,
+    and trains on soft labels of a teacher. Here k-means is exact, the class-conditional prior takes the place of the
+    prompted one, guidance is the sampler's ``guidance_scale``, and labels are the protocol's.
     """
 
     def latents(self, context: SamplingContext) -> torch.Tensor:

@@ -29,7 +29,7 @@ class FineTune(Preparation):
         import torch
 
         from ddbench.methods.diffusion.latents import training_latents
-        from ddbench.methods.diffusion.model import put
+        from ddbench.methods.diffusion.model import put, share_copies
         from ddbench.methods.diffusion.training.train import train
         from ddbench.methods.diffusion.training.trainable import trainable
 
@@ -51,7 +51,7 @@ class FineTune(Preparation):
                 train(before, latents, index, self.objective, self.training, random, here, parameters)
             named = dict(network.named_parameters())
             weights = {name: named[name].detach().clone() for name in changed}
-            before.tuned.append((tuple(real.classes[k] for k in classes), weights))
+            before.tuned.append((tuple(real.classes[k] for k in classes), share_copies(weights)))
         return before
 
     def save(self, state: DiffusionModel, folder: Path) -> None:

@@ -13,7 +13,9 @@ from torch import nn
 from ddbench.methods.diffusion.latents import Latents
 from ddbench.methods.diffusion.model import DiffusionModel
 from ddbench.methods.diffusion.objectives.objective import Objective, Prediction
+from ddbench.methods.diffusion.training.average import WeightAverage
 from ddbench.methods.diffusion.training.options import Training
+from ddbench.methods.diffusion.training.precision import tf32
 from ddbench.methods.diffusion.training.term_bins import TermBins
 from ddbench.methods.diffusion.variance import variational_bound
 from ddbench.types import StageContext
@@ -44,13 +46,14 @@ def train(
     if checkpoint and checkpoint.exists():
         run.load_state_dict(torch.load(checkpoint, map_location=model.device, weights_only=True))
     saved = time.monotonic()
-    while run.step < options.steps:
-        run.advance(latents, index)
-        ctx.progress(run.step, options.steps)
-        if checkpoint and time.monotonic() - saved > CHECKPOINT_SECONDS:
-            torch.save(run.state_dict(), checkpoint.with_suffix(".tmp"))
-            checkpoint.with_suffix(".tmp").replace(checkpoint)
-            saved = time.monotonic()
+    with tf32(options.precision == "tf32"):
+        while run.step < options.steps:
+            run.advance(latents, index)
+            ctx.progress(run.step, options.steps)
+            if checkpoint and time.monotonic() - saved > CHECKPOINT_SECONDS:
+                torch.save(run.state_dict(), checkpoint.with_suffix(".tmp"))
+                checkpoint.with_suffix(".tmp").replace(checkpoint)
+                saved = time.monotonic()
     run.finish()
     if checkpoint:
         checkpoint.unlink(missing_ok=True)
@@ -70,9 +73,9 @@ class _Run:
     ) -> None:
         self.model, self.options, self.random, self.parameters = model, options, random, parameters
         self.optimiser = torch.optim.AdamW(
-            parameters, lr=options.lr, weight_decay=options.weight_decay, betas=(0.9, 0.99), fused=True
+            parameters, lr=options.lr, weight_decay=options.weight_decay, betas=options.betas, fused=True
         )
-        self.average = [p.detach().clone() for p in parameters] if options.ema else []
+        self.average = WeightAverage(parameters, options.ema, options.ema_warmup)
         self.terms = objective.begin()
         self.bins = TermBins(len(model.alphas_cumprod))
         self.step = 0
@@ -103,9 +106,7 @@ class _Run:
             (loss * (len(part) / options.batch)).backward()
             self.bins.add(t[part], terms)
         self.optimiser.step()
-        if self.average:
-            decay = min(options.ema, (1 + self.step) / (10 + self.step))
-            torch._foreach_lerp_(self.average, [p.detach() for p in self.parameters], 1 - decay)
+        self.average.update(self.step)
         self.step += 1
 
     def _terms(
@@ -125,8 +126,7 @@ class _Run:
 
     def finish(self) -> None:
         """Keep the average where there is one, and leave the network ready to sample."""
-        for kept, parameter in zip(self.average, self.parameters, strict=False):
-            parameter.data.copy_(kept)
+        self.average.put()
         self.model.transformer.disable_gradient_checkpointing()
         self.model.transformer.eval()
 
@@ -136,7 +136,7 @@ class _Run:
             "step": self.step,
             "parameters": [p.detach() for p in self.parameters],
             "optimiser": self.optimiser.state_dict(),
-            "average": self.average,
+            "average": self.average.values,
             "random": self.random.get_state(),
             "terms": memory(),
             "bins": self.bins.state_dict(),
@@ -147,7 +147,7 @@ class _Run:
         for parameter, saved in zip(self.parameters, state["parameters"], strict=True):
             parameter.data.copy_(saved)
         self.optimiser.load_state_dict(state["optimiser"])
-        self.average = state["average"]
+        self.average.values = state["average"]
         self.random.set_state(state["random"].cpu())
         if state["terms"]:
             self.terms.load_state_dict(state["terms"])  # type: ignore[attr-defined]

@@ -1,17 +1,23 @@
-"""Mode guidance: its equation, its stop, and where it leads."""
+"""Mode guidance: its equation, its stop, where it leads and where it is not defined; and what any guide is asked."""
 
+import dataclasses
 from dataclasses import dataclass
 
 import pytest
 import torch
+from diffusers import DDPMScheduler
+from sklearn.cluster import KMeans
 
+from ddbench.config.schema import load_config
+from ddbench.config.study import resolve
+from ddbench.errors import BenchError
 from ddbench.methods.diffusion.context import SamplingContext, k_means
-from ddbench.methods.diffusion.guidances.guidance import Guide, LatentSets, Steering
-from ddbench.methods.diffusion.guidances.mgd3 import MGD3
-from ddbench.methods.diffusion.latents import class_means
+from ddbench.methods.diffusion.guidances.guidance import Guide, LatentSets, Steering, Step
+from ddbench.methods.diffusion.guidances.mgd3 import MGD3, _Modes
 from ddbench.methods.diffusion.method import Diffusion
-from ddbench.methods.diffusion.sampler import Sampler, predicted_x0, sample_sets
+from ddbench.methods.diffusion.sampler import Sampler, step_moments
 from ddbench.types import LabeledImages, StageContext
+from tests.support.sampled import sampled
 
 CONTEXT = StageContext(seed=0)
 SAMPLER = Sampler(steps=20, guidance_scale=1.0)
@@ -21,44 +27,64 @@ def scene_of(images, model, ipc, names=("a", "b", "c", "d")):
     return SamplingContext(names, ipc, images, model.encoder, model.decoder, CONTEXT, model.beside)
 
 
-def sets(abar=0.3, progress=0.2):
+def step_of(sampler, abar, abar_next, progress=0.2, v=None):
+    """A step from random latents (4, 3, 4, 8, 8), whose pull a guide is asked for."""
     random = torch.Generator().manual_seed(0)
-    z, x0_hat = torch.randn(2, 4, 3, 1, 8, 8, generator=random, dtype=torch.float64)
-    return LatentSets(latents=z, x0_hat=x0_hat, mean=x0_hat.mean(1), abar=abar, progress=progress)
+    z, eps = torch.randn(2, 4, 3, 4, 8, 8, generator=random)
+    mean, sigma, x0_hat = step_moments(sampler, z, eps, abar, abar_next, v)
+    before = LatentSets(latents=z, x0_hat=x0_hat, mean=z.mean(1), abar=abar, progress=progress - 0.02)
+    return Step(before, eps, mean, sigma, abar_next, progress)
 
 
-def test_the_noise_is_the_gradient_of_a_gaussian_at_the_mode(images, model):
-    given, eps = sets(), torch.randn(4, 3, 1, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    context = scene_of(images, model, 3)
-    modes = torch.stack([context.modes(name) for name in context.names]).double()
-    x0_hat = given.x0_hat.clone().requires_grad_(True)
-    log_density = -0.5 * (modes - x0_hat).square().sum()
-    (score,) = torch.autograd.grad(log_density, x0_hat)
-    expected = eps - 0.25 * (1 - 0.3) ** 0.5 * score  # Dhariwal & Nichol 2021, algorithm 2
-    found = MGD3(scale=0.25).begin(context).noise(given, eps)
-    torch.testing.assert_close(found, expected)
-    mirrored = MGD3(scale=0.25, direction="as_written").begin(context).noise(given, eps)
-    torch.testing.assert_close(mirrored, 2 * eps - expected)
+@pytest.mark.parametrize("variance", ["fixed", "learned"])
+def test_the_pull_is_a_tenth_of_the_schedulers_own_deviation_times_the_way_to_the_mode(variance):
+    """mean + 0.1 exp(log_variance / 2) (m - x0_hat) with diffusers' DDPM posterior, respaced to 50 steps."""
+    scheduler = DDPMScheduler(
+        1000,
+        clip_sample=False,
+        timestep_spacing="linspace",
+        variance_type="learned_range" if variance == "learned" else "fixed_small",
+    )
+    scheduler.set_timesteps(50)
+    modes = torch.randn(4, 3, 4, 8, 8, generator=torch.Generator().manual_seed(1))
+    v = torch.rand(4, 3, 4, 8, 8, generator=torch.Generator().manual_seed(2)) * 2 - 1
+    for i in (0, 11, 23):
+        t = int(scheduler.timesteps[i])
+        abar, abar_next = (float(scheduler.alphas_cumprod[scheduler.timesteps[j]]) for j in (i, i + 1))
+        step = step_of(Sampler(variance=variance), abar, abar_next, (i + 1) / 50, v)
+        if variance == "learned":
+            deviation = (0.5 * scheduler._get_variance(t, predicted_variance=v)).exp()
+        else:
+            deviation = scheduler._get_variance(t) ** 0.5
+        said = torch.cat([step.eps, v], 2) if variance == "learned" else step.eps
+        x0_hat = scheduler.step(said.flatten(0, 1), t, step.before.latents.flatten(0, 1))
+        x0_hat = x0_hat.pred_original_sample.view_as(modes)
+        found = _Modes(MGD3(), modes).shift(step)
+        assert (found - 0.1 * deviation * (modes - x0_hat)).abs().max() < 1e-6 * max(1.0, float(x0_hat.abs().max()))
 
 
-@pytest.mark.parametrize(("direction", "nearer"), [("towards", True), ("as_written", False)])
-def test_only_the_minus_brings_the_predicted_image_nearer_to_its_mode(images, model, direction, nearer):
-    context = scene_of(images, model, 3)
-    guide = MGD3(scale=0.05, direction=direction).begin(context)
-    random = torch.Generator().manual_seed(2)
-    z, eps = torch.randn(2, 4, 3, 1, 8, 8, generator=random)
-    x0_hat = predicted_x0(SAMPLER, z, eps, 0.5)
-    given = LatentSets(latents=z, x0_hat=x0_hat, mean=z.mean(1), abar=0.5, progress=0.0)
-    after = predicted_x0(SAMPLER, z, guide.noise(given, eps), 0.5)
-    modes = torch.stack([context.modes(name) for name in context.names])
-    assert bool((after - modes).norm() < (x0_hat - modes).norm()) is nearer
+def test_the_pull_brings_the_next_latents_nearer_to_the_mode():
+    step = step_of(Sampler(variance="fixed"), 0.3, 0.4)
+    modes = torch.randn(4, 3, 4, 8, 8, generator=torch.Generator().manual_seed(1))
+    moved = step.mean + _Modes(MGD3(scale=0.05), modes).shift(step)
+    target = 0.4**0.5 * modes
+    assert (moved - target).norm() < (step.mean - target).norm()
 
 
-@pytest.mark.parametrize(("step", "guided"), [(0, True), (24, True), (25, False), (49, False)])
-def test_guidance_stops_after_step_25_of_50(images, model, step, guided):
-    given, eps = sets(progress=step / 50), torch.zeros(4, 3, 1, 8, 8)
-    found = MGD3().begin(scene_of(images, model, 3)).noise(given, eps)
-    assert bool(found.abs().max() > 0) is guided
+def test_24_of_50_steps_are_guided_while_the_respaced_timestep_is_above_25():
+    modes, sampler = torch.ones(4, 3, 4, 8, 8), Sampler(variance="fixed")
+    guided = [
+        50 - n for n in range(1, 51) if _Modes(MGD3(), modes).shift(step_of(sampler, 0.3, 0.4, n / 50)).abs().max() > 0
+    ]
+    assert guided == list(range(49, 25, -1)) and len(guided) == 24
+
+
+def test_ddim_is_refused_before_anything_runs():
+    with pytest.raises(ValueError, match=r"set sampler\.kind=ddpm"):
+        Diffusion(guidance=MGD3(), sampler=Sampler(kind="ddim"))
+    with pytest.raises(BenchError, match=r"MGD3 .*set sampler\.kind=ddpm"):
+        resolve(load_config("smoke", {"grid.methods": ["mgd3"]}, ["methods.diffusion.sampler.kind=ddim"]))
+    resolve(load_config("smoke", {"grid.methods": ["igd", "cgs"]}, ["methods.diffusion.sampler.kind=ddim"]))
 
 
 def test_without_strength_it_is_dit_bit_for_bit(images, model):
@@ -74,21 +100,29 @@ def test_each_image_reaches_the_mode_of_its_own_index(model):
     patterns = torch.randint(0, 256, (16, 1, 8, 8), generator=torch.Generator().manual_seed(3), dtype=torch.uint8)
     images = LabeledImages(patterns.repeat_interleave(5, 0), torch.arange(4).repeat_interleave(20), model.classes)
     model.predict = lambda x, t, ids: ((1 - model.alphas_cumprod[t].view(-1, 1, 1, 1)).sqrt() * x, None)
-    context, means = scene_of(images, model, 4), class_means(model.encoder, images, CONTEXT)
+    context = scene_of(images, model, 4)
     long = Sampler(steps=50, guidance_scale=1.0)
     guide = MGD3(scale=0.5, stop=1.0).begin(context)
-    drawn = sample_sets(model, context.names, 4, long, 0, guide, means)
-    for k, name in enumerate(context.names):
-        assert torch.cdist(drawn[k].flatten(1), context.modes(name).flatten(1)).argmin(1).tolist() == [0, 1, 2, 3]
+    drawn = sampled(model, context.names, 4, long, 0, guide)
+    for of_class, modes in zip(drawn, guide.modes, strict=True):
+        assert torch.cdist(of_class.flatten(1), modes.flatten(1)).argmin(1).tolist() == [0, 1, 2, 3]
 
 
 class Watching(Guide):
     def __init__(self, context):
         self.context, self.seen = context, []
 
+    def times(self, progress):
+        return 2 if progress == 0.5 else 1
+
     def noise(self, sets, eps):
         self.seen.append(("before", round(sets.progress * 4), sets.latents.shape[1]))
         return eps
+
+    def shift(self, step):
+        assert torch.equal(step.before.predict(step.before.latents).eps, step.eps)
+        self.seen.append(("shift", round(step.progress * 4), step.mean.shape[1]))
+        return super().shift(step)
 
     def correction(self, sets):
         self.seen.append(("after", round(sets.progress * 4), sets.latents.shape[1]))
@@ -113,16 +147,16 @@ class Watch(Steering):
         return guide
 
 
-def test_a_steering_is_asked_before_and_after_each_step_and_told_of_the_end_for_each_part_of_a_set(images, model):
+def test_a_steering_is_asked_around_each_step_and_told_of_the_end_for_each_part_of_a_set(images, model):
     watch, short = Watch(), Sampler(steps=4, guidance_scale=1.0, micro_batch=6)
     made = Diffusion(guidance=watch, sampler=short).distill(images, model, 3, CONTEXT)
-    steps = [(when, i + (when == "after")) for i in range(4) for when in ("before", "after")]
+    taken = (0, 1, 1, 2, 3)  # the second step twice
+    steps = [(when, i + (when != "before")) for i in taken for when in ("before", "shift", "after")]
     parts = [(*at, n) for n in (2, 1) for at in [*steps, ("finished", 4)]]
     assert [guide.seen for guide in watch.guides] == [parts, parts]
     assert [guide.context.names for guide in watch.guides] == [("a", "b"), ("c", "d")]
     assert torch.equal(watch.guides[1].context.images("c"), images.of_class(2))
-    plain = Diffusion(sampler=short).distill(images, model, 3, CONTEXT)
-    assert (made.images.int() - plain.images.int()).abs().max() <= 1  # batches of another size round differently
+    assert made.images.shape == (12, 1, 8, 8)
 
 
 def test_modes_are_the_centres_of_clusters_that_are_there(model):
@@ -149,3 +183,14 @@ def test_modes_depend_on_the_seed_and_on_nothing_but_the_class(images, model):
     assert torch.equal(whole.modes("c"), alone.modes("c"))
     other = SamplingContext(("c",), 3, some, model.encoder, model.decoder, StageContext(seed=1), {})
     assert not torch.equal(whole.modes("c"), other.modes("c"))
+    assert torch.equal(whole.modes("c", seed=0), other.modes("c", seed=0))
+
+
+def test_by_default_k_means_is_scikit_learns_with_seed_0_whatever_the_set(images, model):
+    expected = KMeans(3, random_state=0, n_init="auto").fit(images.of_class(1).flatten(1).double().numpy() / 127.5 - 1)
+    for seed in (0, 1):
+        context = dataclasses.replace(scene_of(images, model, 3, ("b",)), ctx=StageContext(seed=seed))
+        modes = MGD3().begin(context).modes[0]
+        torch.testing.assert_close(modes.flatten(1), torch.tensor(expected.cluster_centers_).float())
+    own = MGD3(seed=None).begin(dataclasses.replace(scene_of(images, model, 3, ("b",)), ctx=StageContext(seed=1)))
+    assert not torch.equal(own.modes[0], modes)

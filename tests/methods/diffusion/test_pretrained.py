@@ -9,15 +9,17 @@ from diffusers import AutoencoderKL, DDIMScheduler, DDPMScheduler, DiTPipeline, 
 from ddbench.data.imagenet_subsets import NETTE_WNIDS as WNIDS
 from ddbench.methods.diffusion.guidances.cgs import CGS
 from ddbench.methods.diffusion.method import Diffusion
+from ddbench.methods.diffusion.noise import image_noise
 from ddbench.methods.diffusion.objectives.rsm import RSM
 from ddbench.methods.diffusion.priors.pretrained import PretrainedDiT
 from ddbench.methods.diffusion.priors.prior import KLAutoencoder
-from ddbench.methods.diffusion.sampler import Sampler, image_noise, sample_sets
+from ddbench.methods.diffusion.sampler import Sampler
 from ddbench.methods.diffusion.training.options import FineTuning
 from ddbench.types import LabeledImages, StageContext
 from tests.support.invoke import invoke
+from tests.support.sampled import sampled
 
-PIPELINE_CONVENTION = Sampler(kind="ddim", spacing="leading", steps=6, guidance_scale=1.0)
+PIPELINE_CONVENTION = Sampler(kind="ddim", spacing="leading", steps=6, guidance_scale=1.0, guided_channels=0)
 CONTEXT = StageContext(seed=0)
 
 
@@ -79,7 +81,7 @@ def test_wnids_are_imagenets_ids(source):
 def test_unguided_output_equals_diffusers_own_pipeline_pixel_for_pixel(source):
     model, n = load(source), 3
     names = (WNIDS[2], WNIDS[0])
-    ours = model.decoder.decode(sample_sets(model, names, n, PIPELINE_CONVENTION, seed=4).flatten(0, 1))
+    ours = model.decoder.decode(sampled(model, names, n, PIPELINE_CONVENTION, seed=4).flatten(0, 1))
 
     pipeline = DiTPipeline.from_pretrained(source, low_cpu_mem_usage=False)
     pipeline.set_progress_bar_config(disable=True)
@@ -100,7 +102,7 @@ def test_learned_variance_equals_diffusers_ddpm_of_the_original_codes_convention
     """linspace spacing and learned_range variance, the loop that the original DiT code runs."""
     model = load(source)
     sampler = Sampler(kind="ddpm", spacing="linspace", variance="learned", steps=6, guidance_scale=1.0)
-    found = sample_sets(model, (WNIDS[1],), 2, sampler, seed=0)[0]
+    found = sampled(model, (WNIDS[1],), 2, sampler, seed=0)[0]
 
     scheduler = DDPMScheduler.from_config(
         model.scheduler.config, variance_type="learned_range", timestep_spacing="linspace", clip_sample=False
@@ -129,7 +131,7 @@ def test_guidance_of_three_channels_leaves_the_fourth_to_the_class(source):
     with torch.no_grad():
         plain, v_plain = predict(model, z, 500, ids, Sampler(guidance_scale=1.0))
         three, v_three = predict(model, z, 500, ids, Sampler(guidance_scale=4.0, guided_channels=3))
-        four, _ = predict(model, z, 500, ids, Sampler(guidance_scale=4.0))
+        four, _ = predict(model, z, 500, ids, Sampler(guidance_scale=4.0, guided_channels=0))
     torch.testing.assert_close(three[:, 3], plain[:, 3])
     torch.testing.assert_close(v_three, v_plain)
     torch.testing.assert_close(three[:, :3], four[:, :3])

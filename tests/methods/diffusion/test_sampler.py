@@ -5,8 +5,10 @@ import torch
 from diffusers import DDIMScheduler, DDPMScheduler
 
 from ddbench.methods.diffusion.guidances.cgs import CGS
+from ddbench.methods.diffusion.noise import SetNoise, image_noise
 from ddbench.methods.diffusion.objectives.objective import Prediction
-from ddbench.methods.diffusion.sampler import Sampler, image_noise, predict, sample_sets, schedule, step
+from ddbench.methods.diffusion.sampler import Sampler, predict, schedule, step_moments
+from tests.support.sampled import sampled
 
 
 # diffusers' DDIM steps back by 1000 // steps whatever the spacing, so with linspace it takes abar at timesteps that
@@ -18,7 +20,7 @@ from ddbench.methods.diffusion.sampler import Sampler, image_noise, predict, sam
 @pytest.mark.parametrize("clip", [False, True])
 def test_unguided_sampling_equals_diffusers_scheduler_loop(model, kind, spacing, clip):
     sampler = Sampler(kind=kind, steps=10, spacing=spacing, guidance_scale=1.0, clip_x0=clip)
-    found = sample_sets(model, ("b", "d"), 3, sampler, seed=5).flatten(0, 1)
+    found = sampled(model, ("b", "d"), 3, sampler, seed=5).flatten(0, 1)
 
     cls = DDPMScheduler if kind == "ddpm" else DDIMScheduler
     scheduler = cls(1000, beta_schedule="linear", clip_sample=clip, timestep_spacing=spacing)
@@ -56,9 +58,8 @@ def test_stochastic_ddim_equals_diffusers(model):
     z, eps, noise = torch.randn(3, 4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     for i, t in enumerate(timesteps[:-1]):
         expected = scheduler.step(eps, t, z, eta=0.7, variance_noise=noise).prev_sample
-        torch.testing.assert_close(
-            step(leading, z, eps, abars[i], abars[i + 1], noise)[0], expected, rtol=1e-4, atol=1e-5
-        )
+        mean, sigma, _ = step_moments(leading, z, eps, abars[i], abars[i + 1])
+        torch.testing.assert_close(mean + sigma * noise, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_x0_hat_equals_the_schedulers_pred_original_sample(model):
@@ -75,7 +76,7 @@ def test_x0_hat_equals_the_schedulers_pred_original_sample(model):
 def test_output_does_not_depend_on_the_networks_micro_batch(model, guidance):
     means = torch.zeros(4, 1, 8, 8)
     outputs = [
-        sample_sets(model, model.classes, 6, Sampler(steps=8, guidance_scale=1.5, micro_batch=m), 0, guidance, means)
+        sampled(model, model.classes, 6, Sampler(steps=8, guidance_scale=1.5, micro_batch=m), 0, guidance, means)
         for m in (1, 5, 8, 100)
     ]
     for other in outputs[1:]:
@@ -87,8 +88,8 @@ def test_output_does_not_depend_on_the_networks_micro_batch(model, guidance):
 
 def test_an_unguided_image_does_not_depend_on_how_many_are_drawn_nor_on_the_order_of_classes(model):
     sampler = Sampler(steps=6, guidance_scale=1.5)
-    many = sample_sets(model, ("a", "b", "c"), 5, sampler, seed=1)
-    few = sample_sets(model, ("c", "a"), 2, sampler, seed=1)
+    many = sampled(model, ("a", "b", "c"), 5, sampler, seed=1)
+    few = sampled(model, ("c", "a"), 2, sampler, seed=1)
     torch.testing.assert_close(few[0], many[2, :2], rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(few[1], many[0, :2], rtol=1e-4, atol=1e-5)
 
@@ -111,18 +112,36 @@ def test_classifier_free_guidance_mixes_class_and_null_predictions(model):
 def test_guidance_of_one_class_leaves_the_others_alone(model):
     sampler, cgs = Sampler(steps=6, guidance_scale=1.5), CGS(eta_dpp=0.05, eta_dm=5)
     means = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
-    both = sample_sets(model, ("a", "b"), 4, sampler, 0, cgs, means)
-    other = sample_sets(model, ("a", "b"), 4, sampler, 0, cgs, means + torch.tensor([1.0, 0.0]).view(2, 1, 1, 1))
+    both = sampled(model, ("a", "b"), 4, sampler, 0, cgs, means)
+    other = sampled(model, ("a", "b"), 4, sampler, 0, cgs, means + torch.tensor([1.0, 0.0]).view(2, 1, 1, 1))
     assert not torch.equal(both[0], other[0])
     assert torch.equal(both[1], other[1])
-    alone = sample_sets(model, ("b",), 4, sampler, 0, cgs, means[1:])  # a batch of another size rounds differently
+    alone = sampled(model, ("b",), 4, sampler, 0, cgs, means[1:])  # a batch of another size rounds differently
     assert (both[1] - alone[0]).norm() < 1e-5 * alone.norm()
 
 
 def test_ipc_100_in_micro_batches_of_8_equals_one_of_100(model):
     means, guided = torch.zeros(1, 1, 8, 8), CGS(eta_dpp=0.05, eta_dm=5)
     eight, hundred = (
-        sample_sets(model, ("b",), 100, Sampler(steps=5, guidance_scale=1.5, micro_batch=m), 0, guided, means)
+        sampled(model, ("b",), 100, Sampler(steps=5, guidance_scale=1.5, micro_batch=m), 0, guided, means)
         for m in (8, 100)
     )
     assert (eight - hundred).norm() < 1e-5 * hundred.norm()
+
+
+def test_noise_is_named_by_its_coordinates_and_extra_draws_move_no_other():
+    noise = SetNoise(3, ("a", "b"), range(1, 3), (1, 4, 4))
+    draws = noise.draws(5)
+    assert draws.shape == (6, 2, 2, 1, 4, 4)
+    assert torch.equal(draws[:, 1, 0], image_noise(3, "b", 1, 6, (1, 4, 4)))
+    again = noise.again(2, 1)
+    assert again.shape == (2, 2, 2, 1, 4, 4)
+    assert torch.equal(again[:, 1, 1], SetNoise(3, ("b",), range(2, 3), (1, 4, 4)).again(2, 1)[:, 0, 0])
+    assert not torch.equal(again, noise.again(2, 2)) and not torch.equal(again, noise.again(3, 1))
+
+
+def test_a_model_without_a_learned_variance_takes_the_posteriors_and_is_refused_for_the_learned_one(model):
+    default, fixed = (sampled(model, ("a",), 2, Sampler(steps=4, variance=v)) for v in ("model", "fixed"))
+    assert torch.equal(default, fixed)
+    with pytest.raises(ValueError, match="as many outputs as inputs"):
+        sampled(model, ("a",), 2, Sampler(steps=4, variance="learned"))

@@ -1,15 +1,18 @@
-"""D4M: sampling that starts at the centres of clusters, and its two limits."""
+"""The D4M-style start: sampling that starts at the centres of clusters, and its two limits."""
 
 import pytest
 import torch
 
 from ddbench.methods.diffusion.context import SamplingContext
+from ddbench.methods.diffusion.denoise import Begun
 from ddbench.methods.diffusion.guidances.cgs import CGS
 from ddbench.methods.diffusion.method import Diffusion
-from ddbench.methods.diffusion.sampler import Begun, Sampler, image_noise, predict, sample_sets, schedule, step
+from ddbench.methods.diffusion.noise import image_noise
+from ddbench.methods.diffusion.sampler import Sampler, predict, schedule, step_moments
 from ddbench.methods.diffusion.starts.start import Centres
 from ddbench.store.distilled import check_distilled
 from ddbench.types import StageContext
+from tests.support.sampled import sampled
 
 CONTEXT = StageContext(seed=0)
 SAMPLER = Sampler(steps=10, guidance_scale=1.5)
@@ -34,7 +37,7 @@ def test_strength_1_gives_dit_from_the_same_noise(images, model):
 @pytest.mark.parametrize(("strength", "left"), [(0.7, 7), (0.3, 3), (0.04, 0)])
 def test_a_part_of_the_steps_is_taken_from_the_noised_latents(model, strength, left):
     start = torch.randn(2, 3, 1, 8, 8, generator=torch.Generator().manual_seed(0))
-    found = sample_sets(model, ("a", "c"), 3, SAMPLER, 4, begun=Begun(start, strength))
+    found = sampled(model, ("a", "c"), 3, SAMPLER, 4, begun=Begun(start, strength))
 
     timesteps, abars = schedule(model, SAMPLER)
     noise = torch.stack([image_noise(4, name, i, 11, (1, 8, 8)) for name in ("a", "c") for i in range(3)], 1)
@@ -43,7 +46,8 @@ def test_a_part_of_the_steps_is_taken_from_the_noised_latents(model, strength, l
     with torch.no_grad():
         for i in range(10 - left, 10):
             eps = predict(model, z, timesteps[i], ids, SAMPLER)[0]
-            z = step(SAMPLER, z, eps, abars[i], abars[i + 1], noise[i + 1])[0]
+            mean, sigma, _ = step_moments(SAMPLER, z, eps, abars[i], abars[i + 1])
+            z = mean + sigma * noise[i + 1]
     torch.testing.assert_close(found.flatten(0, 1), z, rtol=1e-4, atol=1e-5)
 
 

@@ -19,7 +19,7 @@ from ddbench.types import StageContext
 from tests.conftest import make_model
 
 TINY = ScratchPrior(width=16, layers=1, heads=1, training=Training(steps=5, batch=8))
-SHORT = FineTuning(steps=4, batch=8, lr=1e-3)
+SHORT = FineTuning(steps=4, batch=8, lr=1e-3, ema=0, mirror=False, parameters="full")
 
 
 def weights(model):
@@ -82,7 +82,7 @@ def test_every_trainable_parameter_gets_a_gradient(images):
     """One label drop and one kept sample of every class reach every row of the class embedding."""
     model = make_model()
     before = {name: p.detach().clone() for name, p in model.transformer.named_parameters()}
-    options = FineTuning(steps=3, batch=64, lr=1e-3, warmup=0)
+    options = dataclasses.replace(SHORT, steps=3, batch=64)
     tuned = FineTune(objective=RSM(), training=options).run(images, model, StageContext(seed=0))
     unchanged = [name for name, p in tuned.transformer.named_parameters() if torch.equal(before[name], p)]
     assert unchanged == []

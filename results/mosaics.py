@@ -1,4 +1,4 @@
-"""Pictures of distilled sets: every image of a set, and methods side by side."""
+"""Pictures of distilled sets: every image of a set, or methods side by side."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ LONGEST_LEVEL_NAME = 6
 """characters that fit over a tile; longer class names are turned"""
 
 
-def set_grid(data: LabeledImages) -> Image.Image:
+def set_mosaic(data: LabeledImages) -> Image.Image:
     """A row for each class, its first ten images as columns."""
-    return _mosaic([list(data.of_class(k)[:MOST_COLUMNS]) for k in range(len(data.classes))])
+    return _tiled([list(data.of_class(k)[:MOST_COLUMNS]) for k in range(len(data.classes))])
 
 
 def save_overview(path: Path, sets: Mapping[str, LabeledImages], title: str) -> None:
@@ -33,7 +33,7 @@ def save_overview(path: Path, sets: Mapping[str, LabeledImages], title: str) -> 
     from matplotlib.figure import Figure
 
     names = next(iter(sets.values())).classes[:MOST_COLUMNS]
-    mosaic = _mosaic([[data.of_class(data.classes.index(name))[0] for name in names] for data in sets.values()])
+    mosaic = _tiled([[data.of_class(data.classes.index(name))[0] for name in names] for data in sets.values()])
     cell = 0.62
     figure = Figure(figsize=(cell * len(names) + 1.6, cell * len(sets) + 0.9), dpi=160, layout="constrained")
     axes = figure.add_subplot()
@@ -52,7 +52,7 @@ def save_overview(path: Path, sets: Mapping[str, LabeledImages], title: str) -> 
     figure.savefig(path, metadata={"Software": None})
 
 
-def _mosaic(rows: list[list[torch.Tensor]]) -> Image.Image:
+def _tiled(rows: list[list[torch.Tensor]]) -> Image.Image:
     """Tiles (C, H, W) uint8 with a gap of one tile pixel, enlarged by a whole factor."""
     import numpy as np
     from PIL import Image
