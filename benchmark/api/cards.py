@@ -1,4 +1,4 @@
-"""Fidelity cards as they are shown: each item with what it is for a value's own options."""
+"""Fidelity cards as JSON, with the status of each item for the options of a method."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def card_of(entry: Entry, value: Any) -> dict[str, Any] | None:
 
 
 def config_of(value: Any) -> dict[str, Any]:
-    """The configuration that a record of ``value`` at its options has, as far as cards speak of it."""
+    """The part of the configuration of a record of ``value`` that cards refer to."""
     described = dict(_described(value)) if dataclasses.is_dataclass(value) else {}
     return described or {"evaluate": {"network": {}, "protocol": {}}}
 

@@ -1,4 +1,4 @@
-"""Fidelity cards: item by item, whether what stands under a published name is what its authors' code does.
+"""Fidelity cards: item by item, whether a method under a published name does what its authors' code does.
 
 A card is data, a YAML file ``NAME.card.yaml``: in the folder ``cards`` beside the module that registers NAME, or beside
 a plug-in file. It is read without importing anything.
@@ -41,23 +41,23 @@ SUFFIX = ".card.yaml"
 
 @dataclass(frozen=True)
 class CardItem:
-    """One thing that the authors' code does."""
+    """One item of a card: a choice of the authors' code, and ours."""
 
     item: str
     source: str
-    """what the source does, and where"""
+    """what the authors' code does, and in which file"""
     ours: str
-    """what ours does"""
+    """what our code does"""
     status: Status = "same"
-    """``not stated``: the source leaves it open, and ours is a choice"""
+    """``not stated``: the source leaves it open, so that our value is a choice"""
     option: str = ""
-    """place of the value in a record's configuration, dotted: ``distill.method.guidance.k``"""
+    """dotted path of the option in a record's configuration: ``distill.method.guidance.k``"""
     value: Any = None
-    """that of the source"""
+    """the value of that option in the authors' code"""
     effect: str = ""
-    """what the difference was measured to do"""
+    """measured effect of the difference"""
     test: str = ""
-    """``tests/file.py::test_name``, which holds ours to the source"""
+    """``tests/file.py::test_name``, which compares our code with the source"""
 
     def open_in(self, config: Mapping[str, Any]) -> bool:
         """Whether a record of this configuration differs here from the source."""
@@ -68,7 +68,7 @@ class CardItem:
 
 @dataclass(frozen=True)
 class Card:
-    """What is known of a name: its paper, the code that was read, and the items."""
+    """The card of a registered name: its paper, the code that was read, and the items."""
 
     name: str
     paper: str = ""
@@ -81,11 +81,11 @@ class Card:
 
 
 MISSING = object()
-"""stands for a value that a configuration does not have; equal to nothing"""
+"""marks an option that a configuration does not have; equal to no value"""
 
 
 def value_at(config: Mapping[str, Any], place: str) -> Any:
-    """The value at a dotted place in nested mappings, MISSING where there is none."""
+    """The value at a dotted path in nested mappings, or MISSING."""
     value: Any = config
     for part in place.split("."):
         if not isinstance(value, Mapping) or part not in value:
@@ -95,7 +95,7 @@ def value_at(config: Mapping[str, Any], place: str) -> Any:
 
 
 def card_path(entry: Entry) -> Path | None:
-    """Where the card of a registered name is, or would be; None where its module has no file."""
+    """The path of the card of a registered name, which may not exist; None when its module has no file."""
     module = source_path(entry.reference.partition(":")[0])
     origin = Path(entry.origin)
     beside = origin if origin.suffix == ".py" else module
@@ -106,7 +106,7 @@ def card_path(entry: Entry) -> Path | None:
 
 
 def load_card(entry: Entry) -> Card | None:
-    """The card of a registered name; None when it has none. Raises BenchError for a file that is no card."""
+    """The card of a registered name; None when it has none. Raises BenchError for a malformed card."""
     path = card_path(entry)
     if path is None or not path.is_file():
         return None

@@ -14,7 +14,7 @@ from ddbench.errors import BenchError
 from ddbench.plugins import registry
 
 _imported: dict[Path, str] = {}
-"""plug-in file -> digest of what this process imported of it"""
+"""plug-in file -> digest of its content when this process imported it"""
 
 
 def load_plugins(paths: Iterable[str]) -> None:

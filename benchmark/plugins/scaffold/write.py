@@ -28,7 +28,7 @@ METHODS: dict[Kind, str] = {
 """a method that uses the plug-in; no method uses a watcher"""
 
 UNPUBLISHED: tuple[Kind, ...] = ("dataset", "watcher")
-"""kinds that no paper's code is held against: they have no fidelity card"""
+"""kinds without a fidelity card, since no paper publishes code for them"""
 
 COMPARE: dict[Kind, str] = {
     "method": "--methods random,$name",
