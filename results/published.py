@@ -33,7 +33,7 @@ PAPERS: dict[str, str] = {
 
 SPLIT = "ilsvrc/test"
 """all of them train on the ILSVRC-2012 train folders and test on its validation images"""
-VERSION = "@1"
+VERSION = "@2"
 """of this harness's protocol of the same name"""
 
 
