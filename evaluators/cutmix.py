@@ -9,7 +9,7 @@ import torch
 
 @dataclass(frozen=True)
 class Cut:
-    """One box for a batch, rows [top, bottom) and columns [left, right), and the partner that each image pastes from."""
+    """One box for a whole batch, rows [top, bottom) and columns [left, right), and the partner of each image."""
 
     top: int
     bottom: int
