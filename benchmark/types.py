@@ -20,8 +20,12 @@ from ddbench.hyperparameters import NonNegative as NonNegative
 from ddbench.hyperparameters import NonNegativeInt as NonNegativeInt
 from ddbench.hyperparameters import Positive as Positive
 from ddbench.images import DistilledSet as DistilledSet
+from ddbench.images import ImageView as ImageView
 from ddbench.images import LabeledImages as LabeledImages
 from ddbench.images import Shape as Shape
+from ddbench.records import Cell as Cell
+from ddbench.records import Outcome as Outcome
+from ddbench.records import Record as Record
 
 if TYPE_CHECKING:
     import torch
@@ -33,50 +37,6 @@ Cache = Callable[[str, Callable[[Path], None]], Path]
 
 PreparationStage = Literal["prior", "fit", "embed"]
 """prior: train or load a generative model; fit: fine-tune it; embed: train a feature extractor"""
-
-Outcome = Literal["ok", "failed", "timeout", "out_of_memory", "invalid_output", "skipped"]
-
-
-@dataclass(frozen=True, order=True)
-class Cell:
-    """The coordinates of one number in a table."""
-
-    dataset: str
-    split: str
-    arch: str
-    ipc: int
-    """images per class; 0 where the whole train split is meant"""
-    method: str
-    protocol: str
-    seed: int
-    """seed of the distilled set"""
-    eval_seed: int
-    """seed of the classifier trained on it"""
-
-    def __str__(self) -> str:
-        return f"{self.dataset}/{self.method}/ipc{self.ipc}/seed{self.seed}/{self.arch}/eval{self.eval_seed}"
-
-
-@dataclass(frozen=True)
-class ImageView:
-    """How a protocol wants judged images: resized once from their original files, with Pillow, then cropped.
-
-    The shorter side becomes ``shorter`` pixels, the other one in proportion (rounded down), and the central square of
-    ``side`` pixels is kept: torchvision's ``Resize(shorter)`` and ``CenterCrop(side)`` of an image file.
-    """
-
-    shorter: int
-    side: int
-    filter: Literal["bilinear", "bicubic", "lanczos"] = "bilinear"
-    """Pillow's resampling filter"""
-
-    def __post_init__(self) -> None:
-        if not 0 < self.side <= self.shorter:
-            raise ValueError(f"a crop of {self.side} px does not fit into images of {self.shorter} px")
-
-    def __str__(self) -> str:
-        crop = "" if self.side == self.shorter else f", centre {self.side} px"
-        return f"{self.shorter} px {self.filter}{crop}"
 
 
 @dataclass(frozen=True)
@@ -317,45 +277,3 @@ class Protocol(ABC):
         self, distilled: LabeledImages, test: LabeledImages, network: Network, ctx: StageContext
     ) -> Evaluation:
         """Train ``network`` from scratch on the saved pixels and judge it on ``test``; classes match by name."""
-
-
-@dataclass(frozen=True)
-class Record:
-    """One attempt at a cell, immutable. ``content`` is what configuration and seeds determine, ``run`` how it went."""
-
-    key: str
-    cell: Cell
-    outcome: Outcome
-    reason: str = ""
-    curve: tuple[tuple[int, float], ...] = ()
-    correct: str = ""
-    """per-image correctness of the final model, packed bits (big-endian within a byte) as hex"""
-    n_images: int = 0
-    """number of images judged"""
-    config: dict[str, Any] = field(default_factory=dict)
-    """everything that this cell's stages read, by stage"""
-    run: dict[str, Any] = field(default_factory=dict)
-    """attempt, start, seconds by stage, provenance"""
-
-    @property
-    def last(self) -> float:
-        """top-1 of the final epoch, a fraction"""
-        return self.curve[-1][1]
-
-    @property
-    def best(self) -> float:
-        """highest top-1 along the curve, a fraction; chosen on the evaluated images, so optimistic"""
-        return max(accuracy for _, accuracy in self.curve)
-
-    def to_json(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
-
-    @staticmethod
-    def from_json(value: dict[str, Any]) -> Record:
-        """Raises KeyError, TypeError or ValueError when ``value`` is no record."""
-        curve = tuple((int(epoch), float(accuracy)) for epoch, accuracy in value["curve"])
-        return Record(**{**value, "cell": Cell(**value["cell"]), "curve": curve})
-
-    def content(self) -> dict[str, Any]:
-        """The part that must be equal wherever and however the cell was run."""
-        return {k: v for k, v in self.to_json().items() if k != "run"}

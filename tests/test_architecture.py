@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("benchmark", "methods", "evaluators", "results", "configs")
 
-GROUND = {"errors", "hyperparameters", "images", "keys", "seeding", "types"}
+GROUND = {"errors", "hyperparameters", "images", "keys", "records", "seeding", "types"}
 FLOORS = (
     GROUND,
     {"plugins", "store"},

@@ -1,0 +1,71 @@
+"""The coordinates of a number in a table, and the immutable record of one attempt at it."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Outcome = Literal["ok", "failed", "timeout", "out_of_memory", "invalid_output", "skipped"]
+
+
+@dataclass(frozen=True, order=True)
+class Cell:
+    """The coordinates of one number in a table."""
+
+    dataset: str
+    split: str
+    arch: str
+    ipc: int
+    """images per class; 0 where the whole train split is meant"""
+    method: str
+    protocol: str
+    seed: int
+    """seed of the distilled set"""
+    eval_seed: int
+    """seed of the classifier trained on it"""
+
+    def __str__(self) -> str:
+        return f"{self.dataset}/{self.method}/ipc{self.ipc}/seed{self.seed}/{self.arch}/eval{self.eval_seed}"
+
+
+@dataclass(frozen=True)
+class Record:
+    """One attempt at a cell, immutable. ``content`` is what configuration and seeds determine, ``run`` how it went."""
+
+    key: str
+    cell: Cell
+    outcome: Outcome
+    reason: str = ""
+    curve: tuple[tuple[int, float], ...] = ()
+    correct: str = ""
+    """per-image correctness of the final model, packed bits (big-endian within a byte) as hex"""
+    n_images: int = 0
+    """number of images judged"""
+    config: dict[str, Any] = field(default_factory=dict)
+    """everything that this cell's stages read, by stage"""
+    run: dict[str, Any] = field(default_factory=dict)
+    """attempt, start, seconds by stage, provenance"""
+
+    @property
+    def last(self) -> float:
+        """top-1 of the final epoch, a fraction"""
+        return self.curve[-1][1]
+
+    @property
+    def best(self) -> float:
+        """highest top-1 along the curve, a fraction; chosen on the evaluated images, so optimistic"""
+        return max(accuracy for _, accuracy in self.curve)
+
+    def to_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    @staticmethod
+    def from_json(value: dict[str, Any]) -> Record:
+        """Raises KeyError, TypeError or ValueError when ``value`` is no record."""
+        curve = tuple((int(epoch), float(accuracy)) for epoch, accuracy in value["curve"])
+        return Record(**{**value, "cell": Cell(**value["cell"]), "curve": curve})
+
+    def content(self) -> dict[str, Any]:
+        """The part that must be equal wherever and however the cell was run."""
+        return {k: v for k, v in self.to_json().items() if k != "run"}
