@@ -20,6 +20,7 @@ from ddbench.hyperparameters import NonNegative as NonNegative
 from ddbench.hyperparameters import NonNegativeInt as NonNegativeInt
 from ddbench.hyperparameters import Positive as Positive
 from ddbench.images import DistilledSet as DistilledSet
+from ddbench.images import ImageView as ImageView
 from ddbench.images import LabeledImages as LabeledImages
 from ddbench.images import Shape as Shape
 from ddbench.records import WHOLE as WHOLE
@@ -53,6 +54,8 @@ class Dataset(ABC):
     naming: ClassVar[tuple[str, ...]] = ()
     """fields that name the data or its split without changing an image: part of the cell alone, so that data under
     another name is evaluated again but not distilled again"""
+    decodes_views: ClassVar[bool] = False
+    """whether ``load_view`` can decode original files; else judged images are those that ``load`` gives"""
 
     @property
     @abstractmethod
@@ -93,9 +96,19 @@ class Dataset(ABC):
         Raises BenchError when the data is missing or differs from what the dataset declares.
         """
 
+    def load_view(self, split: Split, view: ImageView, cache: Cache | None = None) -> LabeledImages:
+        """The images of a split in the order of ``load``, decoded as ``view`` says: uint8 (N, C, side, side).
+
+        Called only where ``decodes_views`` is true. Raises BenchError as ``load`` does.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no files to decode: its decodes_views must be False")
+
 
 class Network(ABC):
     """Builds untrained networks of one architecture; an instance is registered under a name such as ``convnet3``."""
+
+    version: ClassVar[int] = 1
+    """raised when the same name means another network: part of keys and records, which tell versions apart"""
 
     @abstractmethod
     def __call__(self, shape: Shape, num_classes: int) -> torch.nn.Module:
@@ -135,6 +148,8 @@ class StageContext:
     """for what can be recomputed from the data, such as latents; None: no cache"""
     scratch: Path | None = None
     """a folder of this stage that survives a crash, for checkpoints to resume from; None: no such folder"""
+    judged_view: ImageView | None = None
+    """for a protocol: the view through which the judged images were decoded; None for those of ``Dataset.load``"""
 
 
 @dataclass(frozen=True)
@@ -209,6 +224,8 @@ class Distiller(ABC):
     A method never touches files, test data, global random state or evaluation, which belong to the harness.
     """
 
+    version: ClassVar[int] = 1
+    """raised when the same options mean another method: part of keys and records, which tell versions apart"""
     family: ClassVar[str] = ""
     """name under which a configuration sets options of all methods of the family"""
     separable: ClassVar[bool] = False
@@ -255,6 +272,13 @@ class Evaluation:
 @dataclass(frozen=True)
 class Protocol(ABC):
     """A named, versioned way to evaluate a distilled set (``cpu-small@1``); its fields define it completely."""
+
+    def test_view(self) -> ImageView | None:
+        """How judged images are decoded from their files; None for the images that the dataset gives.
+
+        A dataset without files (``Dataset.decodes_views``) gives its own whatever this says: ``ctx.judged_view`` tells.
+        """
+        return None
 
     @abstractmethod
     def evaluate(
