@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ddbench.errors import InvalidOutput
 
@@ -17,6 +17,28 @@ Shape = tuple[int, int, int]
 
 SOFT_LABEL_TOLERANCE = 1e-3
 """by how much a row of soft labels may miss the sum 1: half-precision files do"""
+
+
+@dataclass(frozen=True)
+class ImageView:
+    """How a protocol wants judged images: resized once from their original files, with Pillow, then cropped.
+
+    The shorter side becomes ``shorter`` pixels, the other one in proportion (rounded down), and the central square of
+    ``side`` pixels is kept: torchvision's ``Resize(shorter)`` and ``CenterCrop(side)`` of an image file.
+    """
+
+    shorter: int
+    side: int
+    filter: Literal["bilinear", "bicubic", "lanczos"] = "bilinear"
+    """Pillow's resampling filter"""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.side <= self.shorter:
+            raise ValueError(f"a crop of {self.side} px does not fit into images of {self.shorter} px")
+
+    def __str__(self) -> str:
+        crop = "" if self.side == self.shorter else f", centre {self.side} px"
+        return f"{self.shorter} px {self.filter}{crop}"
 
 
 @dataclass(frozen=True)

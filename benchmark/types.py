@@ -20,6 +20,7 @@ from ddbench.hyperparameters import NonNegative as NonNegative
 from ddbench.hyperparameters import NonNegativeInt as NonNegativeInt
 from ddbench.hyperparameters import Positive as Positive
 from ddbench.images import DistilledSet as DistilledSet
+from ddbench.images import ImageView as ImageView
 from ddbench.images import LabeledImages as LabeledImages
 from ddbench.images import Shape as Shape
 from ddbench.records import Cell as Cell
@@ -52,6 +53,8 @@ class Dataset(ABC):
     naming: ClassVar[tuple[str, ...]] = ()
     """fields that name the data or its split and change no image: part of the cell alone, so that a data set under
     another name is judged anew and nothing is distilled again"""
+    decodes_views: ClassVar[bool] = False
+    """whether ``load_view`` can decode original files; else judged images are those that ``load`` gives"""
 
     @property
     @abstractmethod
@@ -90,9 +93,19 @@ class Dataset(ABC):
         Raises BenchError when the data is missing or not what was declared.
         """
 
+    def load_view(self, split: Split, view: ImageView, cache: Cache | None = None) -> LabeledImages:
+        """The images of a split in the order of ``load``, decoded as ``view`` says: uint8 (N, C, side, side).
+
+        Called only where ``decodes_views`` is true. Raises BenchError as ``load`` does.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no files to decode: its decodes_views must be False")
+
 
 class Network(ABC):
     """Builds an untrained network; what a name such as ``convnet3`` is registered to."""
+
+    version: ClassVar[int] = 1
+    """raised when the same name means another network: part of keys and records, which tell versions apart"""
 
     @abstractmethod
     def __call__(self, shape: Shape, num_classes: int) -> torch.nn.Module:
@@ -132,6 +145,8 @@ class StageContext:
     """for what can be computed again from the data, such as latents; None keeps nothing"""
     scratch: Path | None = None
     """a folder of this stage's own that outlives a crash, to resume from; None where nothing is kept"""
+    judged_view: ImageView | None = None
+    """for a protocol: the view through which the judged images were decoded; None for those of ``Dataset.load``"""
 
 
 @dataclass(frozen=True)
@@ -206,6 +221,8 @@ class Distiller(ABC):
     A method never touches files, test data, global random state or evaluation: the harness owns those.
     """
 
+    version: ClassVar[int] = 1
+    """raised when the same options mean another method: part of keys and records, which tell versions apart"""
     family: ClassVar[str] = ""
     """name under which a configuration reaches all methods of a family at once"""
     separable: ClassVar[bool] = False
@@ -251,6 +268,13 @@ class Evaluation:
 @dataclass(frozen=True)
 class Protocol(ABC):
     """A named, versioned way to judge a distilled set (``cpu-small@1``). Its fields are all of its details."""
+
+    def test_view(self) -> ImageView | None:
+        """How judged images are decoded from their files; None for the images that the dataset gives.
+
+        A dataset without files (``Dataset.decodes_views``) gives its own whatever this says: ``ctx.judged_view`` tells.
+        """
+        return None
 
     @abstractmethod
     def evaluate(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def enlarge(images: torch.Tensor, min_side: int) -> torch.Tensor:
-    """Float images (N, C, H, W), bilinearly enlarged to a shorter side of ``min_side``; larger ones as they are."""
+    """Float images (N, C, H, W), bilinearly enlarged to a shorter side of ``min_side``; larger ones unchanged."""
     height, width = images.shape[2:]
     short = min(height, width)
     if short >= min_side:

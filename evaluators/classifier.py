@@ -26,14 +26,15 @@ def train_and_judge(
 ) -> Evaluation:
     """The accuracy curve of ``network`` trained on ``distilled`` and the final model's hits on ``test``.
 
-    Streams depend on the evaluation seed alone, so every method is judged with the same initial weights and the
-    same order of batches; training images are put in an order of their own content's making (class name, then
-    position), so that the order of the classes does not matter.
+    Random streams depend on the evaluation seed alone: every method is judged with the same initial weights and the
+    same order of batches. Training images are sorted by class name, then by position in the set, so that the order of
+    the classes does not matter. ``test`` holds the dataset's images or, where ``ctx.judged_view`` is set, those
+    decoded through that view.
     """
     classes = tuple(sorted(distilled.classes))
     train = _by_name(distilled, classes)
     judged = _by_name(test, classes)
-    view = make_view(recipe, train.images, ctx.device)
+    view = make_view(recipe, train.images, ctx.device, decoded=ctx.judged_view is not None)
     test_images = Prepared(judged.images, lambda part: view.test(part.to(ctx.device)))
     y = train.labels.to(ctx.device)
     soft = None if train.soft is None else train.soft.to(ctx.device)
@@ -60,6 +61,9 @@ def train_and_judge(
             batch, target = view.train(index, augmentation), Target(y[here], soft=None if soft is None else soft[here])
             if recipe.cutmix:
                 batch, target = _mixed(batch, target, mixing)
+            if recipe.second_forward:
+                with torch.no_grad():
+                    computed(batch)
             optimiser.zero_grad(set_to_none=True)
             loss(computed(batch), batch, target).backward()
             optimiser.step()
@@ -81,9 +85,9 @@ def _mixed(batch: torch.Tensor, target: Target, random: torch.Generator) -> tupl
 
 
 def _by_name(data: LabeledImages, classes: tuple[str, ...]) -> LabeledImages:
-    """``data`` with labels and soft labels counted along ``classes``, ordered by them; stable within a class.
+    """``data`` sorted by label, labels and soft labels being indices into ``classes``; stable within a class.
 
-    Soft labels sum to 1 exactly, up to float32.
+    Rows of soft labels are divided by their sum. Raises ValueError when the class names differ.
     """
     if set(data.classes) != set(classes):
         odd = sorted(set(data.classes) ^ set(classes))[0]
@@ -95,14 +99,14 @@ def _by_name(data: LabeledImages, classes: tuple[str, ...]) -> LabeledImages:
     if data.soft is not None:
         soft = data.soft[order][:, position.argsort()]
         soft = soft / soft.sum(1, keepdim=True)
-    # Images that lie in order already are not copied: a whole train split may be mapped from a file.
+    # Images that are in order already are not copied: a whole train split may be mapped from a file.
     images = data.images if torch.equal(order, torch.arange(len(order))) else data.images[order]
     return LabeledImages(images, labels[order], classes, soft)
 
 
 @torch.inference_mode()
 def _hits(computed: Computed, images: Prepared, labels: torch.Tensor, at_once: int) -> torch.Tensor:
-    """Whether the model's first choice is right, bool (N,), on the CPU, in the order of the split by class name."""
+    """Whether the model's top-1 class is right: bool (N,), on the CPU, in the order of ``labels``."""
     computed.model.eval()
     starts = range(0, len(labels), at_once)
     chosen = [computed(images[start : start + at_once]).argmax(1) for start in starts]

@@ -1,4 +1,4 @@
-"""Changes of colour of float RGB batches (N, 3, H, W) in [0, 1]; drawn for each image apart from being applied."""
+"""Changes of colour of float RGB batches (N, 3, H, W) in [0, 1]; drawing parameters and applying them are apart."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BLACK, MEAN_GREY, GREY = range(3)
 
 
 def normalise(images: torch.Tensor) -> torch.Tensor:
-    """Mean 0 and standard deviation 1 by ImageNet's statistics, whatever the images are."""
+    """``images`` minus ImageNet's mean, divided by its standard deviation, by channel."""
     mean, std = (torch.tensor(v, device=images.device)[:, None, None] for v in (IMAGENET_MEAN, IMAGENET_STD))
     return (images - mean) / std
 

@@ -1,4 +1,4 @@
-"""How a network is computed: precision, memory layout, compilation. What it learns from is no concern of this file."""
+"""How a network is computed: device, precision, memory layout, compilation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where pixels come from: resizing, random resized crops, flips and shuffled strips of float batches (N, C, H, W).
+"""Geometric transforms of float batches (N, C, H, W): resizing, random resized crops, flips and shuffled strips.
 
 Each random change is a draw, a function of a generator that gives one parameter set for each image, and an
 application, a function of images and parameters alone.
@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 
 TRIES = 10
-"""of drawing a crop that fits, as in torchvision's RandomResizedCrop"""
+"""attempts to draw a crop that fits, as in torchvision's RandomResizedCrop"""
 
 
 def resize_and_crop(images: torch.Tensor, shorter: int, side: int) -> torch.Tensor:

@@ -9,7 +9,7 @@ import torch
 
 @dataclass(frozen=True)
 class Cut:
-    """A box for a whole batch, rows [top, bottom) and columns [left, right), and where each image's box comes from."""
+    """One box for a whole batch, rows [top, bottom) and columns [left, right), and the partner of each image."""
 
     top: int
     bottom: int
@@ -19,13 +19,13 @@ class Cut:
     """int64 (N,), a permutation of the batch"""
 
     def kept(self, height: int, width: int) -> float:
-        """Share of an image that stays its own, and of the label with it."""
+        """Share of an image's area outside the box, which is also the weight of its own label."""
         return 1 - (self.bottom - self.top) * (self.right - self.left) / (height * width)
 
 
 def draw_cut(n: int, height: int, width: int, random: torch.Generator) -> Cut:
-    """One box a batch, as in the paper's own code: its area is meant to be a share ~ Beta(1, 1), which is uniform; its
-    centre is uniform, and what reaches beyond the image is cut off."""
+    """One box a batch, as in the paper's own code: its area is a share ~ Beta(1, 1), which is uniform, its centre is
+    uniform, and then it is clipped to the image."""
     share, y, x = torch.rand(3, generator=random, dtype=torch.float64).tolist()
     row, column = int(y * height), int(x * width)
     tall, wide = int(height * share**0.5), int(width * share**0.5)
@@ -39,7 +39,7 @@ def draw_cut(n: int, height: int, width: int, random: torch.Generator) -> Cut:
 
 
 def cutmix(images: torch.Tensor, cut: Cut) -> torch.Tensor:
-    """``images`` (N, C, H, W) with the box of each filled from its partner's."""
+    """``images`` (N, C, H, W) with the box of each filled by that of its partner."""
     mixed = images.clone()
     rows, columns = slice(cut.top, cut.bottom), slice(cut.left, cut.right)
     mixed[:, :, rows, columns] = images[cut.partners.to(images.device)][:, :, rows, columns]

@@ -1,4 +1,4 @@
-"""What a classifier is trained towards: labels as they are, mixed by CutMix, a teacher's, or those of the set."""
+"""Losses of a classifier: hard labels, labels mixed by CutMix, a teacher's outputs, the set's own soft labels."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ class Target:
     labels: torch.Tensor
     """int64 (N,)"""
     other: torch.Tensor | None = None
-    """int64 (N,), labels of what was pasted by CutMix"""
+    """int64 (N,), labels of the images that CutMix pasted from; None where nothing is mixed"""
     kept: float = 1.0
-    """share of each image that is its own"""
+    """share of each image's area that CutMix left"""
     soft: torch.Tensor | None = None
-    """float32 (N, classes), the distributions that the set gives its images; None where it gives none"""
+    """float32 (N, classes), the set's soft labels; None where it has none"""
     other_soft: torch.Tensor | None = None
-    """the same, of what was pasted by CutMix"""
+    """float32 (N, classes), soft labels of the images that CutMix pasted from"""
 
 
 Loss = Callable[[torch.Tensor, torch.Tensor, Target], torch.Tensor]
-"""(logits (N, classes), the batch (N, C, H, W) that they are of, its target) -> a scalar"""
+"""(logits (N, classes), the batch (N, C, H, W) that gave them, its target) -> a scalar"""
 
 
 def cross_entropy(logits: torch.Tensor, batch: torch.Tensor, target: Target) -> torch.Tensor:
@@ -53,7 +53,7 @@ def soft_cross_entropy(logits: torch.Tensor, batch: torch.Tensor, target: Target
 
 @dataclass(frozen=True)
 class Distillation:
-    """KL(softmax(teacher / T) || softmax(student / T)), mean over the batch; the teacher sees the batch as it is."""
+    """KL(softmax(teacher / T) || softmax(student / T)), mean over the batch, which both networks see alike."""
 
     teacher: torch.nn.Module
     temperature: float

@@ -1,4 +1,4 @@
-"""torch modules of the judging networks. Each has ``features(x)``, the input to its head."""
+"""torch modules of the judged networks. Each has ``features(x)``, the input to its head."""
 
 from __future__ import annotations
 
@@ -7,12 +7,17 @@ from torch import nn
 
 from ddbench.types import Shape
 
-SMALL_INPUT = 64
-"""up to this side ResNet-18 keeps its resolution in the stem: at 32 px the ImageNet stem would end at 1x1, where
-instance norm has nothing to normalise over"""
+SMALL_INPUT, MIDDLE_INPUT = 64, 128
+"""largest sides, in pixels, at which the stem of ResNet-18 and ResNetAP-10 is a 3x3 convolution: without pooling up to
+the first, with pooling up to the second (``net_size`` in Minimax's resnet.py and resnet_ap.py)"""
 
-SMALL_POOLED_INPUT = 128
-"""up to this side ResNetAP-10 has a 3x3 stem that keeps the resolution"""
+
+def he_normal(module: nn.Module) -> None:
+    """Draw the weights of every convolution in ``module`` from N(0, 2 / (k * k * out)): He's, with fan_out. Weights and
+    biases of torch's norms are 1 and 0 already."""
+    for part in module.modules():
+        if isinstance(part, nn.Conv2d):
+            nn.init.kaiming_normal_(part.weight, mode="fan_out", nonlinearity="relu")
 
 
 class ConvNetModule(nn.Module):
@@ -63,18 +68,18 @@ class BasicBlock(nn.Module):
 class ResNet18Module(nn.Module):
     """(N, C, H, W) -> stem -> 4 stages of 2 BasicBlocks, widths 64..512 -> mean over space (N, 512) -> (N, classes)."""
 
-    def __init__(self, shape: Shape, num_classes: int) -> None:
+    def __init__(self, shape: Shape, num_classes: int, he: bool = True) -> None:
         super().__init__()
         channels, height, width = shape
-        if min(height, width) <= SMALL_INPUT:
-            stem: list[nn.Module] = [nn.Conv2d(channels, 64, 3, 1, 1, bias=False), nn.GroupNorm(64, 64), nn.ReLU()]
-        else:
-            stem = [
-                nn.Conv2d(channels, 64, 7, 2, 3, bias=False),
-                nn.GroupNorm(64, 64),
-                nn.ReLU(),
-                nn.MaxPool2d(3, 2, 1),
-            ]
+        side = min(height, width)
+        kernel, stride = (7, 2) if side > MIDDLE_INPUT else (3, 1)
+        stem: list[nn.Module] = [
+            nn.Conv2d(channels, 64, kernel, stride, kernel // 2, bias=False),
+            nn.GroupNorm(64, 64),
+            nn.ReLU(),
+        ]
+        if side > SMALL_INPUT:
+            stem.append(nn.MaxPool2d(3, 2, 1))
         blocks: list[nn.Module] = []
         channels = 64
         for out in (64, 128, 256, 512):
@@ -82,6 +87,8 @@ class ResNet18Module(nn.Module):
             channels = out
         self.body = nn.Sequential(*stem, *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten())
         self.head = nn.Linear(512, num_classes)
+        if he:
+            he_normal(self)
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
         return self.body(x)
@@ -91,7 +98,7 @@ class ResNet18Module(nn.Module):
 
 
 class PooledBlock(nn.Module):
-    """(N, in, H, W) -> (N, out, H, W), or half the sides: what a stride would do, 2x2 average pooling does."""
+    """(N, in, H, W) -> (N, out, H, W), or half the sides by 2x2 average pooling in place of a stride."""
 
     def __init__(self, channels: int, out: int, halve: bool) -> None:
         super().__init__()
@@ -113,30 +120,25 @@ class PooledBlock(nn.Module):
 
 
 class ResNetAP10Module(nn.Module):
-    """(N, C, H, W) -> stem -> 4 PooledBlocks, widths 64..512 -> mean over space (N, 512) -> (N, classes).
-
-    Convolutions start from He's normal distribution with fan_out.
-    """
+    """(N, C, H, W) -> stem -> 4 PooledBlocks, widths 64..512 -> mean over space (N, 512) -> (N, classes)."""
 
     def __init__(self, shape: Shape, num_classes: int) -> None:
         super().__init__()
         channels, height, width = shape
-        large = min(height, width) > SMALL_POOLED_INPUT
-        kernel = 7 if large else 3
+        side = min(height, width)
+        kernel, pool = (7, 4) if side > MIDDLE_INPUT else (3, 2)
         stem: list[nn.Module] = [
             nn.Conv2d(channels, 64, kernel, 1, kernel // 2, bias=False),
             nn.GroupNorm(64, 64),
             nn.ReLU(),
         ]
-        if large:
-            stem.append(nn.AvgPool2d(4))
+        if side > SMALL_INPUT:
+            stem.append(nn.AvgPool2d(pool))
         self.stem = nn.Sequential(*stem)
         blocks = [PooledBlock(n, out, n != out) for n, out in ((64, 64), (64, 128), (128, 256), (256, 512))]
         self.body = nn.Sequential(*blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten())
         self.head = nn.Linear(512, num_classes)
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        he_normal(self)
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
         return self.body(self.stem(x))

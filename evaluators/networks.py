@@ -1,4 +1,4 @@
-"""The networks that judge a distilled set, as small values; the torch modules are in ``modules``.
+"""The networks that are trained on a distilled set and judged, as small dataclasses; ``modules`` holds the torch code.
 
 "Instance norm" in this field is GroupNorm(C, C) with affine parameters, everywhere.
 """
@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from ddbench.types import Network, Shape
 
@@ -34,21 +34,35 @@ class ConvNet(Network):
 
 @dataclass(frozen=True)
 class ResNet18(Network):
-    """BasicBlocks [2, 2, 2, 2] with instance norm; 7x7 stride-2 stem and max pooling, up to 64 px a 3x3 one."""
+    """BasicBlocks [2, 2, 2, 2] with instance norm (IDC, Minimax: train_models/resnet.py).
+
+    Stem above 128 px: 7x7 convolution of stride 2, then 3x3 max pooling of stride 2; from 65 to 128 px: 3x3
+    convolution of stride 1, then the same pooling; up to 64 px: 3x3 convolution without pooling. Version 2 added the
+    middle stem and He's initial weights.
+    """
+
+    version: ClassVar[int] = 2
+
+    init: Literal["he", "torch"] = "he"
+    """initial weights of convolutions. he: normal with standard deviation sqrt(2 / (k * k * out)), as IDC and Minimax;
+    torch: torch's default, as VICO-UoE/DatasetCondensation"""
 
     def __call__(self, shape: Shape, num_classes: int) -> torch.nn.Module:
         from ddbench.evaluators.modules import ResNet18Module
 
-        return ResNet18Module(shape, num_classes)
+        return ResNet18Module(shape, num_classes, he=self.init == "he")
 
 
 @dataclass(frozen=True)
 class ResNetAP10(Network):
-    """BasicBlocks [1, 1, 1, 1] with instance norm, in which average pooling stands for every stride.
+    """BasicBlocks [1, 1, 1, 1] with instance norm and 2x2 average pooling in place of every stride (IDC, Minimax:
+    train_models/resnet_ap.py).
 
-    The stem is a 7x7 convolution of stride 1 and 4x4 average pooling. The field uses the network above 128 px only; up
-    to there the 3x3 stem without pooling is our own choice.
+    Stem above 128 px: 7x7 convolution, then 4x4 average pooling; from 65 to 128 px: 3x3 convolution, then 2x2 average
+    pooling; up to 64 px: 3x3 convolution without pooling. All of stride 1. Version 2 added the middle stem.
     """
+
+    version: ClassVar[int] = 2
 
     def __call__(self, shape: Shape, num_classes: int) -> torch.nn.Module:
         from ddbench.evaluators.modules import ResNetAP10Module

@@ -1,4 +1,8 @@
-"""Evaluation protocols: named, versioned, every detail a field. A detail that changes is a new version."""
+"""Evaluation protocols: named, versioned, with a field for every detail.
+
+A protocol whose values change gets a new version; earlier ones stay registered unchanged. What version 2 changes, and
+where the peers' code does it: docs/protocols.md.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +23,13 @@ from ddbench.types import (
 
 @dataclass(frozen=True)
 class HardLabels(Recipe, Protocol):
-    """Train a classifier from scratch on hard labels with cross-entropy, and judge it along the way.
+    """Train a classifier from scratch on hard labels with cross-entropy, and judge it at points of the training.
 
-    Where classes have unequal numbers of images, the largest counts as ipc.
+    Of a set whose classes differ in size, the largest class counts as ipc.
     """
 
     labels: ClassVar[Literal["hard", "teacher", "set"]] = "hard"
-    """what the classifier learns from: the classes, what a teacher says, or the soft labels that the set carries"""
+    """what the classifier learns from: class labels, a teacher's outputs, or the soft labels of the distilled set"""
 
     def evaluate(
         self, distilled: LabeledImages, test: LabeledImages, network: Network, ctx: StageContext
@@ -38,21 +42,21 @@ class HardLabels(Recipe, Protocol):
 
 @dataclass(frozen=True)
 class SoftLabels(HardLabels):
-    """The same training, towards what a pretrained teacher says of each augmented batch; labels are not used.
+    """The same training with a pretrained teacher's outputs on each augmented batch as targets; labels are unused.
 
-    The teacher's outputs are the classes in the order of their names (for ImageNet-1K, the wnids), and it expects what
-    this protocol's normalisation gives. It is computed in float32. It has seen the whole train set: external knowledge,
-    which a table should say.
+    The teacher's outputs are the classes sorted by name (for ImageNet-1K, by wnid), its inputs are normalised as the
+    student's. It is computed in float32. It was trained on the whole train set, which is external knowledge; captions
+    say so.
     """
 
     labels: ClassVar[Literal["hard", "teacher", "set"]] = "teacher"
 
     teacher: str = "resnet18-f37072fd.pth"
-    """checkpoint file; unless it is a path that exists, it is looked for where torch.hub keeps checkpoints"""
+    """checkpoint: a path, or the name of a file in torch.hub's folder of checkpoints"""
     teacher_sha256: str = "f37072fd"
     """first digits of the SHA-256 of that file (torchvision publishes eight, in the name of the file)"""
     teacher_arch: str = "torchvision:resnet18"
-    """whose weights are in that file: ``torchvision:NAME`` or ``timm:NAME``"""
+    """architecture of that checkpoint: ``torchvision:NAME`` or ``timm:NAME``"""
     temperature: Positive = 20.0
     """KL(softmax(teacher / T) || softmax(student / T)), mean over the batch, without the factor T^2"""
 
@@ -70,9 +74,10 @@ class SoftLabels(HardLabels):
 
 @dataclass(frozen=True)
 class GivenSoftLabels(HardLabels):
-    """The same training, by cross-entropy with the soft labels that the set carries for its images.
+    """The same training by cross-entropy with the soft labels of the distilled set.
 
-    CutMix mixes the distributions of both images by area. Raises ValueError when the set has no soft labels.
+    CutMix mixes the distributions of both images by area. ``evaluate`` raises ValueError when the
+    set has none.
     """
 
     labels: ClassVar[Literal["hard", "teacher", "set"]] = "set"
@@ -92,7 +97,7 @@ class GivenSoftLabels(HardLabels):
 
 
 def with_soft_labels(protocol: HardLabels) -> GivenSoftLabels:
-    """``protocol`` in all but its labels, which are those that the set carries."""
+    """``protocol`` with the soft labels of the distilled set in place of hard labels."""
     return GivenSoftLabels(**{f.name: getattr(protocol, f.name) for f in dataclasses.fields(HardLabels)})
 
 
@@ -100,7 +105,7 @@ cpu_small_1 = HardLabels(epochs_by_ipc=((1, 200), (5, 120), (10, 80), (50, 40), 
 """hard labels, AdamW, small shifts; for quick studies on small images"""
 
 cpu_small_soft_1 = with_soft_labels(cpu_small_1)
-"""cpu-small@1 with the soft labels that the set carries"""
+"""cpu-small@1 with the soft labels of the distilled set"""
 
 minimax_sgd_1 = HardLabels(
     epochs_by_ipc=((1, 3000), (10, 2000), (50, 1500), (200, 1000), (500, 500), (501, 300)),
@@ -118,6 +123,9 @@ minimax_sgd_1 = HardLabels(
     many_classes=ManyClasses(above=100, lr=0.1, weight_decay=1e-4, least_batch=128),
     evaluations=100,
 )
+"""earlier minimax-sgd: 2000 epochs at 100 classes too, test images resized twice"""
+
+minimax_sgd_2 = dataclasses.replace(minimax_sgd_1, two_thirds_at=100, test_images="decoded")
 """hard labels at 224 px, SGD, CutMix: IDC, Minimax, MGD3 (they report the best of the curve)"""
 
 igd_adamw_1 = dataclasses.replace(
@@ -128,10 +136,16 @@ igd_adamw_1 = dataclasses.replace(
     weight_decay=1e-2,
     many_classes=ManyClasses(above=100, lr=1e-3, weight_decay=1e-2, least_batch=128),
 )
-"""minimax-sgd@1 with AdamW: IGD, DMGD, and most likely RSM + CGS (they report the best of the curve)"""
+"""earlier igd-adamw: minimax-sgd@1 with AdamW"""
+
+igd_adamw_2 = dataclasses.replace(igd_adamw_1, two_thirds_at=100, test_images="decoded")
+"""minimax-sgd@2 with AdamW: IGD, DMGD, and most likely RSM + CGS (they report the best of the curve)"""
 
 igd_adamw_soft_1 = with_soft_labels(igd_adamw_1)
-"""igd-adamw@1 with the soft labels that the set carries"""
+"""earlier igd-adamw-soft: igd-adamw@1 with the soft labels of the distilled set"""
+
+igd_adamw_soft_2 = with_soft_labels(igd_adamw_2)
+"""igd-adamw@2 with the soft labels of the distilled set"""
 
 rded_1k_1 = SoftLabels(
     epochs_by_ipc=((1, 300),),
@@ -150,4 +164,7 @@ rded_1k_1 = SoftLabels(
     evaluate_every=10,
     evaluate_after=0.8,
 )
+"""earlier rded-1k: batch norm sees each batch once, test images resized twice"""
+
+rded_1k_2 = dataclasses.replace(rded_1k_1, second_forward=True, test_images="decoded")
 """soft labels of a ResNet-18 teacher at 224 px for ImageNet-1K, arch resnet18-bn: RDED (CVPR 2024)"""

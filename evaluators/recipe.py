@@ -1,4 +1,4 @@
-"""How a classifier is trained and judged, as options; apart from the code that applies them, so nothing heavy loads."""
+"""The options of training and judging a classifier, without the code that applies them: no torch is loaded."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Literal, Self
 
-from ddbench.types import Count, Fraction, NonNegative, NonNegativeInt, Positive
+from ddbench.types import Count, Fraction, ImageView, NonNegative, NonNegativeInt, Positive
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What happens to each train image, in the order of the fields; then it is normalised. Every image of a batch has
-    its own parameters. Values are in [0, 1] and are not clamped in between."""
+    """Random changes of each train image, applied in the order of the fields and before normalisation. Every image of
+    a batch has parameters of its own. Values are in [0, 1] and are not clamped in between."""
 
     shuffle: Count = 1
     """shuffle this many strips of columns, then as many of rows (RDED, CVPR 2024); 1 does nothing"""
@@ -35,10 +35,10 @@ class Augmentation:
 
 @dataclass(frozen=True)
 class ManyClasses:
-    """What changes where a dataset has many classes."""
+    """Options that replace those of the recipe for a dataset of many classes."""
 
     above: Count
-    """it does with more classes than this; with exactly as many it does not"""
+    """they apply to more classes than this, not to exactly as many"""
     lr: Positive
     weight_decay: NonNegative
     least_batch: Count
@@ -46,19 +46,24 @@ class ManyClasses:
 
 
 ByIpc = tuple[tuple[int, int], ...]
-"""((ipc, value), ...): the first row whose ipc is not below that of the set counts; beyond all, the last row"""
+"""((ipc, value), ...): the value of a set is that of the first row whose ipc is at least the set's, or else of the last
+row"""
 
 
 def by_ipc(rows: ByIpc, ipc: int) -> int:
-    """The value that ``rows`` have for ``ipc``."""
+    """The value of ``rows`` for ``ipc``."""
     return next((value for bound, value in rows if ipc <= bound), rows[-1][1])
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Optimiser, schedule, images and evaluations of a training from scratch; what it learns from is the protocol's."""
+    """Optimiser, schedule, images and evaluations of training a classifier from scratch. The labels that it learns from
+    are the protocol's."""
 
     epochs_by_ipc: ByIpc
+    two_thirds_at: NonNegativeInt = 0
+    """with exactly this many classes, epochs are two thirds of ``epochs_by_ipc``, rounded down to hundreds (at least
+    1); 0: never. 100 in the code of IDC and of Minimax (``ipc_epoch`` in argument.py)"""
     optimiser: Literal["sgd", "adamw"] = "adamw"
     lr: Positive = 2e-3
     momentum: Fraction = 0.0
@@ -67,19 +72,27 @@ class Recipe:
     decay_all: bool = True
     """False: one-dimensional parameters (biases, norms) do not decay"""
     batch: Count = 64
-    """the last batch of an epoch takes what is left"""
+    """the last batch of an epoch may be smaller"""
     batch_by_ipc: ByIpc = ()
-    """replaces ``batch`` where there are rows"""
+    """replaces ``batch`` where it has rows"""
+    second_forward: bool = False
+    """before each step the network, in train mode, also sees the batch without gradient, so that running statistics of
+    batch norm move twice a step. RDED's loop does this for its train accuracy, and after CutMix, which changes its
+    batch in place: both passes see the mixed images (``train`` in validation/main.py)"""
     schedule: Literal["cosine", "steps", "upper_cosine"] = "cosine"
     """cosine: the learning rate falls to zero along half a cosine, changed at each batch. steps: times 0.2 after
     floor(2/3 E) and floor(5/6 E) of the E epochs. upper_cosine: times (1 + cos(pi e / 2 E)) / 2 in epoch e = 0, 1, ...,
     so that it ends at half"""
     min_side: Count = 16
-    """without ``side``: smaller images are enlarged to this side, bilinearly, for training and test alike"""
+    """pixels, without ``side``: smaller images are enlarged to this side, bilinearly, in training and test"""
     side: NonNegativeInt = 0
-    """the shorter side is resized to this and the centre cropped, before augmentation; 0 keeps the images' size"""
+    """pixels: the shorter side is resized to this and the centre cropped, before augmentation; 0 keeps the size"""
     test_resize: NonNegativeInt = 0
-    """with ``side``: shorter side of test images before the centre crop; 0 is ``side``"""
+    """pixels, with ``side``: shorter side of test images before the centre crop; 0 is ``side``"""
+    test_images: Literal["stored", "decoded"] = "stored"
+    """with ``side``. stored: the dataset's images at its own resolution, resized again (bilinear, antialiased).
+    decoded: resized once from the original files with Pillow's bilinear filter, as the peers do; a dataset without
+    files (digits, CIFAR) gives its own, which are then resized as with ``stored``"""
     normalisation: Literal["own", "imagenet"] = "own"
     """by mean and standard deviation of each channel over the distilled set, or by those of ImageNet"""
     shift: float = 0.0625
@@ -90,11 +103,15 @@ class Recipe:
     """every batch is cut and mixed, one box a batch, its share ~ Beta(1, 1)"""
     many_classes: ManyClasses | None = None
     evaluations: Count = 10
-    """points of the accuracy curve, equally spaced, the last at the end of training"""
+    """number of points of the accuracy curve, equally spaced, the last at the end of training"""
     evaluate_every: NonNegativeInt = 0
-    """where not 0, in place of ``evaluations``: epochs between two points of the curve"""
+    """epochs between two points of the curve, in place of ``evaluations``; 0: as ``evaluations`` says"""
     evaluate_after: Fraction = 0.0
-    """with ``evaluate_every``: points lie beyond this share of the epochs only, and at the end"""
+    """with ``evaluate_every``: points before this share of the epochs are left out"""
+
+    def __post_init__(self) -> None:
+        if self.test_resize and self.test_resize < self.side:
+            raise ValueError(f"test_resize is {self.test_resize}: a crop of side {self.side} does not fit into it")
 
     def epochs(self, ipc: int) -> int:
         return by_ipc(self.epochs_by_ipc, ipc)
@@ -110,9 +127,18 @@ class Recipe:
         return {e for e in range(1, epochs) if e % self.evaluate_every == 0 and e > first} | {epochs}
 
     def for_classes(self, classes: int) -> Self:
-        """This protocol as it is for so many classes."""
-        many = self.many_classes
-        if many is None or classes <= many.above:
-            return self
-        batch = max(self.batch, many.least_batch)
-        return dataclasses.replace(self, lr=many.lr, weight_decay=many.weight_decay, batch=batch)
+        """This recipe for a dataset of so many classes."""
+        found, many = self, self.many_classes
+        if classes == self.two_thirds_at:
+            rows = tuple((ipc, max(1, 2 * epochs // 3 // 100 * 100)) for ipc, epochs in self.epochs_by_ipc)
+            found = dataclasses.replace(found, epochs_by_ipc=rows)
+        if many is not None and classes > many.above:
+            batch = max(self.batch, many.least_batch)
+            found = dataclasses.replace(found, lr=many.lr, weight_decay=many.weight_decay, batch=batch)
+        return found
+
+    def test_view(self) -> ImageView | None:
+        """The view that ``test_images`` asks for; None where the dataset's own images are judged."""
+        if self.test_images == "stored" or not self.side:
+            return None
+        return ImageView(self.test_resize or self.side, self.side)

@@ -1,4 +1,4 @@
-"""How uint8 images reach a network: resizing, normalisation and augmentation as a protocol says."""
+"""From uint8 images to what a network sees: the resizing, normalisation and augmentation of a protocol."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ PREPARED_VALUES = 2**27
 
 
 class Prepared:
-    """uint8 images (N, C, H, W) as a network sees them, by ``prepare``, each image for itself: once where they fit into
-    ``PREPARED_VALUES``, else whenever they are asked for. The numbers are the same."""
+    """uint8 images (N, C, H, W) after ``prepare``, which must treat images independently. Computed once where the
+    result has at most ``PREPARED_VALUES`` values, else at each access; the numbers are the same."""
 
     def __init__(self, images: torch.Tensor, prepare: Callable[[torch.Tensor], torch.Tensor]) -> None:
         self.images, self.prepare, self.floats = images, prepare, None
@@ -34,12 +34,12 @@ class Prepared:
 
 
 class View(ABC):
-    """The train images on the device, and both ways to look at images."""
+    """The train images on the device, and the transforms of train and of judged images."""
 
     shape: Shape
-    """of what the network sees"""
+    """of the network's input"""
     judged_at_once: int
-    """images in a batch of the judged split"""
+    """batch size for the judged split"""
 
     @abstractmethod
     def train(self, index: torch.Tensor, random: torch.Generator) -> torch.Tensor:
@@ -47,17 +47,20 @@ class View(ABC):
 
     @abstractmethod
     def test(self, images: torch.Tensor) -> torch.Tensor:
-        """uint8 images (n, C, H, W) on the device, as the judged network sees them: float (n, *shape)."""
+        """Judged images, uint8 (n, C, H, W) on the device, as the network's input: float (n, *shape)."""
 
 
-def make_view(recipe: Recipe, images: torch.Tensor, device: str) -> View:
-    """The view of ``recipe`` on the train images, uint8 (N, C, H, W). Raises ValueError for options that do not fit
-    each other or the images."""
+def make_view(recipe: Recipe, images: torch.Tensor, device: str, decoded: bool = False) -> View:
+    """The view of ``recipe`` on the train images, uint8 (N, C, H, W).
+
+    ``decoded``: judged images come as ``recipe.test_view()`` says, so that they are normalised and not resized again.
+    Raises ValueError for options that do not fit each other or the images.
+    """
     rgb_only = recipe.normalisation == "imagenet" or recipe.augmentation is not None
     if rgb_only and images.shape[1] != 3:
         raise ValueError(f"this protocol augments or normalises RGB images, these have {images.shape[1]} channels")
     if recipe.side:
-        return Cropped(recipe, images.to(device))
+        return Cropped(recipe, images.to(device), decoded)
     return Whole(recipe, images.to(device))
 
 
@@ -86,8 +89,8 @@ class Cropped(View):
 
     judged_at_once = 64  # ConvNet-6 at 224 px holds 1.6 GB for each activation of its first block
 
-    def __init__(self, recipe: Recipe, images: torch.Tensor) -> None:
-        self.recipe = recipe
+    def __init__(self, recipe: Recipe, images: torch.Tensor, decoded: bool = False) -> None:
+        self.recipe, self.decoded = recipe, decoded
         self.scale = scaling(recipe, images)
         self.images = Prepared(images, lambda part: resize_and_crop(part.float() / 255, recipe.side, recipe.side))
         self.shape = self.images.shape
@@ -102,13 +105,14 @@ class Cropped(View):
         return self.scale(x)
 
     def test(self, images: torch.Tensor) -> torch.Tensor:
-        recipe = self.recipe
-        x = resize_and_crop(images.float() / 255, recipe.test_resize or recipe.side, recipe.side)
+        recipe, x = self.recipe, images.float() / 255
+        if not self.decoded:
+            x = resize_and_crop(x, recipe.test_resize or recipe.side, recipe.side)
         return self.scale(x)
 
 
 class _Own:
-    """[0, 1] -> mean 0 and standard deviation 1 a channel over the train images (never the test images)."""
+    """[0, 1] -> mean 0 and standard deviation 1 in each channel, by the moments of the train images."""
 
     def __init__(self, images: torch.Tensor) -> None:
         counts = _histogram(images).double()
@@ -123,9 +127,9 @@ class _Own:
 
 
 def _histogram(images: torch.Tensor) -> torch.Tensor:
-    """How often each byte occurs in each channel of uint8 images (N, C, H, W): int64 (C, 256), on the CPU.
+    """Counts of the 256 values in each channel of uint8 images (N, C, H, W): int64 (C, 256), on the CPU.
 
-    Some images at a time, so that large sets are never held as floats.
+    In parts, so that large sets are never held as floats.
     """
     counts = torch.zeros(images.shape[1], 256, dtype=torch.int64)
     for part in images.split(1024):

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Coreset(Distiller):
-    """Chooses ``ipc`` train images of each class by their features alone. Each distilled set has an embedder of its
-    own seed: that is all that tells seeds apart. The images of a smaller ipc are the first of a larger one."""
+    """Chooses ``ipc`` train images of each class by their features alone. The embedder of a distilled set is trained
+    with the set's seed, which is the only difference between seeds. The images of a smaller ipc are the first of a
+    larger one."""
 
     embedder: TrainedEmbedder = field(default_factory=TrainedEmbedder)
 
@@ -57,8 +58,8 @@ class Herding(Coreset):
 
 @dataclass(frozen=True)
 class KCenter(Coreset):
-    """Greedy k-center (Sener & Savarese, ICLR 2018), begun at the image nearest to its class mean, which is also
-    herding's first: at ipc 1 the two are the same."""
+    """Greedy k-center (Sener & Savarese, ICLR 2018), starting from the image nearest to the class mean. Herding starts
+    from the same one: at ipc 1 the two are equal."""
 
     def choose(self, features: torch.Tensor, count: int) -> torch.Tensor:
         return k_center(features, count)
@@ -107,6 +108,6 @@ def k_center(features: torch.Tensor, count: int) -> torch.Tensor:
 
 
 def _centred(features: torch.Tensor) -> torch.Tensor:
-    """float64 features around their mean: distances as differences of squares then lose nothing that matters."""
+    """Features minus their mean, in float64, so that distances may be computed as differences of squares."""
     x = features.double()
     return x - x.mean(0)

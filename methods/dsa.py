@@ -1,4 +1,7 @@
-"""Differentiable siamese augmentation (Zhao & Bilen, ICML 2021): one transform for real and synthetic images."""
+"""Differentiable siamese augmentation (Zhao & Bilen, ICML 2021): one transform for real and synthetic images.
+
+Images are normalised, so that zero is the mean colour, which fills what crop, cutout, scale and rotate leave empty.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ Parameters = Mapping[str, tuple[float, ...]]
 
 @dataclass(frozen=True)
 class Siamese:
-    """``draw`` parameters once, then apply them to any batch of float images (N, C, H, W) of that shape."""
+    """``draw`` gives parameters for images of a shape; calling applies them to every image of a batch (N, C, H, W)."""
 
     operations: tuple[str, ...]
     use: str = "one"
@@ -39,7 +42,7 @@ class Siamese:
 
 
 def color(x: torch.Tensor, u: tuple[float, ...]) -> torch.Tensor:
-    """Brightness by +-0.5, saturation by a factor in 0..2, contrast by a factor in 0.5..1.5."""
+    """Brightness by +-0.5 standard deviations, saturation by a factor in 0..2, contrast by a factor in 0.5..1.5."""
     x = x + (u[0] - 0.5)
     grey = x.mean(1, keepdim=True)
     x = (x - grey) * (2 * u[1]) + grey

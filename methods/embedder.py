@@ -1,4 +1,4 @@
-"""A feature extractor trained on the train split: what selection methods measure distances with."""
+"""A feature extractor trained on the train split; selection methods measure distances between its features."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 WEIGHTS_FILE = "network.safetensors"
 SCALING_FILE = "scaling.json"
 FEATURE_BATCH = 256
-"""images on the device at once when nothing is learnt from them"""
+"""images on the device at once when no gradient is needed"""
 
 
 @dataclass(frozen=True)
 class Scaling:
-    """From stored pixels to what a network sees."""
+    """Normalisation of stored pixels, by channel, and the size at which a network takes them."""
 
     mean: tuple[float, ...]
     """of each channel over the train images, in 0..255"""
@@ -64,6 +64,13 @@ class Scaling:
         x = (images.to(device).float() - mean) / sd
         size = self.size(x.shape[2], x.shape[3])
         return x if size == x.shape[2:] else F.interpolate(x, size=size, mode="bilinear", align_corners=False)
+
+    def levels(self, x: torch.Tensor) -> torch.Tensor:
+        """Normalised float (N, C, H, W) -> uint8, clamped to 0..255 and rounded to the nearest level."""
+        import torch
+
+        mean, sd = (torch.tensor(v, device=x.device).view(1, -1, 1, 1) for v in (self.mean, self.sd))
+        return (x.float() * sd + mean).clamp(0, 255).round().to(torch.uint8)
 
 
 @dataclass(frozen=True)
@@ -188,8 +195,8 @@ class TrainedEmbedder(Preparation):
 
 
 def _histograms(images: torch.Tensor) -> list[list[int]]:
-    """How often each of the 256 values occurs in each channel of uint8 (N, C, H, W): integers, so that neither the
-    order of the images nor the size of a batch matters."""
+    """Counts of the 256 values in each channel of uint8 (N, C, H, W): integers, so that neither the order of the images
+    nor the size of a part matters."""
     import torch
 
     counts = torch.zeros(images.shape[1], 256, dtype=torch.int64)

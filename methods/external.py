@@ -1,4 +1,4 @@
-"""Images that somebody made elsewhere, standing in a study as a method."""
+"""Distilled images made by other code, as a method of a study."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ddbench.types import Distiller, LabeledImages, StageContext
 
 @dataclass(frozen=True)
 class ExternalImages(Distiller):
-    """The images came from a folder; ``bench evaluate`` has put them into the store."""
+    """Images read from a folder; ``bench evaluate`` puts them into the store."""
 
     resized: bool = False
     """whether they were resized to the size of the dataset's images, as the dataset resizes its own"""
 
     def distill(self, real: LabeledImages, state: Any, ipc: int, ctx: StageContext) -> LabeledImages:
-        """Raises InvalidOutput: the harness asks only when what it was given is lost."""
+        """Raises InvalidOutput: the harness calls this only when the images are no longer in the store."""
         raise InvalidOutput("these images were given and are lost: run `bench evaluate` on their folder again")

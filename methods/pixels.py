@@ -1,4 +1,4 @@
-"""Between stored pixels, 0..255, and the floats in [-1, 1] that methods compute with."""
+"""Stored pixels, 0..255, to and from the floats in [-1, 1] that diffusion models take."""
 
 from __future__ import annotations
 

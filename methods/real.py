@@ -1,4 +1,4 @@
-"""Real images: a seeded draw of them, the baseline that every table needs, and all of them, its upper row."""
+"""Real images: a seeded draw, the baseline of every table, and the whole train split, its upper bound."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def draw(real: LabeledImages, ipc: int, seed: int) -> Any:
 
 @dataclass(frozen=True)
 class Full(Distiller):
-    """Nothing is distilled: classifiers train on the whole train split, once for a dataset, arch and protocol.
+    """Classifiers train on the whole train split, once for a dataset, arch and protocol; nothing is distilled.
 
-    The protocol counts the images of the largest class as ipc.
+    The ipc that the protocol goes by is the number of images of the largest class.
     """
 
     whole: ClassVar[bool] = True

@@ -35,7 +35,7 @@ PAPERS: dict[str, str] = {
 
 SPLIT = "ilsvrc/test"
 """of all papers: trained on the ILSVRC-2012 train folders, tested on its validation images"""
-VERSION = "@1"
+VERSION = "@2"
 """of this harness's protocol of the same name"""
 EPOCH: Select = "best"
 """of all papers: the best epoch by the judged images"""

@@ -62,6 +62,7 @@ def _about(kind: Kind, entry: Entry, chosen: variants.Selected) -> dict[str, Any
     import inspect
 
     from ddbench.api.cards import card_of
+    from ddbench.config.addresses import version_of
     from ddbench.config.fields import describe_fields
     from ddbench.config.values import override
 
@@ -80,6 +81,7 @@ def _about(kind: Kind, entry: Entry, chosen: variants.Selected) -> dict[str, Any
     return {
         "kind": kind,
         "name": entry.name,
+        "version": version_of(value if inspect.isclass(value) else type(value)),
         "summary": entry.summary(),
         "text": inspect.getdoc(type(value)) or "",
         "module": inspect.getdoc(inspect.getmodule(type(value))) or "",
@@ -124,7 +126,8 @@ def _print(about: dict[str, Any]) -> None:
     from rich.table import Table
 
     console = Console(highlight=False)
-    console.print(f"[bold]{escape(about['name'])}[/bold]  {about['kind']}: {escape(about['summary'])}")
+    version = f", version {about['version']}" if about["version"] > 1 else ""
+    console.print(f"[bold]{escape(about['name'])}[/bold]  {about['kind']}{version}: {escape(about['summary'])}")
     console.print(f"from {escape(about['origin'])}, {escape(about['reference'])}\n", soft_wrap=True)
     for text in filter(None, dict.fromkeys((about["text"], about["module"]))):
         console.print(f"{escape(_flowing(text))}\n")

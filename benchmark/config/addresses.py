@@ -1,6 +1,7 @@
 """Names of classes in keys, and where the classes are imported from.
 
-A key says ``distribution:Class``: a file that moves within its distribution changes no key. The address
+A key says ``distribution:Class``: a file that moves within its distribution changes no key. A class whose attribute
+``version`` is above 1 is ``distribution:Class@version``, so that what an earlier one made is told apart. The address
 ``module:Class`` travels beside the key, in the stage and on the record, and finds the class again.
 """
 
@@ -26,8 +27,17 @@ FORMER = {"benchmark", "methods", "evaluators", "results"}
 
 
 def name_of(cls: type) -> str:
-    """What a class is called in keys: its distribution (of a plug-in file, the file's name) and its own name."""
-    return f"{distribution_of(cls.__module__)}:{cls.__qualname__}"
+    """What a class is called in keys: its distribution (of a plug-in file, the file's name), its own name and, above
+    1, its version."""
+    version = version_of(cls)
+    return f"{distribution_of(cls.__module__)}:{cls.__qualname__}{f'@{version}' if version > 1 else ''}"
+
+
+def version_of(cls: type) -> int:
+    """The class attribute ``version`` of a part; 1 where there is none, or where it is one of its options."""
+    options = {f.name for f in dataclasses.fields(cls)} if dataclasses.is_dataclass(cls) else set()
+    version = getattr(cls, "version", 1)
+    return version if isinstance(version, int) and "version" not in options else 1
 
 
 def addresses_of(*values: Any) -> dict[str, str]:
@@ -61,7 +71,7 @@ def class_of(name: str, addresses: Addresses) -> type:
 
     Raises ImportError when it is not there.
     """
-    module, _, qualname = addresses.get(name, name).partition(":")
+    module, _, qualname = addresses.get(name, name).partition("@")[0].partition(":")
     package = module.partition(".")[0]
     try:
         return _attribute(importlib.import_module(module), qualname)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ddbench.errors import BenchError
+from ddbench.types import ImageView
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,8 +40,29 @@ class Resize:
         return rgb.resize(size, resample) if self.how == "squash" else ImageOps.fit(rgb, size, resample)
 
 
+@dataclass(frozen=True)
+class Viewed:
+    """How an image file becomes what a protocol judges: ``ImageView``, with Pillow alone, byte for byte what
+    torchvision's Resize and CenterCrop make of the opened file."""
+
+    view: ImageView
+
+    @property
+    def side(self) -> int:
+        return self.view.side
+
+    def __call__(self, rgb: Image.Image) -> Image.Image:
+        from PIL import Image
+
+        short, shorter, side = min(rgb.size), self.view.shorter, self.view.side
+        width, height = (shorter * n // short for n in rgb.size)
+        resized = rgb.resize((width, height), Image.Resampling[self.view.filter.upper()])
+        left, top = round((width - side) / 2), round((height - side) / 2)
+        return resized.crop((left, top, left + side, top + side))
+
+
 def decoded(
-    folder: Path, names: Sequence[str], resize: Resize, progress: Callable[[int], None] = lambda n: None
+    folder: Path, names: Sequence[str], resize: Resize | Viewed, progress: Callable[[int], None] = lambda n: None
 ) -> Iterator[tuple[np.ndarray, bytes]]:
     """Chunks of images, uint8 (n, 3, side, side), in the order of ``names``, each with n SHA-256 digests of the files.
 
@@ -76,7 +98,7 @@ def read(path: Path) -> bytes:
         raise BenchError(f"{path} cannot be read: {error.strerror}. Restore or remove the file.") from None
 
 
-def pixels(path: Path, content: bytes, resize: Resize) -> np.ndarray:
+def pixels(path: Path, content: bytes, resize: Resize | Viewed) -> np.ndarray:
     """uint8 (3, side, side), RGB whatever the file holds. Raises BenchError naming a file that is not a whole image."""
     import numpy as np
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,12 +11,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ddbench.config.values import describe
 from ddbench.data import leakage, mapped
-from ddbench.data.decode import Resize, decoded, read
+from ddbench.data.decode import Resize, Viewed, decoded, read
 from ddbench.data.files import checked, part_folder
 from ddbench.data.progress import told
 from ddbench.errors import BenchError
 from ddbench.keys import digest
-from ddbench.types import Cache, Count, Dataset, LabeledImages, NonNegativeInt, Shape, Split
+from ddbench.types import Cache, Count, Dataset, ImageView, LabeledImages, NonNegativeInt, Shape, Split
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,6 +32,7 @@ class ImageFolder(Dataset):
     """
 
     location: ClassVar[tuple[str, ...]] = ("root",)
+    decodes_views: ClassVar[bool] = True
 
     root: str = ""
     """the folder that holds train/ and val/"""
@@ -59,13 +61,20 @@ class ImageFolder(Dataset):
         With a ``cache`` it is also checked, when the test split is loaded, that none of its files is a train file.
         Raises BenchError naming the file or folder that is missing, unreadable or not as declared.
         """
+        return self._load(split, Resize(self.resolution, self.resize, self.interpolation), cache)
+
+    def load_view(self, split: Split, view: ImageView, cache: Cache | None = None) -> LabeledImages:
+        """The same images decoded as ``view`` says, whatever ``resolution``, ``resize`` and ``interpolation`` are."""
+        return self._load(split, Viewed(view), cache)
+
+    def _load(self, split: Split, resize: Resize | Viewed, cache: Cache | None) -> LabeledImages:
         files = self._files(split)
         if not files:
             raise self._no_images(split)
         self.check_split(split, self._folder(split), len(files))
         if cache is None:
-            return self._in_memory(split, files)
-        folder = self._cached(split, files, cache)
+            return self._in_memory(split, files, resize)
+        folder = self._cached(split, files, resize, cache)
         if split == "test":
             self._check_disjoint(files, cache)
         return mapped.load(folder, self.classes)
@@ -73,32 +82,37 @@ class ImageFolder(Dataset):
     def check_split(self, split: Split, folder: Path, count: int) -> None:
         """For subclasses that know more: raise BenchError when ``count`` images cannot be the split declared."""
 
-    def _in_memory(self, split: Split, files: Sequence[str]) -> LabeledImages:
+    def _in_memory(self, split: Split, files: Sequence[str], resize: Resize | Viewed) -> LabeledImages:
         import numpy as np
         import torch
 
-        images, start = np.empty((len(files), *self.shape), dtype=np.uint8), 0
-        for chunk, _ in self._decoded(split, files):
+        images, start = np.empty((len(files), 3, resize.side, resize.side), dtype=np.uint8), 0
+        for chunk, _ in self._decoded(split, files, resize):
             images[start : start + len(chunk)] = chunk
             start += len(chunk)
         labels = torch.from_numpy(self._labels(files))
         return LabeledImages(images=torch.from_numpy(images), labels=labels, classes=self.classes)
 
-    def _cached(self, split: Split, files: Sequence[str], cache: Cache) -> Path:
+    def _cached(self, split: Split, files: Sequence[str], resize: Resize | Viewed, cache: Cache) -> Path:
         """The folder of the decoded images; beside it the digests of the files, which cost nothing when decoding."""
         found = bytearray()
 
         def chunks() -> Iterator[np.ndarray]:
-            for chunk, digests in self._decoded(split, files):
+            for chunk, digests in self._decoded(split, files, resize):
                 found.extend(digests)
                 yield chunk
 
         def fill(folder: Path) -> None:
             about = {"dataset": self.name, "split": split}
-            mapped.write(folder, (len(files), *self.shape), chunks(), self._labels(files), about)
+            mapped.write(folder, (len(files), 3, resize.side, resize.side), chunks(), self._labels(files), about)
 
         # The fingerprint is of this split's folder alone: a change to the test images decodes no train image again.
-        what = {"format": mapped.FORMAT, "options": describe(self), "data": self.fingerprint(split), "split": split}
+        what: dict[str, Any] = {"format": mapped.FORMAT, "data": self.fingerprint(split), "split": split}
+        if isinstance(resize, Viewed):  # every resolution shares it
+            place = {"folder": str(self._folder(split)), "holdout": self.holdout}
+            what |= {**place, "view": dataclasses.asdict(resize.view)}
+        else:
+            what |= {"options": describe(self)}
         folder = cache(f"{self.name}-{split}-{digest(what)}", fill)
         if found:
             self._digests(split, files, cache, bytes(found))
@@ -137,8 +151,9 @@ class ImageFolder(Dataset):
                     "images). Remove one of each pair: accuracy on images that were trained on says nothing."
                 )
 
-    def _decoded(self, split: Split, files: Sequence[str]) -> Iterator[tuple[np.ndarray, bytes]]:
-        resize = Resize(side=self.resolution, how=self.resize, filter=self.interpolation)
+    def _decoded(
+        self, split: Split, files: Sequence[str], resize: Resize | Viewed
+    ) -> Iterator[tuple[np.ndarray, bytes]]:
         with told(f"decoding {self.name} {split}", len(files)) as advance:
             yield from decoded(self._folder(split), files, resize, advance)
 

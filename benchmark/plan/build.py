@@ -79,11 +79,18 @@ class _Builder:
             cell=dict(vars(cell)),
             variant=self._variant_judged(cell.dataset, cell.method, cell.arch),
             dataset=self.described[cell.dataset],
-            judged={"split": config.split, "fingerprint": dataset.fingerprint(config.split)},
+            judged=self._judged(dataset),
             protocol=self.protocol,
             network=self.networks[cell.arch],
             compute=self.study.config.compute.model_dump(),
         )
+
+    def _judged(self, dataset: Dataset) -> dict[str, Any]:
+        """The judged images; with the view of the protocol where the dataset has files to decode."""
+        split = self.study.config.split
+        view = self.study.protocol.test_view() if dataset.decodes_views else None
+        judged = {"split": split, "fingerprint": dataset.fingerprint(split)}
+        return {**judged, "view": dataclasses.asdict(view)} if view else judged
 
     def _variant_judged(self, dataset: str, name: str, arch: str) -> str:
         coordinates = (dataset, name, arch)

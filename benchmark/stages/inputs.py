@@ -15,7 +15,7 @@ from ddbench.keys import digest
 from ddbench.stages import attempt
 from ddbench.stages.provenance import provenance
 from ddbench.store.folder import Store
-from ddbench.types import Cache, Compute, Dataset, LabeledImages, Preparation, Split, StageContext
+from ddbench.types import Cache, Compute, Dataset, ImageView, LabeledImages, Preparation, Split, StageContext
 
 if TYPE_CHECKING:
     from ddbench.plan.graph import Stage
@@ -52,11 +52,17 @@ def dataset_of(stage: Stage) -> Dataset:
     return dataset_at(stage.task["dataset"], stage.addresses, stage.location)
 
 
-def load_split(dataset: Dataset, split: Split, cache: Cache | None = None) -> LabeledImages:
-    """The images of a split. Raises BenchError when they are not what the dataset declares."""
-    images = dataset.load(split, cache)
+def load_split(
+    dataset: Dataset, split: Split, cache: Cache | None = None, view: ImageView | None = None
+) -> LabeledImages:
+    """The images of a split, or with ``view`` their files decoded so. Raises BenchError when they are not what the
+    dataset declares."""
+    images = dataset.load_view(split, view, cache) if view else dataset.load(split, cache)
     found = {"classes": images.classes, "shape": images.shape}
-    declared = {"classes": dataset.classes, "shape": dataset.shape}
+    declared = {
+        "classes": dataset.classes,
+        "shape": (dataset.shape[0], view.side, view.side) if view else dataset.shape,
+    }
     if split == "train":
         found["counts"] = tuple(images.labels.bincount(minlength=len(images.classes)).tolist())
         declared["counts"] = tuple(dataset.train_counts())
@@ -66,6 +72,12 @@ def load_split(dataset: Dataset, split: Split, cache: Cache | None = None) -> La
                 f"the dataset {dataset.name} declares the {what} {value}, and its {split} split has {found[what]}."
             )
     return images
+
+
+def judged_view(stage: Stage) -> ImageView | None:
+    """The view through which an evaluate stage decodes the judged images; None for those that the dataset gives."""
+    view = stage.task["judged"].get("view")
+    return ImageView(**view) if view else None
 
 
 def context_of(stage: Stage, store: Store, seed: int) -> tuple[Cost, StageContext]:

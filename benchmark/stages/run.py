@@ -19,7 +19,7 @@ from ddbench.plugins.files import load_plugins
 from ddbench.stages import attempt
 from ddbench.stages.allocator import keep_freed_memory
 from ddbench.stages.attempt import Attempt
-from ddbench.stages.inputs import Cost, about, context_of, dataset_of, load_split, load_state, timed
+from ddbench.stages.inputs import Cost, about, context_of, dataset_of, judged_view, load_split, load_state, timed
 from ddbench.stages.provenance import provenance
 from ddbench.stages.shift import measure_shift
 from ddbench.store.distilled import (
@@ -154,8 +154,10 @@ def _evaluate(stage: Stage, store: Store) -> str:
         trained_on, rests_on = load_distilled(store, stage.parents[0]), lineage(store, stage.parents[0])
     else:
         trained_on = load_split(dataset, "train", store.cache)
-    judged = load_split(dataset, task["judged"]["split"], store.cache)
+    view = judged_view(stage)
+    judged = load_split(dataset, task["judged"]["split"], store.cache, view)
     cost, context = context_of(stage, store, seed=cell.eval_seed)
+    context = replace(context, judged_view=view)
     seconds = {kind: manifest["run"]["seconds"] for kind, manifest in rests_on.items()}
     addresses = {name: place for manifest in rests_on.values() for name, place in manifest["addresses"].items()}
     with timed(cost):

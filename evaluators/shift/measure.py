@@ -20,7 +20,7 @@ CHUNK = 256
 
 
 class Codec(Protocol):
-    """What a diffusion prior has for the way into its latent space."""
+    """A diffusion prior's encoder into its latent space."""
 
     def encode(self, images: torch.Tensor) -> torch.Tensor: ...
 
@@ -166,7 +166,7 @@ class Shift:
 
 
 def pixels(images: torch.Tensor) -> torch.Tensor:
-    """uint8 (N, C, H, W) -> float32 (N, C H W) in [-1, 1]: the space in which no network has a say."""
+    """uint8 (N, C, H, W) -> float32 (N, C H W) in [-1, 1]: features without a network."""
     return images.flatten(1).float() / 127.5 - 1
 
 
@@ -194,7 +194,7 @@ def _of_train(identity: str, compute: Features, real: LabeledImages, ctx: StageC
 
 
 def _apply(compute: Features, images: torch.Tensor) -> torch.Tensor:
-    """``compute`` of some images at a time; floats as float32, on the CPU."""
+    """``compute`` in batches; floats as float32, on the CPU."""
     import torch
 
     parts = [compute(part).cpu() for part in images.split(CHUNK)]

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from ddbench.results.statistics.intervals import Components, Interval, components, t_interval
+from ddbench.results.statistics.versions import several_versions
 from ddbench.types import Cell, Record
 
 if TYPE_CHECKING:
@@ -107,7 +108,8 @@ class Sample:
             why = f"{len(outcomes)} {outcomes[0].replace('_', ' ')}" if outcomes else f"{missing} missing"
             return f"{why} of {len(self.members)}"
         if len({record.config["evaluate"].get("variant") for record in self.good}) > 1:
-            return "mixed configurations"
+            versions = several_versions(self.good)
+            return f"of several versions: {', '.join(versions)}" if versions else "mixed configurations"
         return ""
 
     @cached_property

@@ -40,11 +40,17 @@ class CaptionFacts:
     """method -> its sources of knowledge besides the train split"""
     differs: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """method -> what its records do otherwise than the authors' code, by its fidelity card; such a row is marked"""
+    views: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """(split, protocol) -> how its test images were decoded from their files, or that they were not"""
+    earlier: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    """(split, protocol) -> what its records hold in an earlier version than the code, such as ``dm@1 (now dm@2)``"""
 
     def place(self, split: str, protocol: str) -> str:
-        """``Split s/test, protocol p@1 (hard labels).``"""
-        labels = LABELS.get(self.labels.get(protocol, ""))
-        return f"Split {split}, protocol {protocol}{f' ({labels})' if labels else ''}."
+        """``Split s/test, protocol p@1 (hard labels).``, and what is of an earlier version."""
+        about = "; ".join(filter(None, (LABELS.get(self.labels.get(protocol, "")), self.views.get((split, protocol)))))
+        earlier = ", ".join(self.earlier.get((split, protocol), ()))
+        told = f" Of an earlier version: {earlier}." if earlier else ""
+        return f"Split {split}, protocol {protocol}{f' ({about})' if about else ''}.{told}"
 
     def name(self, method: str) -> str:
         """The method as a table shows it: ``igd*`` where it differs from its source."""

@@ -13,12 +13,22 @@ from ddbench.errors import BenchError
 from ddbench.evaluators.classifier import learning_rate, make_optimiser
 from ddbench.evaluators.losses import Distillation, Target, cross_entropy
 from ddbench.evaluators.networks import BatchNormResNet18, ConvNet
-from ddbench.evaluators.protocols import HardLabels, SoftLabels, igd_adamw_1, minimax_sgd_1, rded_1k_1
+from ddbench.evaluators.protocols import (
+    HardLabels,
+    SoftLabels,
+    cpu_small_1,
+    igd_adamw_1,
+    igd_adamw_soft_2,
+    minimax_sgd_1,
+    minimax_sgd_2,
+    rded_1k_1,
+    rded_1k_2,
+)
 from ddbench.evaluators.recipe import Augmentation, ManyClasses
 from ddbench.evaluators.teacher import open_teacher
 from ddbench.evaluators.views import make_view
 from ddbench.plugins import registry
-from ddbench.types import LabeledImages, StageContext
+from ddbench.types import ImageView, LabeledImages, StageContext
 
 
 def test_epochs_batches_and_evaluations_follow_the_images_per_class():
@@ -38,6 +48,26 @@ def test_more_than_a_hundred_classes_switch_and_exactly_a_hundred_do_not():
     assert dataclasses.replace(igd_adamw_1.for_classes(1000), batch=64) == igd_adamw_1
     wide = dataclasses.replace(minimax_sgd_1, batch=256, many_classes=ManyClasses(10, 0.1, 0.0, 128))
     assert wide.for_classes(11).batch == 256
+
+
+def test_epochs_are_two_thirds_at_exactly_a_hundred_classes():
+    """IPC 1: 2000, 10: 1300, 50: 1000, 100: 600, 500: 300, above: 200."""
+    ipcs = (1, 10, 50, 100, 500, 1300)
+    assert [minimax_sgd_2.for_classes(100).epochs(n) for n in ipcs] == [2000, 1300, 1000, 600, 300, 200]
+    for classes in (10, 99, 101, 1000):
+        assert minimax_sgd_2.for_classes(classes).epochs(10) == 2000
+    assert minimax_sgd_1.for_classes(100).epochs(10) == 2000
+    assert sorted(minimax_sgd_2.judged_after(1300)) == list(range(13, 1301, 13))
+    both = dataclasses.replace(minimax_sgd_2, many_classes=ManyClasses(50, 0.1, 0.0, 128)).for_classes(100)
+    assert (both.epochs(10), both.lr) == (1300, 0.1)
+
+
+def test_the_view_of_test_images_is_that_of_the_peers():
+    assert minimax_sgd_2.test_view() == igd_adamw_soft_2.test_view() == ImageView(224, 224, "bilinear")
+    assert rded_1k_2.test_view() == ImageView(256, 224, "bilinear")
+    assert minimax_sgd_1.test_view() is rded_1k_1.test_view() is cpu_small_1.test_view() is None
+    with pytest.raises(ValueError, match="a crop of side 224 does not fit"):
+        dataclasses.replace(rded_1k_2, test_resize=128)
 
 
 def rates(protocol, epochs, per_epoch=2):
@@ -112,6 +142,64 @@ def test_test_images_of_minimax_sgd_are_resized_to_the_side_itself():
     torch.testing.assert_close(view.test(images), expected, rtol=0, atol=1e-5)
 
 
+def test_decoded_test_images_are_normalised_and_not_resized_again():
+    images = rgb(side=16).images
+    expected = (images.double() / 255 - torch.tensor([0.485, 0.456, 0.406]).double()[:, None, None]) / torch.tensor(
+        [0.229, 0.224, 0.225]
+    ).double()[:, None, None]
+    decoded = make_view(small(rded_1k_2), images, "cpu", decoded=True)
+    torch.testing.assert_close(decoded.test(images).double(), expected, rtol=0, atol=1e-6)
+    assert (make_view(small(rded_1k_2), images, "cpu").test(images) - expected).abs().max() > 0.1
+
+
+class Counting(torch.nn.Module):
+    """One batch norm and a linear layer; keeps each batch seen in train mode and the running variance after it."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm, self.head = torch.nn.BatchNorm2d(3), torch.nn.Linear(3, 2)
+        self.seen = []
+
+    def forward(self, x):
+        normed = self.norm(x)
+        if self.training:
+            self.seen.append((x, self.norm.running_var.clone(), torch.is_grad_enabled()))
+        return self.head(normed.mean((2, 3)))
+
+
+@pytest.mark.parametrize("second", [True, False])
+def test_batch_norm_moves_twice_a_step_under_rded(second):
+    """By hand: r <- 0.9 r + 0.1 v with the unbiased variance v of the batch, once or twice with the same batch. In
+    RDED's loop the first pass sees the mixed batch too: its CutMix writes into the batch."""
+    net = Counting()
+    protocol = dataclasses.replace(cpu_small_1, epochs_by_ipc=((1, 3),), batch=4, cutmix=True, second_forward=second)
+    protocol.evaluate(rgb(), rgb(), lambda shape, classes: net, StageContext(seed=0))
+    steps, passes = 3 * 2, 2 if second else 1
+    assert len(net.seen) == steps * passes
+    assert [grad for *_, grad in net.seen] == [False, True] * steps if second else [True] * steps
+    running = torch.ones(3)
+    for batch, found, _ in net.seen[passes - 1 :: passes]:
+        for _ in range(passes):
+            running = 0.9 * running + 0.1 * batch.transpose(0, 1).flatten(1).var(1)
+        torch.testing.assert_close(found, running)
+    if second:
+        assert all(torch.equal(a[0], b[0]) for a, b in zip(net.seen[::2], net.seen[1::2], strict=True))
+
+
+def test_a_second_forward_pass_changes_no_gradient():
+    """Batch norm in train mode normalises by the batch: without running statistics the weights are the same."""
+
+    def weights(second):
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            net = Counting()
+        options = {"epochs_by_ipc": ((1, 2),), "batch": 4, "second_forward": second}
+        dataclasses.replace(cpu_small_1, **options).evaluate(rgb(), rgb(), lambda *_: net, StageContext(seed=0))
+        return torch.cat([p.detach().flatten() for p in net.parameters()])
+
+    assert torch.equal(weights(True), weights(False))
+
+
 def test_grey_images_and_augmentation_without_a_side_are_refused():
     with pytest.raises(ValueError, match="RGB images, these have 1 channels"):
         make_view(minimax_sgd_1, torch.zeros(2, 1, 8, 8, dtype=torch.uint8), "cpu")
@@ -119,7 +207,7 @@ def test_grey_images_and_augmentation_without_a_side_are_refused():
         make_view(dataclasses.replace(minimax_sgd_1, side=0), rgb().images, "cpu")
 
 
-@pytest.mark.parametrize("protocol", [minimax_sgd_1, igd_adamw_1])
+@pytest.mark.parametrize("protocol", [minimax_sgd_2, igd_adamw_1])
 def test_a_protocol_of_the_field_learns_what_can_be_told_apart(protocol):
     data = rgb(n=8)
     bright = (data.images // 2 + 120 * data.labels.view(-1, 1, 1, 1)).to(torch.uint8)

@@ -6,8 +6,11 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from ddbench import seeding
 from ddbench.evaluators.networks import convnet3_w32
+from ddbench.methods import dsa
 from ddbench.methods.dm import DM
+from ddbench.methods.embedder import Scaling
 from ddbench.types import LabeledImages, Network, StageContext
 
 
@@ -24,11 +27,14 @@ class LargestTensor(TorchDispatchMode):
 
 
 class Pixels(Network):
-    """The linear embedder whose features are the pixels themselves."""
+    """The linear embedder whose features are the pixels themselves; keeps the batches that it is given."""
+
+    def __init__(self):
+        self.seen = []
 
     def __call__(self, shape, num_classes):
         module = torch.nn.Module()
-        module.features = lambda x: x.flatten(1)
+        module.features = lambda x: (self.seen.append(x.detach().clone()), x.flatten(1))[1]
         return module
 
 
@@ -58,7 +64,7 @@ def test_one_step_on_a_linear_embedder_goes_the_way_to_the_class_mean_that_the_g
     2 * lr / ipc of the gap."""
     real = constant([[40, 50, 60, 130], [120, 130, 140, 210]])
     start = means(distil(real, ipc, iterations=1, lr=1e-9).images, 2)
-    moved = means(distil(real, ipc, iterations=1, lr=way * ipc / 2, batch_real=20000).images, 2)
+    moved = means(distil(real, ipc, iterations=1, lr=way * ipc / 2).images, 2)
     target = means(real.images, 2)
     assert (start - target).abs().min() > 5
     torch.testing.assert_close(moved, start + way * (target - start), rtol=0, atol=1.0)
@@ -68,6 +74,84 @@ def test_without_a_gap_nothing_moves():
     real = constant([[70, 70, 70], [130, 130, 130]])
     made = distil(real, 2, iterations=3, lr=1.0)
     assert torch.equal(made.images, real.images[[0, 1, 3, 4]])
+
+
+@pytest.mark.parametrize("given", [{}, {"mean": (90.0, 100.0, 110.0), "sd": (40.0, 10.0, 70.0)}])
+def test_steps_in_grey_levels_are_those_of_pixels_normalised_by_the_dataset(given, monkeypatch):
+    """By hand on levels g, with x = (g - mean) / sd and SGD on x with momentum 0.5: v <- 0.5 v + dL/dg, and g moves by
+    -lr * sd^2 * v. Nothing is augmented, a batch is the whole class. VICO's main_DM gives the same steps."""
+    monkeypatch.setitem(dsa.OPERATIONS, "flip", lambda x, u: x)
+    random, lr, steps = torch.Generator().manual_seed(1), 40.0, 3
+    images = torch.randint(60, 200, (8, 3, 8, 8), generator=random)
+    images[:, 1] = images[:, 1] // 4 + 90  # a channel of another spread
+    real = LabeledImages(images.to(torch.uint8), torch.arange(2).repeat_interleave(4), ("a", "b"))
+    context = StageContext(seed=0, networks={"net": convnet3_w32})
+
+    def distilled(lr):
+        method = DM(iterations=steps, lr=lr, embedder="net", augmentations="flip", **given)
+        return method.distill(real, None, 2, context).images.double()
+
+    g = real.images.double()
+    mean = torch.tensor(given.get("mean") or g.mean((0, 2, 3)).tolist(), dtype=torch.float64).view(1, 3, 1, 1)
+    spread = g.var((0, 2, 3), correction=0).sqrt().tolist()
+    sd = torch.tensor(given.get("sd") or spread, dtype=torch.float64).view(1, 3, 1, 1)
+    start = distilled(1e-9)
+    level, velocity = start.clone().requires_grad_(True), 0.0
+    for step in range(steps):
+        with seeding.seeded("dm-embedder", 0, step):
+            net = convnet3_w32((3, 8, 8), 2).double()
+        loss = sum(
+            (
+                net.features((level[2 * k : 2 * k + 2] - mean) / sd).mean(0)
+                - net.features((g[4 * k : 4 * k + 4] - mean) / sd).mean(0)
+            )
+            .square()
+            .sum()
+            for k in range(2)
+        )
+        velocity = 0.5 * velocity + torch.autograd.grad(loss, level)[0]
+        level = (level - lr * sd**2 * velocity).detach().requires_grad_(True)
+    expected = level.detach().clamp(0, 255)
+    assert (expected - start).square().mean().sqrt() > 3
+    torch.testing.assert_close(distilled(lr), expected, rtol=0, atol=0.6)  # rounded to whole levels
+
+
+def test_real_images_of_a_batch_are_drawn_without_replacement():
+    levels = [[10 * i + k for i in range(20)] for k in (0, 3)]
+    for batch_real, size in ((7, 7), (20, 20), (256, 20)):
+        pixels = Pixels()
+        method = DM(iterations=4, batch_real=batch_real, embedder="pixels", augmentations="flip")
+        method.distill(constant(levels), None, 1, StageContext(seed=0, networks={"pixels": pixels}))
+        drawn = [batch[:, 0, 0, 0].tolist() for batch in pixels.seen[::2]]
+        assert [len(set(batch)) for batch in drawn] == [size] * 8
+        assert len({tuple(batch) for batch in drawn[::2]}) == 4  # a fresh draw at each iteration
+
+
+@pytest.mark.parametrize("operation", ["cutout", "crop"])
+def test_what_an_augmentation_leaves_empty_has_the_mean_colour(operation):
+    """Zero of normalised pixels: the mean of the train images, and no level that an image has."""
+    real, pixels = constant([[20, 40, 60], [200, 220, 240]]), Pixels()
+    method = DM(iterations=8, embedder="pixels", augmentations=operation)
+    method.distill(real, None, 1, StageContext(seed=0, networks={"pixels": pixels}))
+    real_levels = {20, 40, 60, 200, 220, 240}
+    scaling = Scaling.of(real.images, min_side=1)
+    found = {level for batch in pixels.seen[::2] for level in scaling.levels(batch).unique().tolist()}
+    assert found - real_levels == {130}
+
+
+def test_levels_are_the_way_back_from_normalised_pixels():
+    images = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16).repeat(2, 3, 1, 1)
+    scaling = Scaling(mean=(120.7, 3.0, 250.1), sd=(61.3, 1.0, 7.7), min_side=1)
+    assert torch.equal(scaling.levels(scaling(images, "cpu")), images)
+    assert scaling.levels(torch.tensor([-9.0, 9.0]).view(2, 1, 1, 1).repeat(1, 3, 1, 1)).flatten(1).tolist() == [
+        [0, 0, 181],
+        [255, 12, 255],
+    ]
+
+
+def test_moments_for_another_number_of_channels_are_refused():
+    with pytest.raises(ValueError, match=r"dm\.sd has 3 values, the images have 1 channels"):
+        distil(constant([[10, 20]]), 1, iterations=1, sd=(1.0, 2.0, 3.0))
 
 
 def random_images(classes, each):

@@ -13,7 +13,7 @@ from ddbench.results.tables.published import beside_tables, paper_tables
 from tests.support.invoke import invoke
 from tests.support.records import cell, hexkey, record, sample, sampled, stored
 
-PLACE = Position("imagewoof", "ilsvrc/test", "minimax-sgd@1", "convnet6", 10, "minimax")
+PLACE = Position("imagewoof", "ilsvrc/test", "minimax-sgd@2", "convnet6", 10, "minimax")
 
 
 def of_paper(paper):
@@ -73,7 +73,7 @@ def published(top1=0.37, protocol="minimax-sgd"):
     return Published("p", *("imagewoof", "convnet6"), 10, "minimax", top1, None, protocol, False, "hard", "paper", "s")
 
 
-def woof(method, accuracies, protocol="minimax-sgd@1", **kw):
+def woof(method, accuracies, protocol="minimax-sgd@2", **kw):
     place = {"dataset": "imagewoof", "split": "ilsvrc/test", "arch": "convnet6", "ipc": 10, "protocol": protocol, **kw}
     return [record(cell(method, seed=s, **place), a) for s, a in enumerate(accuracies)]
 
@@ -97,8 +97,8 @@ def measured(*accuracies, select="best", **kw):
         (published(protocol="igd-adamw"), measured(), "other protocol"),
         (published(), measured(split="fastai/test"), "other split"),
         (published(), measured(split="ilsvrc/validation"), "other split"),
-        (published(), measured(protocol="minimax-sgd@2"), "other protocol"),
-        (published(), measured(protocol="minimax-sgd@1[lr=0.1]"), "other protocol"),
+        (published(), measured(protocol="minimax-sgd@1"), "other protocol"),
+        (published(), measured(protocol="minimax-sgd@2[lr=0.1]"), "other protocol"),
     ],
 )
 def test_the_verdict(value, found, expected):
@@ -142,7 +142,7 @@ def test_published_beside_measured_is_exactly_this():
     records = [*woof("minimax", (0.35, 0.36, 0.37)), *woof("rsm", (0.4, 0.5)), *woof("mine", (0.5,))]
     values = [v for v in load_published() if v.ipc == 10 and v.arch == "convnet6" and v.dataset == "imagewoof"]
     values = [v for v in values if v.method in ("dit", "minimax", "rsm")]
-    facts = CaptionFacts({"minimax-sgd@1": "hard"})
+    facts = CaptionFacts({"minimax-sgd@2": "hard"})
     assert markdown(beside_tables(sampled(records, select="best"), values, facts)) == (
         "| dataset | arch | IPC | method | published | measured | difference | 90 % interval | verdict | source |\n"
         "|---|---|--:|---|--:|--:|--:|--:|---|---|\n"
@@ -153,17 +153,17 @@ def test_published_beside_measured_is_exactly_this():
         "| imagewoof | convnet6 | 10 | minimax | 37.0 ± 1.0 (minimax-sgd) | 36.0 ± 1.0 | −1.0 | −2.7 to +0.7 | "
         "not shown | Gu et al., CVPR 2024 (Minimax), ImageWoof results figure |\n"
         "| imagewoof | convnet6 | 10 | minimax | 33.5 (igd-adamw?) | 36.0 ± 1.0 | – | – | other protocol "
-        "(minimax-sgd@1, ilsvrc/test, best epoch) | Mitigating The Distribution Shift of Diffusion-based Dataset "
+        "(minimax-sgd@2, ilsvrc/test, best epoch) | Mitigating The Distribution Shift of Diffusion-based Dataset "
         "Distillation (CVPR 2026), main table |\n"
         "| imagewoof | convnet6 | 10 | rsm | 35.8 (igd-adamw?) | 45.0 ± 7.1 | – | – | other protocol (minimax-"
-        "sgd@1, ilsvrc/test, best epoch) | Mitigating The Distribution Shift of Diffusion-based Dataset "
+        "sgd@2, ilsvrc/test, best epoch) | Mitigating The Distribution Shift of Diffusion-based Dataset "
         "Distillation (CVPR 2026), main table |\n"
         "| imagewoof | convnet6 | 10 | mine | – | 50.0 | – | – | not published | – |\n"
         "\n"
         "Published and measured top-1 accuracy (%). Published: the best epoch by the judged images, ± as each "
         "paper has it, split ilsvrc/test, protocol in brackets (? inferred), † from a third party. Measured: at "
         "the best epoch, chosen on these images (optimistic), mean ± sample standard deviation over distilled "
-        "sets; protocols minimax-sgd@1 (hard labels). Difference: measured minus published in percentage points, "
+        "sets; protocols minimax-sgd@2 (hard labels). Difference: measured minus published in percentage points, "
         "with its 90 % t interval over distilled sets, the published value taken as it is. Reproduced: the "
         "difference is shown to be within 2 points (two one-sided t tests at 5 % each: the interval lies within "
         "±2 points). Differs: it is shown to be larger than 2 points (t test at 5 %). Not shown: neither. All "
@@ -182,7 +182,7 @@ def test_a_last_epoch_is_not_held_against_a_best_one():
     assert [item.text for item in table.rows[0][6:9]] == [
         "–",
         "–",
-        "other epoch (minimax-sgd@1, ilsvrc/test, last epoch)",
+        "other epoch (minimax-sgd@2, ilsvrc/test, last epoch)",
     ]
     assert "--select best shows the papers' kind" in table.caption
 
