@@ -74,12 +74,13 @@ class CaptionFacts:
         return f" Made once for all sets, so not in ±: {told}." if told else ""
 
     def _differing(self, methods: Iterable[str]) -> str:
-        told = []
+        by_items: dict[str, list[str]] = {}
         for method in methods:
             if items := self.differs.get(method):
                 more = f" and {len(items) - MOST} more" if len(items) > MOST else ""
-                told.append(f"{method}: {', '.join(items[:MOST])}{more}")
-        return f" {MARK} not as the authors' code (`bench info NAME`): {'; '.join(told)}." if told else ""
+                by_items.setdefault(f"{', '.join(items[:MOST])}{more}", []).append(method)
+        told = "; ".join(f"{', '.join(names)} in {items}" for items, names in by_items.items())
+        return f" {MARK} differs from its source (`bench info NAME`): {told}." if told else ""
 
     def _outside(self, methods: Iterable[str]) -> str:
         by_source: dict[str, list[str]] = {}

@@ -67,6 +67,19 @@ def test_torchs_own_start_is_an_option_of_resnet18():
         assert layer.weight.abs().max() <= (layer.in_channels * layer.kernel_size[0] ** 2) ** -0.5
 
 
+def test_a_convnet_starts_from_torchs_default():
+    """As VICO and Minimax have it: weights and biases uniform within 1 / sqrt(fan_in), close to it at the largest."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        net = ConvNet(depth=3)((3, 32, 32), 10)
+    layers = [m for m in net.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    assert len(layers) == 4
+    for layer in layers:
+        bound = layer.weight[0].numel() ** -0.5
+        assert 0.99 * bound < layer.weight.abs().max() <= bound
+        assert 0 < layer.bias.abs().max() <= bound
+
+
 def test_a_version_above_one_is_part_of_the_name_in_keys_and_records():
     assert (version_of(ResNet18), version_of(ResNetAP10), version_of(ConvNet)) == (2, 2, 1)
     assert name_of(ConvNet) == "ddbench:ConvNet"

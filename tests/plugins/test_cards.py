@@ -77,7 +77,7 @@ def test_tables_mark_a_row_that_differs_and_say_in_what(plugin, tmp_path):
     done = invoke("run", *options, "--eval-seeds", 0, "--store", tmp_path / "s", "--executor", "inline")
     assert done.returncode == 0, done.stderr
     assert "| random | carded* |" in done.stdout
-    assert "* not as the authors' code (`bench info NAME`): carded: jitter, order." in done.stdout
+    assert "* differs from its source (`bench info NAME`): carded in jitter, order." in done.stdout
 
 
 def test_another_method_of_the_same_name_is_not_marked(plugin):

@@ -97,8 +97,8 @@ def measured(*accuracies, select="best", **kw):
         (published(protocol="igd-adamw"), measured(), "other protocol"),
         (published(), measured(split="fastai/test"), "other split"),
         (published(), measured(split="ilsvrc/validation"), "other split"),
-        (published(), measured(protocol="minimax-sgd@2"), "other protocol"),
-        (published(), measured(protocol="minimax-sgd@1[lr=0.1]"), "other protocol"),
+        (published(), measured(protocol="minimax-sgd@1"), "other protocol"),
+        (published(), measured(protocol="minimax-sgd@2[lr=0.1]"), "other protocol"),
     ],
 )
 def test_the_verdict(value, found, expected):
@@ -182,7 +182,7 @@ def test_a_last_epoch_is_not_held_against_a_best_one():
     assert [item.text for item in table.rows[0][6:9]] == [
         "–",
         "–",
-        "other epoch (minimax-sgd@1, ilsvrc/test, last epoch)",
+        "other epoch (minimax-sgd@2, ilsvrc/test, last epoch)",
     ]
     assert "--select best shows the papers' kind" in table.caption
 

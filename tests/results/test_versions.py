@@ -4,7 +4,7 @@ import json
 
 from ddbench.api.captions import facts_of
 from ddbench.results.statistics.versions import named_parts, several_versions, version_in
-from ddbench.results.tables import Facts, as_text
+from ddbench.results.tables import CaptionFacts, as_text
 from tests.results.test_results import only
 from tests.support.invoke import invoke
 from tests.support.records import cell, hexkey, record, stored
@@ -67,7 +67,7 @@ def test_the_caption_says_how_test_images_were_decoded():
     seen = "test images decoded to 256 px bilinear, centre 224 px"
     assert found == [seen, "test images as the dataset gives them", ""]
     assert facts_of(views[:1]).place("s/test", "p@1") == f"Split s/test, protocol p@1 (hard labels; {seen})."
-    assert Facts({"p@1": "hard"}).place("s/test", "p@1") == "Split s/test, protocol p@1 (hard labels)."
+    assert CaptionFacts({"p@1": "hard"}).place("s/test", "p@1") == "Split s/test, protocol p@1 (hard labels)."
 
 
 def test_info_tells_the_version():
