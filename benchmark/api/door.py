@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from ddbench.api.check import Checked, check_method
+from ddbench.api.choices import DEFAULT_STORE, Executor
 from ddbench.api.evaluate import plan_judging
 from ddbench.api.results import Results
-from ddbench.api.run import Execution, Executor, Finished, run_plan
-from ddbench.api.stores import DEFAULT_STORE, Stores
+from ddbench.api.run import Execution, Finished, run_plan
+from ddbench.api.stores import Stores
 from ddbench.api.study import plan_of_study
 from ddbench.api.study import study as make_study
 from ddbench.config.study import Study

@@ -6,8 +6,9 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 
+from ddbench.api.choices import PLOTTED, Plotted
 from ddbench.api.files import check_format
 from ddbench.api.report import galleries
 from ddbench.api.sets import facts_of_sets
@@ -20,9 +21,6 @@ from ddbench.types import Cell
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-Kind = Literal["curves", "ipc", "cost", "projection"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 @dataclass(frozen=True)
@@ -47,14 +45,14 @@ class Plot:
         return out.getvalue()
 
 
-def make_plot(kind: Kind, stores: Stores, cells: Mapping[Cell, str], which: Select = "last") -> Plot:
+def make_plot(kind: Plotted, stores: Stores, cells: Mapping[Cell, str], which: Select = "last") -> Plot:
     """Accuracy by epoch (curves), against images per class (ipc) or cost, or distilled among real images (projection).
 
     A panel for each dataset, network and IPC. Incomplete methods are left out and reported through ``say``. Raises
     BenchError when nothing is complete.
     """
-    if kind not in KINDS:
-        raise unknown("plot", kind, KINDS)
+    if kind not in PLOTTED:
+        raise unknown("plot", kind, PLOTTED)
     with drawing():
         parts = _parts(kind, stores, cells, which)
         if not parts:
@@ -65,7 +63,7 @@ def make_plot(kind: Kind, stores: Stores, cells: Mapping[Cell, str], which: Sele
         return Plot(together(parts, columns=4 if kind == "projection" else 2))
 
 
-def _parts(kind: Kind, stores: Stores, cells: Mapping[Cell, str], which: Select) -> Sequence[Drawing]:
+def _parts(kind: Plotted, stores: Stores, cells: Mapping[Cell, str], which: Select) -> Sequence[Drawing]:
     looks = looks_of(stores.wanted)  # of all cells, so that colours do not depend on the selection
     records = stores.records(stores.wanted)
     if kind != "projection":

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ddbench.api import frames, plots, tables
+from ddbench.api.choices import Layout, Plotted
 from ddbench.api.compare import Compared, Side, compare_sides
 from ddbench.api.files import check_format, write_file
 from ddbench.api.leaderboard import make_leaderboard
@@ -69,7 +70,7 @@ class Results:
 
     def table(
         self,
-        layout: tables.Layout = "main",
+        layout: Layout = "main",
         select: Select = "last",
         interval: Spread = "sd",
         reference: str | None = None,
@@ -93,7 +94,7 @@ class Results:
         """Ranks with intervals, a board for each protocol and split. Raises BenchError when nothing was distilled."""
         return make_leaderboard(self._stores, self.cells, self.records, select)
 
-    def plot(self, kind: plots.Kind, out: Path | str | None = None, select: Select = "last") -> plots.Plot:
+    def plot(self, kind: Plotted, out: Path | str | None = None, select: Select = "last") -> plots.Plot:
         """Draw ``curves``, ``ipc``, ``cost`` or ``projection``; also written to ``out`` (png, pdf, svg) if given."""
         if out is not None:
             check_format(Path(out))

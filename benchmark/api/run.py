@@ -6,8 +6,8 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
 
+from ddbench.api.choices import EXECUTORS, Executor
 from ddbench.api.progress import make_display
 from ddbench.api.stores import Say, say_on_stderr
 from ddbench.config.schema import Config
@@ -28,9 +28,6 @@ from ddbench.types import Record, Watcher
 
 RAY_PAYS_FROM = 8
 """number of stages; starting Ray, and importing torch in each worker, takes about ten seconds"""
-
-Executor = Literal["auto", "inline", "ray"]
-EXECUTORS: tuple[Executor, ...] = get_args(Executor)
 
 
 @dataclass(frozen=True)

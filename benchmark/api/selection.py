@@ -5,17 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ddbench.api.choices import FILTERS
 from ddbench.errors import BenchError, unknown
 from ddbench.types import WHOLE, Cell
-
-FILTERS = {
-    "datasets": "dataset",
-    "methods": "method",
-    "ipc": "ipc",
-    "archs": "arch",
-    "protocols": "protocol",
-}
-"""filter -> coordinate of a cell"""
 
 
 def select(cells: Mapping[Cell, str], filters: Mapping[str, Sequence[Any] | None]) -> dict[Cell, str]:

@@ -11,8 +11,6 @@ from ddbench.store.folder import Store
 from ddbench.store.opening import open_store
 from ddbench.types import Cell, Record
 
-DEFAULT_STORE = "bench-store"
-
 Say = Callable[[str], None]
 """``say(message)``: reports a problem that does not stop the command"""
 

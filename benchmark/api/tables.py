@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 
 from ddbench.api.captions import facts_of
+from ddbench.api.choices import LAYOUTS, Layout
 from ddbench.api.files import write_file
 from ddbench.api.sets import facts_of_sets
 from ddbench.api.stores import Stores
@@ -19,9 +20,6 @@ from ddbench.types import Cell, Record
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Layout = Literal["main", "methods", "ablation", "spread", "cost", "best-last", "published"]
-LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 
 
 @dataclass(frozen=True)

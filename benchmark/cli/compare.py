@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,7 +19,10 @@ from ddbench.cli.options import (
 )
 from ddbench.config import variants
 from ddbench.errors import BenchError, unknown
-from ddbench.results.statistics import Select
+
+if TYPE_CHECKING:
+    from ddbench.results.statistics import Select
+
 
 EXAMPLE = "Example: bench compare --a method=rsm --b method=dit"
 

@@ -19,7 +19,7 @@ from ddbench.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from ddbench.api.run import Executor
+    from ddbench.api.choices import Executor
 
 
 @click.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,7 +17,9 @@ from ddbench.cli.options import (
     select_option,
     stores_argument,
 )
-from ddbench.results.statistics import Select
+
+if TYPE_CHECKING:
+    from ddbench.results.statistics import Select
 
 
 @click.command()

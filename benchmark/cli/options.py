@@ -5,18 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ddbench.api.selection import FILTERS
-from ddbench.api.stores import DEFAULT_STORE
+from ddbench.api.choices import DEFAULT_STORE, EXECUTORS, FILTERS, SELECTS
 from ddbench.config import variants
 from ddbench.errors import BenchError
-from ddbench.results.statistics import Select
 
 if TYPE_CHECKING:
-    from ddbench.api.run import Execution, Executor
+    from ddbench.api.choices import Executor
+    from ddbench.api.run import Execution
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -52,7 +51,7 @@ out_option = click.option(
 select_option = click.option(
     "--select",
     "which",
-    type=click.Choice(get_args(Select)),
+    type=click.Choice(SELECTS),
     default="last",
     show_default=True,
     help="Accuracy at the last epoch, or the best along the curve (chosen on the test images: optimistic).",
@@ -72,7 +71,7 @@ def execution_options(command: F) -> F:
     options = (
         click.option(
             "--executor",
-            type=click.Choice(["auto", "inline", "ray"]),
+            type=click.Choice(EXECUTORS),
             default="auto",
             show_default=True,
             help="inline: one stage at a time in this process; ray: in parallel on all cores; auto: ray where it pays.",

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from ddbench.api.plots import KINDS, Kind
+from ddbench.api.choices import PLOTTED, Plotted
 from ddbench.cli.options import DEFAULT_STORE, filter_options, filters_of, say, select_option, stores_argument
-from ddbench.results.statistics import Select
+
+if TYPE_CHECKING:
+    from ddbench.results.statistics import Select
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(KINDS))
+@click.argument("kind", type=click.Choice(PLOTTED))
 @stores_argument
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="A png, pdf or svg file.")
 @filter_options
 @select_option
-def plot(kind: Kind, stores: tuple[Path | str, ...], out: Path, which: Select, **filters: tuple[str, ...]) -> None:
+def plot(kind: Plotted, stores: tuple[Path | str, ...], out: Path, which: Select, **filters: tuple[str, ...]) -> None:
     """Draw accuracy by epoch (curves), against images per class (ipc) or cost, or distilled among real images.
 
     A panel for each dataset, network and IPC. Incomplete methods are left out and named on stderr. STORE defaults to

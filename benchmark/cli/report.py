@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ddbench.cli.options import DEFAULT_STORE, say, select_option, stores_argument
-from ddbench.results.statistics import Select
+
+if TYPE_CHECKING:
+    from ddbench.results.statistics import Select
 
 
 @click.command()

@@ -13,7 +13,7 @@ from ddbench.cli.streams import stdout_kept
 from ddbench.cli.study_options import configuration_of, grid_options
 
 if TYPE_CHECKING:
-    from ddbench.api.run import Executor
+    from ddbench.api.choices import Executor
     from ddbench.plan.graph import Plan
 
 

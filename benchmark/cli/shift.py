@@ -10,7 +10,7 @@ import click
 from ddbench.cli.options import execution_of, execution_options, plugin_option, say, store_option
 
 if TYPE_CHECKING:
-    from ddbench.api.run import Executor
+    from ddbench.api.choices import Executor
 
 
 @click.command()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from ddbench.api.tables import LAYOUTS, Layout
+from ddbench.api.choices import LAYOUTS, Layout
 from ddbench.cli.options import filter_options, filters_of, format_option, out_option, say, select_option, store_option
-from ddbench.results.statistics import Select
-from ddbench.results.tables import Spread
+
+if TYPE_CHECKING:
+    from ddbench.results.statistics import Select
+    from ddbench.results.tables import Spread
 
 
 @click.command()

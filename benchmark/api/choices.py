@@ -1,0 +1,28 @@
+"""What options of the api and the command line choose among; apart, so that the command's help imports nothing else."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+DEFAULT_STORE = "bench-store"
+
+Executor = Literal["auto", "inline", "ray"]
+EXECUTORS: tuple[Executor, ...] = get_args(Executor)
+
+SELECTS = ("last", "best")
+"""accuracy at the last epoch, or the best along the curve (``results.statistics.Select``)"""
+
+Layout = Literal["main", "methods", "ablation", "spread", "cost", "best-last", "published"]
+LAYOUTS: tuple[Layout, ...] = get_args(Layout)
+
+Plotted = Literal["curves", "ipc", "cost", "projection"]
+PLOTTED: tuple[Plotted, ...] = get_args(Plotted)
+
+FILTERS = {
+    "datasets": "dataset",
+    "methods": "method",
+    "ipc": "ipc",
+    "archs": "arch",
+    "protocols": "protocol",
+}
+"""filter -> the coordinate of a cell that it is about"""
