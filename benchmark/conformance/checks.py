@@ -123,10 +123,8 @@ def _states() -> tuple[bytes, ...]:
 
 def _untouched(subject: MethodUnderTest) -> str:
     pixels, labels = subject.real.images.clone(), subject.real.labels.clone()
-    with (
-        no_data(subject.folder) as touched,
-        suppress(Touched, Exception),
-    ):  # its own exceptions are found by other checks
+    # Its own exceptions are found by other checks.
+    with no_data(subject.folder) as touched, suppress(Touched, Exception):
         subject.distil()
     changed = not ((subject.real.images == pixels).all() and (subject.real.labels == labels).all())
     subject.real.images.copy_(pixels)

@@ -25,7 +25,7 @@ from ddbench.stages.run import run_stage
 from ddbench.store.opening import open_store
 from ddbench.types import Preparation, Record
 from tests.conftest import TINY_STUDY
-from tests.support.invoke import invoke
+from tests.support.invoke import invoke, own_process
 from tests.support.light import loaded_by_command
 
 TINY_SPACE = ("--set", "network=convnet3-w32", "--set", "epochs=1")
@@ -321,7 +321,7 @@ def test_a_stop_waits_for_what_is_under_way_as_during_a_run(folder, tmp_path, nu
     assert "embed" in kinds
     assert "shift" not in kinds
     begun.unlink()
-    again = invoke(*command)
+    again = own_process(*command)
     assert again.returncode == 0, again.stderr
     assert not begun.exists()
-    assert all(row["measures"] for row in json.loads(again.stdout))
+    assert all(row["mean_shift"] is not None for row in json.loads(again.stdout))
