@@ -105,7 +105,7 @@ def test_a_study_ends_with_its_table_and_again_with_the_same_from_the_store(tiny
     assert again["table"] == document["table"]
 
     table = run(tiny_study, store)
-    assert table.stdout.startswith("| dataset | arch | IPC | random | rsm | rsm_cgs |")
+    assert table.stdout.startswith("| dataset | arch | IPC | random | rsm* | rsm_cgs* |")
     assert table.stdout == bench("table", "--store", store).stdout
     for form, sign in (("latex", r"\toprule"), ("csv", "top1_mean"), ("json", '"top1_mean"')):
         assert sign in bench("table", "--store", store, "--format", form).stdout
