@@ -296,7 +296,7 @@ def test_the_fields_studies_are_valid_in_all_but_the_data(name, tmp_path):
             assert method.prior.source == "facebook/DiT-XL-2-256"
             assert method.prior.encoder.source == "stabilityai/sd-vae-ft-ema"
             assert method.prior.decoder.source == "stabilityai/sd-vae-ft-mse"
-            assert (method.sampler.guided_channels, method.sampler.variance) == (3, "learned")
+            assert (method.sampler.guided_channels, method.sampler.variance) == (3, "model")  # DiT learns it
             assert method.finetune.parameters == "difffit"
             if method.guidance is not None:
                 assert (method.guidance.eta_dpp, method.guidance.eta_dm) == (100, 100)

@@ -9,6 +9,7 @@ import pytest
 from ddbench.config.schema import load_config
 from ddbench.config.study import resolve
 from ddbench.execute.inline import Inline
+from ddbench.execute.observer import Observer
 from ddbench.execute.schedule import run_schedule
 from ddbench.plan.build import make_plan
 from ddbench.plugins import registry
@@ -140,16 +141,6 @@ def test_the_order_of_stages_does_not_matter(toy, monkeypatch):
         if seed is not None:
             random.Random(seed).shuffle(stages)
         store = open_store(toy.folder / name, create=True)
-        summary = run_schedule(plan, store, {s.key: s for s in stages}, Inline(store.address), Quiet())
+        summary = run_schedule(plan, store, {s.key: s for s in stages}, Inline(store.address), Observer())
         assert summary.cells["ok"] == 6
     assert toy.contents("planned") == toy.contents("shuffled")
-
-
-class Quiet:
-    def begin(self, to_run): ...
-
-    def started(self, stage): ...
-
-    def finished(self, stage, result): ...
-
-    def say(self, message): ...
