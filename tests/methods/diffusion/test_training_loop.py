@@ -88,7 +88,7 @@ def test_ordered_images_are_not_copied(monkeypatch):
 
     seen = []
     monkeypatch.setattr(
-        classifier, "make_view", lambda recipe, x, *rest: (seen.append(x), make_view(recipe, x, *rest))[1]
+        classifier, "make_view", lambda recipe, x, *rest, **kw: (seen.append(x), make_view(recipe, x, *rest, **kw))[1]
     )
     train = images([4, 4], channels=1)
     targets(HardLabels(epochs_by_ipc=((1, 1),)), train)
