@@ -10,7 +10,7 @@ from ddbench.config.addresses import class_of, name_of, version_of
 from ddbench.config.values import build, plain
 from ddbench.plugins.cards import load_card
 from ddbench.plugins.registry import entries
-from ddbench.results.statistics.versions import named_parts, version_in
+from ddbench.results.statistics.versions import class_name, named_parts, version_in
 from ddbench.results.tables import CaptionFacts
 from ddbench.results.tables.captions import SHARED
 from ddbench.types import ImageView, Record
@@ -95,7 +95,8 @@ def _differences(record: Record) -> list[str]:
     if entry is None or not isinstance(described, dict):
         return []
     with contextlib.suppress(Exception):  # the plug-in is missing or broken; the caption does without
-        if described.get("type") == name_of(type(entry.load())) and (card := load_card(entry)):
+        same_class = class_name(described["type"]) == class_name(name_of(type(entry.load())))
+        if same_class and (card := load_card(entry)):
             return card.open_in(record.config)
     return []
 

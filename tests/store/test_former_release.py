@@ -20,17 +20,17 @@ def former(tmp_path):
     return shutil.copytree(FORMER, tmp_path / "store")
 
 
-def test_its_tables_say_what_they_said(former):
+def test_its_tables_say_what_they_said_and_mark_what_differs_from_its_source(former):
     done = invoke("table", "--store", former)
     assert done.returncode == 0, done.stderr
     assert done.stdout == (
-        "| dataset | arch | IPC | full | random | cgs |\n"
+        "| dataset | arch | IPC | full | random | cgs* |\n"
         "|---|---|--:|--:|--:|--:|\n"
         "| digits | convnet3-w32 | 1 | 98.9 | **70.7** | <u>63.9</u> |\n"
         "\n"
         "Top-1 accuracy (%) at the last epoch: mean ± sample standard deviation over distilled sets (n = 1 distilled "
         "set, 1 classifier each). full: all real train images, ± over 1 classifier. Split stratified-60-20-20/test, "
-        "protocol cpu-small@1 (hard labels).\n"
+        "protocol cpu-small@1 (hard labels). * differs from its source (`bench info NAME`): cgs in prior.\n"
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from ddbench import seeding
 from ddbench.methods.diffusion.guidances.guidance import Guide, Steering, Step, check_window
@@ -37,6 +37,8 @@ class IGD(Steering):
     stands alone.
     """
 
+    version: ClassVar[int] = 2
+    """1: another window, gradients by the predicted image and with sigma, not normalised"""
     surrogate: TrainedSurrogate = field(default_factory=TrainedSurrogate)
     k: NonNegative = 5.0
     """influence factor; 5 or 10 in the paper"""

@@ -52,6 +52,8 @@ class TrainedSurrogate(TrainedEmbedder):
     schedule, on random resized crops, mirror images, jittered colours and lighting. Training ends with the last
     checkpoint."""
 
+    version: ClassVar[int] = 2
+    """1: AdamW on a cosine, no augmentation"""
     apart: ClassVar[bool] = True
 
     network: str = "convnet6"

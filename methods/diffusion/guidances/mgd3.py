@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from ddbench.methods.diffusion.guidances.guidance import Guide, Steering, Step
 from ddbench.types import Count, Fraction, NonNegative, NonNegativeInt
@@ -26,6 +26,8 @@ class MGD3(Steering):
     mode. Classifier-free guidance is 4 there, the sampler's ``guidance_scale``.
     """
 
+    version: ClassVar[int] = 2
+    """1: the pull was on the predicted noise"""
     scale: NonNegative = 0.1
     """lambda; 0.1 in the paper"""
     stop: Fraction = 0.5

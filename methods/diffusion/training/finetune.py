@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 class FineTune(Preparation):
     """The prior trained further under ``objective``, a chunk of classes at a time."""
 
+    version: ClassVar[int] = 2
+    """1: an average that warmed up and forgot the prior; DiffFit without gammas on qkv, class tables apart"""
     stage: ClassVar[Literal["fit"]] = "fit"
 
     objective: Objective = field(default_factory=Plain)
