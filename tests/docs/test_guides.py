@@ -13,7 +13,7 @@ from tests.methods.diffusion.test_pretrained import tiny_pipeline
 from tests.support.invoke import invoke, own_process
 from tests.support.registered import forgotten
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 BUDGET = {
     "methods.diffusion.prior.training.steps": 3,

@@ -12,7 +12,7 @@ from nbclient import NotebookClient
 
 import ddbench
 
-DOCS = Path(__file__).parents[1] / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 LONGEST = 25
 
 
