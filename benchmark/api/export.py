@@ -9,12 +9,13 @@ from typing import Any, Literal, NamedTuple
 
 from ddbench.api.stores import Say, say_on_stderr
 from ddbench.errors import CorruptArtifact, unknown
+from ddbench.plan.asked import sets_asked_for
 from ddbench.plan.lineage import lineage
 from ddbench.results.export import export_set, set_folder
 from ddbench.store.distilled import load_distilled
 from ddbench.store.folder import Store
 from ddbench.store.opening import open_store
-from ddbench.types import WHOLE, LabeledImages
+from ddbench.types import LabeledImages
 
 
 class Coordinates(NamedTuple):
@@ -81,20 +82,12 @@ def export_sets(
 
 
 def asked_sets(store: Store) -> dict[Coordinates, list[str]]:
-    """Distilled set -> keys of the cells that evaluate it, for all sets that runs on a store asked for.
+    """Distilled set -> keys of the cells that evaluate it, for all sets that runs on a store asked for."""
+    return {place: keys for place, (keys, _) in sets_asked_for(store, _coordinates).items()}
 
-    Of several configurations of a set that of the latest run counts, as in the table.
-    """
-    sets: dict[Coordinates, list[str]] = {}
-    for run in store.runs():
-        latest: dict[Coordinates, list[str]] = {}
-        for cell, key in run["cells"]:
-            if cell["ipc"] == WHOLE:
-                continue
-            place = Coordinates(cell["dataset"], cell["method"], cell["ipc"], cell["seed"])
-            latest.setdefault(place, []).append(key)
-        sets |= latest
-    return sets
+
+def _coordinates(cell: dict[str, Any]) -> Coordinates:
+    return Coordinates(cell["dataset"], cell["method"], cell["ipc"], cell["seed"])
 
 
 def _only(
@@ -112,7 +105,6 @@ def _only(
 
 def _gather(store: Store, place: Coordinates, split: str, key: str) -> tuple[LabeledImages, dict[str, Any]]:
     """A distilled set and the facts of its card. Raises CorruptArtifact."""
-
     stages = [_stage(kind, manifest) for kind, manifest in lineage(store, key).items()]
     return load_distilled(store, key), {"split": split.rpartition("/")[0], **place._asdict(), "stages": stages}
 

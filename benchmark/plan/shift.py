@@ -17,12 +17,13 @@ from ddbench.config.study import ExternalSets, resolve
 from ddbench.config.values import describe
 from ddbench.errors import BenchError, CorruptArtifact
 from ddbench.keys import digest
+from ddbench.plan.asked import sets_asked_for
 from ddbench.plan.build import make_plan
 from ddbench.plan.code import code_digest
 from ddbench.plan.graph import Plan, Stage
 from ddbench.plan.lineage import lineage
 from ddbench.store.folder import Store
-from ddbench.types import WHOLE, Distiller, LabeledImages, Preparation, StageContext
+from ddbench.types import Distiller, LabeledImages, Preparation, StageContext
 
 REAL = "(real draw)"
 """in place of a method: random train images, measured against all others; no method can have this name"""
@@ -80,11 +81,11 @@ def plan_shift(store: Store, space: Preparation | None, measure: Any, plugins: t
     that a worker loads first, besides those of the runs.
     """
     shift = ShiftPlan(Plan(stages={}, cells={}))
-    asked = _asked(store)
+    asked = sets_asked_for(store, _coordinates)
     records = {record.key: record for record in store.records(key for keys, _ in asked.values() for key in keys)}
     spaces: dict[tuple[str, str], _Planned | str] = {}
     sets: list[tuple[SetCoordinates, _Planned, str, dict[str, Any]]] = []
-    for wanted, (keys, config) in asked.items():
+    for wanted, (keys, run) in asked.items():
         judged = [records[key] for key in keys if key in records]
         parents: list[str] = next((record.config["evaluate"]["parents"] for record in judged), [])
         if not parents or not store.exists("distill", parents[0]):
@@ -93,9 +94,9 @@ def plan_shift(store: Store, space: Preparation | None, measure: Any, plugins: t
         shift.variants[wanted] = {
             f"{record.cell.arch} {record.cell.protocol}": record.config["evaluate"]["variant"] for record in judged
         }
-        place = (wanted.dataset, digest(config))
+        place = (wanted.dataset, digest(run["config"]))
         if place not in spaces:
-            spaces[place] = _plan_space(wanted.dataset, config, space, plugins)
+            spaces[place] = _plan_space(wanted.dataset, run["config"], space, plugins)
         planned = spaces[place]
         if isinstance(planned, str):
             shift.absent[wanted] = planned
@@ -193,15 +194,6 @@ def _add(
     return key
 
 
-def _asked(store: Store) -> dict[SetCoordinates, tuple[list[str], dict[str, Any]]]:
-    """Set -> (keys of the cells that evaluate it, configuration of the latest run that asked for it)."""
-    sets: dict[SetCoordinates, tuple[list[str], dict[str, Any]]] = {}
-    for run in store.runs():
-        latest: dict[SetCoordinates, tuple[list[str], dict[str, Any]]] = {}
-        for cell, key in run["cells"]:
-            if cell["ipc"] != WHOLE:
-                split = cell["split"].rpartition("/")[0]
-                wanted = SetCoordinates(cell["dataset"], split, cell["ipc"], cell["method"], cell["seed"])
-                latest.setdefault(wanted, ([], run["config"]))[0].append(key)
-        sets |= latest
-    return sets
+def _coordinates(cell: dict[str, Any]) -> SetCoordinates:
+    split = cell["split"].rpartition("/")[0]
+    return SetCoordinates(cell["dataset"], split, cell["ipc"], cell["method"], cell["seed"])

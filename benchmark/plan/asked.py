@@ -1,0 +1,30 @@
+"""The distilled sets that runs on a store asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar
+
+from ddbench.store.folder import Store
+from ddbench.types import WHOLE
+
+Place = TypeVar("Place", bound=Hashable)
+
+
+def sets_asked_for(
+    store: Store, place_of: Callable[[dict[str, Any]], Place]
+) -> dict[Place, tuple[list[str], dict[str, Any]]]:
+    """Set -> (keys of the cells that evaluate it, record of the latest run that asked for it).
+
+    Of several configurations of a set that of the latest run counts, as in the table.
+
+    place_of: the coordinates of a cell -> those of its set; cells with equal ones evaluate the same set.
+    """
+    sets: dict[Place, tuple[list[str], dict[str, Any]]] = {}
+    for run in store.runs():
+        latest: dict[Place, tuple[list[str], dict[str, Any]]] = {}
+        for cell, key in run["cells"]:
+            if cell["ipc"] != WHOLE:
+                latest.setdefault(place_of(cell), ([], run))[0].append(key)
+        sets |= latest
+    return sets
