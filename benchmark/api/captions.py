@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from ddbench.api.sets import stage_keys
 from ddbench.config.addresses import class_of, name_of, version_of
 from ddbench.config.values import build, plain
 from ddbench.plugins.cards import load_card
-from ddbench.plugins.registry import entries
+from ddbench.plugins.registry import Kind, entries
 from ddbench.results.statistics.versions import class_name, named_parts, version_in
 from ddbench.results.tables import CaptionFacts
 from ddbench.results.tables.captions import SHARED
@@ -33,7 +34,7 @@ def facts_of(records: Iterable[Record]) -> CaptionFacts:
             knowledge[method] = "; ".join(filter(None, dict.fromkeys(known)))
             differs[method] = _differences(record)
     views, earlier = _by_place(records)
-    return CaptionFacts(labels, knowledge, differs, _shared(records), views, earlier)
+    return CaptionFacts(labels, knowledge, differs, _shared(records), views, _judges(records), earlier)
 
 
 def _by_place(records: Iterable[Record]) -> tuple[dict[tuple[str, str], str], dict[tuple[str, str], tuple[str, ...]]]:
@@ -52,6 +53,24 @@ def _by_place(records: Iterable[Record]) -> tuple[dict[tuple[str, str], str], di
                 text = f"{label}@{version_in(name)} (now {label}@{now[name]})"
                 earlier.setdefault(place, {})[text] = None
     return {place: " or ".join(v) for place, v in views.items()}, {place: tuple(v) for place, v in earlier.items()}
+
+
+def _judges(records: Iterable[Record]) -> dict[tuple[str, str], dict[str, list[str]]]:
+    """For each split and protocol: the protocol and the networks that differ from their sources, and in what."""
+    differs: dict[tuple[str, str], dict[str, list[str]]] = {}
+    seen: set[tuple[str, str, str]] = set()
+    for record in records:
+        cell = record.cell
+        if record.outcome != "ok" or (cell.split, cell.protocol, cell.arch) in seen:
+            continue
+        seen.add((cell.split, cell.protocol, cell.arch))
+        described = record.config.get("evaluate") or {}
+        judges = {
+            cell.protocol: _open_items(record, "protocol", cell.protocol, described.get("protocol")),
+            cell.arch: _open_items(record, "arch", cell.arch, described.get("network")),
+        }
+        differs.setdefault((cell.split, cell.protocol), {}).update({n: items for n, items in judges.items() if items})
+    return differs
 
 
 def _view(record: Record) -> str:
@@ -90,8 +109,14 @@ def _shared(records: Iterable[Record]) -> dict[str, list[str]]:
 
 def _differences(record: Record) -> list[str]:
     """The items of the method's fidelity card in which a record differs from the authors' code."""
-    entry = entries("method").get(record.cell.method.partition("[")[0])
     described = record.config.get("distill", {}).get("method", {})
+    return _open_items(record, "method", record.cell.method.partition("[")[0], described)
+
+
+def _open_items(record: Record, kind: Kind, name: str, described: Any) -> list[str]:
+    """The items of the card of ``name`` in which a record differs; none where the record's class is not that of
+    ``name``."""
+    entry = entries(kind).get(name)
     if entry is None or not isinstance(described, dict):
         return []
     with contextlib.suppress(Exception):  # the plug-in is missing or broken; the caption does without

@@ -33,6 +33,10 @@ class Block:
         """The estimate in a row and column; None for a position that no run asked for."""
         return self.estimates.get((row, method)) or self.estimates.get(((*row[:2], WHOLE), method))
 
+    def arch(self, name: str) -> str:
+        """The arch as it is shown, marked where it differs from its source."""
+        return self.facts.arch(name, self.split, self.protocol)
+
     def place(self, item: tuple[tuple[RowKey, str], Estimate]) -> tuple[int, int]:
         """Sorts estimates row by row, those of the whole train split first."""
         row, method = item[0]
@@ -68,7 +72,7 @@ class Block:
         for row in self.rows:
             marks = self.marks(row)
             cells = [Item(as_text(self.at(row, m), self.spread), marks.get(m, "")) for m in self.methods]
-            body.append((*items(row[0], row[1], ipc_text(row[2])), *cells))
+            body.append((*items(row[0], self.arch(row[1]), ipc_text(row[2])), *cells))
         columns = (*STUB, *(Column(self.facts.name(method)) for method in self.methods))
         return Table(columns, tuple(body), self.caption(), self.data, stub=2)
 
@@ -124,7 +128,7 @@ def _method_table(block: Block, place: tuple[str, str]) -> Table:
     kept = {(row, m) for row in [*rows, (*place, WHOLE)] for m in shown}
     part = {key: value for key, value in block.estimates.items() if key in kept}
     alone = Block(block.split, block.protocol, block.select, tuple(rows), tuple(shown), part, block.facts, block.spread)
-    return Table(columns, tuple(body), f"{place[0]}, {place[1]}. {alone.caption()}", alone.data)
+    return Table(columns, tuple(body), f"{place[0]}, {block.arch(place[1])}. {alone.caption()}", alone.data)
 
 
 def root(variance: float | None) -> float | None:

@@ -46,15 +46,26 @@ class CaptionFacts:
     """method -> kinds of stage that were made once for several sets, so that ± over sets does not hold them"""
     views: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """(split, protocol) -> how its test images were decoded from their files, or that they were not"""
+    judges: Mapping[tuple[str, str], Mapping[str, Sequence[str]]] = field(default_factory=dict)
+    """(split, protocol) -> protocol or arch -> what it does otherwise than its source, by its fidelity card; marked"""
     earlier: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     """(split, protocol) -> what its records hold in an earlier version than the code, such as ``dm@1 (now dm@2)``"""
 
     def place(self, split: str, protocol: str) -> str:
-        """``Split s/test, protocol p@1 (hard labels).``, and what is of an earlier version."""
+        """``Split s/test, protocol p@1 (hard labels).``, and what of the judges is of an earlier version or differs
+        from its source."""
         about = "; ".join(filter(None, (LABELS.get(self.labels.get(protocol, "")), self.views.get((split, protocol)))))
         earlier = ", ".join(self.earlier.get((split, protocol), ()))
         told = f" Of an earlier version: {earlier}." if earlier else ""
-        return f"Split {split}, protocol {protocol}{f' ({about})' if about else ''}.{told}"
+        differs = self.judges.get((split, protocol), {})
+        if differs:
+            told += f" Judges with {MARK} differ from their sources (`bench info NAME`): {_by_items(differs)}."
+        name = f"{protocol}{MARK}" if protocol in differs else protocol
+        return f"Split {split}, protocol {name}{f' ({about})' if about else ''}.{told}"
+
+    def arch(self, name: str, split: str, protocol: str) -> str:
+        """The arch as a table shows it: ``resnet18*`` where it differs from its source."""
+        return f"{name}{MARK}" if name in self.judges.get((split, protocol), {}) else name
 
     def name(self, method: str) -> str:
         """The method as a table shows it: ``igd*`` where it differs from its source."""
@@ -74,12 +85,7 @@ class CaptionFacts:
         return f" Made once for all sets, so not in ±: {told}." if told else ""
 
     def _differing(self, methods: Iterable[str]) -> str:
-        by_items: dict[str, list[str]] = {}
-        for method in methods:
-            if items := self.differs.get(method):
-                more = f" and {len(items) - MOST} more" if len(items) > MOST else ""
-                by_items.setdefault(f"{', '.join(items[:MOST])}{more}", []).append(method)
-        told = "; ".join(f"{', '.join(names)} in {items}" for items, names in by_items.items())
+        told = _by_items({method: self.differs.get(method, ()) for method in methods})
         return f" {MARK} differs from its source (`bench info NAME`): {told}." if told else ""
 
     def _outside(self, methods: Iterable[str]) -> str:
@@ -89,6 +95,16 @@ class CaptionFacts:
                 by_source.setdefault(self.knowledge[method], []).append(method)
         told = "; ".join(f"{', '.join(names)}: {source}" for source, names in by_source.items())
         return f" External knowledge of methods: {told}." if told else ""
+
+
+def _by_items(differs: Mapping[str, Sequence[str]]) -> str:
+    """``a, b in learning rate and 2 more; c in prior``: names together that differ in the same items."""
+    by_items: dict[str, list[str]] = {}
+    for name, items in differs.items():
+        if items:
+            more = f" and {len(items) - MOST} more" if len(items) > MOST else ""
+            by_items.setdefault(f"{', '.join(items[:MOST])}{more}", []).append(name)
+    return "; ".join(f"{', '.join(names)} in {items}" for items, names in by_items.items())
 
 
 def interval_words(comparisons: Sequence[Comparison]) -> str:

@@ -1,6 +1,7 @@
 """Fidelity cards: read as data, open where a record's options are, printed, and named by the tables."""
 
 import ast
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,24 @@ def test_another_method_of_the_same_name_is_not_marked(plugin):
     plugin.write_text(CARD)
     records = [record(cell("carded"), 0.5)]
     assert not facts_of(records).differs["carded"]
+
+
+def test_judges_are_marked_by_their_own_cards():
+    from ddbench.config.values import describe
+    from tests.support.records import cell, record
+
+    def judged(network):
+        config = {"evaluate": {"network": describe(network), "protocol": describe(protocol)}}
+        asked = dataclasses.replace(cell(), arch="resnet18", protocol="minimax-sgd@2")
+        return dataclasses.replace(record(asked, 0.5), config=config)
+
+    protocol = registry.entries("protocol")["minimax-sgd@2"].load()
+    network = registry.entries("arch")["resnet18"].load()
+    place = ("s/test", "minimax-sgd@2")
+    assert set(facts_of([judged(network)]).judges[place]) == {"minimax-sgd@2"}
+    open_in = facts_of([judged(dataclasses.replace(network, init="torch"))]).judges[place]
+    assert open_in["resnet18"] == ["initial weights"]
+    assert "reported epoch" in open_in["minimax-sgd@2"]
 
 
 @pytest.mark.parametrize(

@@ -144,6 +144,16 @@ def test_the_caption_says_what_classifiers_learn_from_and_who_knows_more():
     )
 
 
+def test_judges_that_differ_from_their_sources_are_marked():
+    facts = CaptionFacts(judges={("s/test", "p@1"): {"p@1": ["reported epoch"], "net": ["initial weights"]}})
+    (block,) = blocks(estimate({cell(): str(cell())}, [record(cell(), 0.5)], "last"), "last", facts)
+    assert "| d | net* |" in markdown([block])
+    assert "protocol p@1*. Judges with * differ from their sources (`bench info NAME`): p@1 in reported epoch; " in (
+        block.caption()
+    )
+    assert facts.arch("net", "s/test", "p@2") == "net"
+
+
 def test_the_interval_stands_where_it_is_asked_for():
     cells = [cell(seed=s) for s in range(3)]
     records = [record(c, a) for c, a in zip(cells, (0.5, 0.6, 0.7), strict=True)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -63,6 +63,9 @@ class TrainedSurrogate(TrainedEmbedder):
     """constant"""
     momentum: Fraction = 0.9
     weight_decay: NonNegative = 5e-4
+    many_classes: bool = True
+    """above 100 classes a rate of 0.1, a weight decay of 1e-4 and batches of at least 128 take the place of those
+    named here (``argument.py``)"""
     crop: tuple[Fraction, Fraction] = (0.5, 1.0)
     """share of the area that a random resized crop keeps"""
     mirror: bool = True
@@ -82,6 +85,12 @@ class TrainedSurrogate(TrainedEmbedder):
                 f"surrogate.checkpoints {list(self.checkpoints)} name an epoch that the surrogate lacks: it is trained "
                 f"for surrogate.epochs={self.epochs}"
             )
+
+    def for_classes(self, classes: int) -> TrainedSurrogate:
+        """This surrogate as it is trained on so many classes."""
+        if not self.many_classes or classes <= 100:
+            return self
+        return replace(self, lr=0.1, weight_decay=1e-4, batch=max(self.batch, 128))
 
     def chosen(self, classes: tuple[str, ...]) -> tuple[int, ...]:
         """The checkpoints for a data set of these classes, in order and each once."""
@@ -111,14 +120,15 @@ class TrainedSurrogate(TrainedEmbedder):
         import torch
         import torch.nn.functional as F
 
+        own = self.for_classes(len(real.classes))
         optimiser = torch.optim.SGD(
-            network.parameters(), lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay
+            network.parameters(), lr=own.lr, momentum=own.momentum, weight_decay=own.weight_decay
         )
         order, drawn = (seeding.generator(f"igd-surrogate-{what}", self.seed) for what in ("order", "augmentation"))
-        step, steps = 0, epochs * math.ceil(len(real) / self.batch)
+        step, steps = 0, epochs * math.ceil(len(real) / own.batch)
         for _ in range(epochs):
             total, hits = 0.0, 0
-            for index in torch.randperm(len(real), generator=order).split(self.batch):
+            for index in torch.randperm(len(real), generator=order).split(own.batch):
                 labels = real.labels[index].to(ctx.device)
                 logits = network(scaling(self._augmented(real.images[index].to(ctx.device), drawn), ctx.device))
                 loss = F.cross_entropy(logits, labels)

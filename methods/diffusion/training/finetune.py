@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 class FineTune(Preparation):
     """The prior trained further under ``objective``, a chunk of classes at a time."""
 
-    version: ClassVar[int] = 2
-    """1: an average that warmed up and forgot the prior; DiffFit without gammas on qkv, class tables apart"""
+    version: ClassVar[int] = 3
+    """1: an average that warmed up and forgot the prior; DiffFit without gammas on qkv, class tables apart. 2: images
+    drawn with replacement"""
     stage: ClassVar[Literal["fit"]] = "fit"
 
     objective: Objective = field(default_factory=Plain)

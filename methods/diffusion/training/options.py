@@ -37,6 +37,9 @@ class Training:
     """share of samples trained without their class, for classifier-free guidance (Ho & Salimans 2022)"""
     mirror: bool = False
     """train on the mirror image with probability one half"""
+    order: Literal["with_replacement", "shuffled"] = "with_replacement"
+    """with_replacement: the images of each step are drawn from all. shuffled: epochs, each of which takes the images in
+    an order of its own and leaves out the last ones that fill no batch"""
     precision: Literal["fp32", "tf32", "bf16"] = "fp32"
     """tf32: matrix products and convolutions in TF32 where a GPU has it. bf16: the network runs under autocast; losses,
     weights and optimiser stay in fp32"""
@@ -60,6 +63,7 @@ class FineTuning(Training):
     ema_warmup: bool = False
     """no warm-up: the average starts from the prior, which is meant to stay in it"""
     mirror: bool = True
+    order: Literal["with_replacement", "shuffled"] = "shuffled"
     precision: Literal["fp32", "tf32", "bf16"] = "tf32"
     parameters: Literal["full", "difffit", "lora"] = "difffit"
     """full: all weights. difffit: biases, class embeddings and timestep biases, and scales for each channel of queries,

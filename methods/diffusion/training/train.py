@@ -15,6 +15,7 @@ from ddbench.methods.diffusion.model import DiffusionModel
 from ddbench.methods.diffusion.objectives.objective import Objective, Prediction
 from ddbench.methods.diffusion.training.average import WeightAverage
 from ddbench.methods.diffusion.training.options import Training
+from ddbench.methods.diffusion.training.order import batches
 from ddbench.methods.diffusion.training.precision import tf32
 from ddbench.methods.diffusion.training.term_bins import TermBins
 from ddbench.methods.diffusion.variance import variational_bound
@@ -37,18 +38,20 @@ def train(
 
     ``latents.labels`` are class ids of the model. ``random`` is a CPU generator from which images, label drops,
     timesteps, noise and latents are drawn in this order at each step, so that runs which differ in the objective see
-    the same batches. Logs the mean of each term by bins of the timestep. Resumes from ``ctx.scratch``.
+    the same batches; where epochs are shuffled, it gives the seed of their orders before the first step. Logs the mean
+    of each term by bins of the timestep. Resumes from ``ctx.scratch``.
 
     A model with learned variance trains it by the variational bound beside the denoising loss, as it was pretrained.
     """
     run = _Run(model, objective, options, random, list(parameters or model.transformer.parameters()))
+    batch = batches(index, options, random)
     checkpoint = ctx.scratch / "training.pt" if ctx.scratch else None
     if checkpoint and checkpoint.exists():
         run.load_state_dict(torch.load(checkpoint, map_location=model.device, weights_only=True))
     saved = time.monotonic()
     with tf32(options.precision == "tf32"):
         while run.step < options.steps:
-            run.advance(latents, index)
+            run.advance(latents, batch(run.step))
             ctx.progress(run.step, options.steps)
             if checkpoint and time.monotonic() - saved > CHECKPOINT_SECONDS:
                 torch.save(run.state_dict(), checkpoint.with_suffix(".tmp"))
@@ -83,12 +86,11 @@ class _Run:
         if options.checkpoint_activations:
             model.transformer.enable_gradient_checkpointing()
 
-    def advance(self, latents: Latents, index: torch.Tensor) -> None:
-        """One optimiser step."""
+    def advance(self, latents: Latents, chosen: torch.Tensor) -> None:
+        """One optimiser step on the images ``chosen``."""
         options, model = self.options, self.model
         for group in self.optimiser.param_groups:
             group["lr"] = options.lr * _rate(self.step, options)
-        chosen = index[torch.randint(len(index), (options.batch,), generator=self.random)]
         drop = torch.rand(options.batch, generator=self.random) < options.label_dropout
         t = torch.randint(len(model.alphas_cumprod), (options.batch,), generator=self.random)
         eps = torch.randn(options.batch, *model.latent_shape, generator=self.random).to(model.device)

@@ -98,6 +98,16 @@ def stages(*assignments, methods=("igd", "dit")):
     return make_plan(resolve(load_config("digits", grid, list(assignments)))).stages
 
 
+def test_above_a_hundred_classes_it_has_the_authors_other_options():
+    surrogate = TrainedSurrogate(batch=64)
+    assert surrogate.for_classes(100) == surrogate
+    many = surrogate.for_classes(101)
+    assert (many.lr, many.weight_decay, many.batch) == (0.1, 1e-4, 128)
+    assert dataclasses.replace(surrogate, batch=256).for_classes(1000).batch == 256
+    own = dataclasses.replace(surrogate, many_classes=False)
+    assert own.for_classes(1000) == own
+
+
 def test_one_surrogate_serves_every_set_and_whatever_prior_it_guides():
     first, other = stages(), stages("methods.diffusion.prior.layers=3", "methods.diffusion.objective=rsm")
     surrogates = [[key for key, stage in plan.items() if stage.kind == "embed"] for plan in (first, other)]
