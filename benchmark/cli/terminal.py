@@ -9,17 +9,24 @@ from typing import TYPE_CHECKING, TextIO
 from ddbench.results.tables import Block, Table, Tabular, method_tables
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, JustifyMethod
+    from rich.measure import Measurement
     from rich.table import Table as RichTable
+    from rich.text import Text
 
+PROSE = 40
+"""characters; a column with a longer text is prose, which may be broken between words"""
+NARROW = 24
+"""the least width of a column of prose"""
 STYLES = {"best": "bold green", "second": "underline"}
 
 
 def print_terminal(tables: Iterable[Tabular], out: TextIO) -> None:
     """Print tables; repeated values in the leading columns are printed once.
 
-    On a narrow terminal, the main table gets its methods as rows; any other table gets narrow headings, and columns
-    whose value is the same in all rows become a line above it. In a file or pipe, lines are as long as need be.
+    On a narrow terminal, the main table gets its methods as rows. Any other table gets narrow headings, and columns
+    whose value is the same in all rows become a line above it; where that is not enough, its columns continue below,
+    with the leading columns again. In a file or pipe, lines are as long as need be.
     """
     from rich.console import Console
     from rich.text import Text
@@ -29,23 +36,58 @@ def print_terminal(tables: Iterable[Tabular], out: TextIO) -> None:
         whole = tabular.table()
         width = _width(_rich(whole), console)
         if not out.isatty():
-            console.width = max(80, width)
+            console.width = max(80, _longest(_rich(whole), console))
         for table in method_tables([tabular]) if isinstance(tabular, Block) and width > console.width else [whole]:
-            shown = _rich(table)
-            if _width(shown, console) > console.width:
-                same, rest = _apart(table)
-                shown = _rich(rest, compact=True)
-                if same:
-                    console.print(Text(same))
-            console.print(shown)
+            for shown in _fitted(table, console):
+                console.print(shown)
             console.print(Text(table.caption), "\n", sep="", end="")
 
 
+def _fitted(table: Table, console: Console) -> list[Text | RichTable]:
+    """What to print of a table, in order, so that it fits the console."""
+    from rich.text import Text
+
+    whole = _rich(table)
+    if _width(whole, console) <= console.width:
+        return [whole]
+    same, rest = _apart(table)
+    parts = [_rich(part, compact=True) for part in _parts(rest, console)]
+    return [Text(same), *parts] if same else [*parts]
+
+
+def _parts(table: Table, console: Console) -> list[Table]:
+    """The table cut between columns, each part with the leading columns, which name a row, and as many as fit."""
+    leading = list(range(min(table.stub + 1, len(table.columns))))
+    parts = [leading]
+    for n in range(len(leading), len(table.columns)):
+        wider = [*parts[-1], n]
+        if parts[-1] == leading or _width(_rich(_columns(table, wider), compact=True), console) <= console.width:
+            parts[-1] = wider
+        else:
+            parts.append([*leading, n])
+    return [_columns(table, part) for part in parts]
+
+
+def _columns(table: Table, places: list[int]) -> Table:
+    """The table with the columns at ``places``, in that order."""
+    rows = tuple(tuple(row[n] for n in places) for row in table.rows)
+    return replace(table, columns=tuple(table.columns[n] for n in places), rows=rows)
+
+
 def _width(shown: RichTable, console: Console) -> int:
+    """The least width of a table whose heads and numbers are whole; prose may be broken between words."""
+    return _measured(shown, console).minimum
+
+
+def _longest(shown: RichTable, console: Console) -> int:
     """The width of a table without line breaks."""
+    return _measured(shown, console).maximum
+
+
+def _measured(shown: RichTable, console: Console) -> Measurement:
     from rich.measure import Measurement
 
-    return Measurement.get(console, console.options.update(max_width=10_000), shown).maximum
+    return Measurement.get(console, console.options.update(max_width=10_000), shown)
 
 
 def _apart(table: Table) -> tuple[str, Table]:
@@ -54,21 +96,24 @@ def _apart(table: Table) -> tuple[str, Table]:
     same = [n for n in range(table.stub) if first and all(row[n] == first[n] for row in table.rows)]
     line = ", ".join(f"{table.columns[n].title} {first[n].text}" for n in same)
     rest = [n for n in range(len(table.columns)) if n not in same]
-    columns = tuple(table.columns[n] for n in rest)
-    rows = tuple(tuple(row[n] for n in rest) for row in table.rows)
-    return line, replace(table, columns=columns, rows=rows, stub=table.stub - len(same))
+    return line, replace(_columns(table, rest), stub=table.stub - len(same))
 
 
 def _rich(table: Table, compact: bool = False) -> RichTable:
     """``compact``: one word of a heading per line, and no frame."""
     from rich import box
+    from rich.cells import cell_len
     from rich.table import Table as RichTable
     from rich.text import Text
 
     shown = RichTable(header_style="bold", box=box.SIMPLE_HEAD if compact else box.HEAVY_HEAD, pad_edge=not compact)
-    for column in table.columns:
+    for n, column in enumerate(table.columns):
         title = column.title.replace(" ", "\n") if compact else column.title
-        shown.add_column(Text(title), justify="left" if column.align == "l" else "right", overflow="fold")
+        prose = column.align == "l" and any(len(row[n].text) > PROSE for row in table.rows)
+        justify: JustifyMethod = "left" if column.align == "l" else "right"
+        least = max(NARROW if prose else 0, *map(cell_len, title.split("\n")))
+        least = least if prose else max(least, *(cell_len(row[n].text) for row in table.rows), 0)
+        shown.add_column(Text(title), justify=justify, overflow="fold", no_wrap=not prose, min_width=least)
     for i, row in enumerate(table.rows):
         texts = [Text(item.text, style=STYLES.get(item.mark, "")) for item in row]
         for place in range(table.stub):

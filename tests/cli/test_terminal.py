@@ -5,10 +5,13 @@ import re
 
 import pytest
 
-from ddbench.cli.terminal import print_terminal
-from ddbench.results.tables import Column, Table, blocks
+from ddbench.api.choices import LAYOUTS
+from ddbench.api.stores import Stores
+from ddbench.api.tables import make_tables
+from ddbench.cli.terminal import PROSE, print_terminal
+from ddbench.results.tables import Block, Column, Table, blocks
 from ddbench.results.tables.model import items
-from tests.support.records import cell, record, sampled
+from tests.support.records import cell, hexkey, record, sampled, stored
 
 METHODS = ("random", "herding", "kcenter", "dm", "dit", "dit_ft", "minimax", "rsm", "cgs", "rsm_cgs", "mgd3", "igd")
 
@@ -71,3 +74,37 @@ def test_a_pipe_has_lines_as_long_as_they_need(block, monkeypatch):
     text = shown([block], 40, monkeypatch, io.StringIO())
     (header,) = [line for line in text.splitlines() if "herding" in line]
     assert all(name in header for name in METHODS)
+
+
+LONG = ("rsm_cgs[guidance.eta_dm=50]", *METHODS)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """A store of two networks, two IPC, two sets and two classifiers of many methods."""
+    cells = [
+        cell(m, seed=s, eval_seed=e, ipc=i, dataset="imagenette", arch=a, protocol="minimax-sgd@2")
+        for a in ("convnet3-w32", "resnetap10")
+        for i in (1, 10)
+        for m in LONG
+        for s in (0, 1)
+        for e in (0, 1)
+    ]
+    accuracy = {one: 0.4 + 0.01 * LONG.index(one.method) + 0.02 * one.seed + 0.003 * one.eval_seed for one in cells}
+    records = [record(one, a, key=hexkey(n)) for n, (one, a) in enumerate(accuracy.items())]
+    return Stores([stored(tmp_path_factory.mktemp("s"), records).root])
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_every_layout_fits_a_terminal_without_breaking_a_head_or_a_number(layout, width, study, monkeypatch):
+    tables = make_tables(layout, study, study.wanted, study.records(study.wanted)).tables
+    lines = shown(tables, width, monkeypatch).splitlines()
+    assert max(map(len, lines)) <= width
+    text = " ".join(lines)
+    words = set(re.split(r"[│\s]+", text))
+    for table in (one.table() for one in tables if not isinstance(one, Block)):  # a block turns: its methods are rows
+        for column in table.columns:
+            assert set(column.title.split()) <= words, column.title
+        for item in (item for row in table.rows for item in row):
+            assert item.text in text if len(item.text) <= PROSE else set(item.text.split()) <= words, item.text
