@@ -18,6 +18,10 @@ LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 Plotted = Literal["curves", "ipc", "cost", "projection"]
 PLOTTED: tuple[Plotted, ...] = get_args(Plotted)
 
+PlotWidth = Literal["natural", "column", "page"]
+PLOT_WIDTHS: tuple[PlotWidth, ...] = get_args(PlotWidth)
+"""of a figure (``results.plots.figures.Width``)"""
+
 FILTERS = {
     "datasets": "dataset",
     "methods": "method",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ddbench.api import frames, plots, tables
-from ddbench.api.choices import Layout, Plotted
+from ddbench.api.choices import Layout, Plotted, PlotWidth
 from ddbench.api.compare import Compared, Side, compare_sides
 from ddbench.api.files import check_format, write_file
 from ddbench.api.leaderboard import make_leaderboard
@@ -94,11 +94,21 @@ class Results:
         """Ranks with intervals, a board for each protocol and split. Raises BenchError when nothing was distilled."""
         return make_leaderboard(self._stores, self.cells, self.records, select)
 
-    def plot(self, kind: Plotted, out: Path | str | None = None, select: Select = "last") -> plots.Plot:
-        """Draw ``curves``, ``ipc``, ``cost`` or ``projection``; also written to ``out`` (png, pdf, svg) if given."""
+    def plot(
+        self,
+        kind: Plotted,
+        out: Path | str | None = None,
+        select: Select = "last",
+        width: PlotWidth = "natural",
+        tsne: bool = False,
+    ) -> plots.Plot:
+        """Draw ``curves``, ``ipc``, ``cost`` or ``projection``; also written to ``out`` (png, pdf, svg) if given.
+
+        ``width``: natural, or that of a column or a page of a paper; ``tsne``: of the projection, in place of PCA.
+        """
         if out is not None:
             check_format(Path(out))
-        plot = plots.make_plot(kind, self._stores, self.cells, select)
+        plot = plots.make_plot(kind, self._stores, self.cells, select, width, tsne)
         if out is not None:
             plot.save(out)
         return plot

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ddbench.api.choices import PLOTTED, Plotted
+from ddbench.api.choices import PLOT_WIDTHS, PLOTTED, Plotted, PlotWidth
 from ddbench.cli.options import DEFAULT_STORE, filter_options, filters_of, say, select_option, stores_argument
 
 if TYPE_CHECKING:
@@ -18,9 +18,25 @@ if TYPE_CHECKING:
 @click.argument("kind", type=click.Choice(PLOTTED))
 @stores_argument
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="A png, pdf or svg file.")
+@click.option(
+    "--width",
+    type=click.Choice(PLOT_WIDTHS),
+    default="natural",
+    show_default=True,
+    help="natural: for a screen; column or page: as wide as a column (3.25 in) or the page (6.875 in) of a paper.",
+)
+@click.option("--tsne", is_flag=True, help="Of the projection: t-SNE instead of the first two principal components.")
 @filter_options
 @select_option
-def plot(kind: Plotted, stores: tuple[Path | str, ...], out: Path, which: Select, **filters: tuple[str, ...]) -> None:
+def plot(
+    kind: Plotted,
+    stores: tuple[Path | str, ...],
+    out: Path,
+    width: PlotWidth,
+    tsne: bool,
+    which: Select,
+    **filters: tuple[str, ...],
+) -> None:
     """Draw accuracy by epoch (curves), against images per class (ipc) or cost, or distilled among real images.
 
     A panel for each dataset, network and IPC. Incomplete methods are left out and named on stderr. STORE defaults to
@@ -35,5 +51,5 @@ def plot(kind: Plotted, stores: tuple[Path | str, ...], out: Path, which: Select
     check_format(out)
     opened = Stores(stores or (Path(DEFAULT_STORE),), say)
     with stdout_kept():
-        make_plot(kind, opened, select(opened.wanted, filters_of(filters)), which).save(out)
+        make_plot(kind, opened, select(opened.wanted, filters_of(filters)), which, width, tsne).save(out)
     click.echo(str(out))

@@ -23,40 +23,46 @@ if TYPE_CHECKING:
 
 FONT_SIZE = 9.5
 """points; the panels are shown at about their natural size"""
+MARGIN = 0.08
+"""inches around the note below the panels"""
 FORMATS = (".png", ".pdf", ".svg")
 DATES = {"png": "Software", "pdf": "CreationDate", "svg": "Date"}
 """the metadata field of each format that holds the date or the version: left out, so that a figure has one file"""
 
-SETTINGS: dict[str, Any] = {
-    "axes.edgecolor": LIGHT["muted"],
-    "axes.facecolor": "none",
-    "axes.grid": True,
-    "axes.grid.axis": "y",
-    "axes.labelcolor": LIGHT["muted"],
-    "axes.labelsize": FONT_SIZE,
-    "axes.linewidth": 0.8,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.titlecolor": LIGHT["ink"],
-    "axes.titlelocation": "left",
-    "axes.titlesize": FONT_SIZE + 0.5,
-    "axes.titleweight": "bold",
-    "font.family": "DejaVu Sans",
-    "font.size": FONT_SIZE,
-    "grid.color": LIGHT["rule"],
-    "grid.linewidth": 0.7,
-    "lines.linewidth": 1.5,
-    "lines.markersize": 4.5,
-    "pdf.fonttype": 42,
-    "text.color": LIGHT["ink"],
-    "text.parse_math": False,
-    "xtick.color": LIGHT["muted"],
-    "xtick.labelsize": FONT_SIZE - 0.5,
-    "xtick.major.size": 3,
-    "ytick.color": LIGHT["muted"],
-    "ytick.labelsize": FONT_SIZE - 0.5,
-    "ytick.major.size": 0,
-}
+
+def _settings(size: float) -> dict[str, Any]:
+    """Matplotlib's settings for text of ``size`` points."""
+    scale = size / FONT_SIZE
+    return {
+        "axes.edgecolor": LIGHT["muted"],
+        "axes.facecolor": "none",
+        "axes.grid": True,
+        "axes.grid.axis": "y",
+        "axes.labelcolor": LIGHT["muted"],
+        "axes.labelsize": size,
+        "axes.linewidth": 0.8 * scale,
+        "axes.spines.right": False,
+        "axes.spines.top": False,
+        "axes.titlecolor": LIGHT["ink"],
+        "axes.titlelocation": "left",
+        "axes.titlesize": size + 0.5,
+        "axes.titleweight": "bold",
+        "font.family": "DejaVu Sans",
+        "font.size": size,
+        "grid.color": LIGHT["rule"],
+        "grid.linewidth": 0.7 * scale,
+        "lines.linewidth": 1.5 * scale,
+        "lines.markersize": 4.5 * scale,
+        "pdf.fonttype": 42,
+        "text.color": LIGHT["ink"],
+        "text.parse_math": False,
+        "xtick.color": LIGHT["muted"],
+        "xtick.labelsize": size - 0.5,
+        "xtick.major.size": 3 * scale,
+        "ytick.color": LIGHT["muted"],
+        "ytick.labelsize": size - 0.5,
+        "ytick.major.size": 0,
+    }
 
 
 @dataclass(frozen=True)
@@ -72,32 +78,53 @@ class Size:
 
 
 @contextmanager
-def drawing() -> Iterator[None]:
-    """Matplotlib's style for drawing and writing figures; the former style is restored at the end."""
+def drawing(font: float = FONT_SIZE) -> Iterator[None]:
+    """Matplotlib's style for drawing and writing figures with text of ``font`` points; the former style is restored at
+    the end."""
     import matplotlib
 
-    with matplotlib.rc_context(SETTINGS), warnings.catch_warnings():
+    with matplotlib.rc_context(_settings(font)), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # a name in another script, shown as boxes
         yield
 
 
-def panels(count: int, size: Size, columns: int = 3, title: str = "") -> tuple[Figure, list[Axes]]:
-    """A figure of ``count`` panels in rows of at most ``columns``, each exactly of ``size``."""
+def font_size() -> float:
+    """Points of the text of the figure that is being drawn."""
+    import matplotlib
+
+    return float(matplotlib.rcParams["font.size"])
+
+
+LETTER = 0.62
+"""mean width of a letter, in font sizes"""
+
+
+def panels(count: int, size: Size, columns: int = 3, title: str = "", note: str = "") -> tuple[Figure, list[Axes]]:
+    """A figure of ``count`` panels in rows of at most ``columns``, each exactly of ``size``, and a note below."""
+    from textwrap import wrap
+
     from matplotlib.figure import Figure
 
     columns = min(columns, count)
     rows = -(-count // columns)
-    head = 0.3 if title else 0.0
-    width, height = columns * size.width, rows * size.height + head
+    small = font_size() - 1.5
+    lines = wrap(note, int(72 * (columns * size.width - 2 * MARGIN) / (0.54 * small)))
+    head, foot = 0.3 if title else 0.0, (len(lines) * 1.35 * small / 72 + MARGIN) if lines else 0.0
+    width, height = columns * size.width, rows * size.height + head + foot
     figure = Figure(figsize=(width, height))
     axes = []
     for i in range(count):
         left = (i % columns) * size.width + size.left
-        bottom = (rows - 1 - i // columns) * size.height + size.bottom
+        bottom = (rows - 1 - i // columns) * size.height + size.bottom + foot
         inner = size.width - size.left - size.right, size.height - size.top - size.bottom
         axes.append(figure.add_axes((left / width, bottom / height, inner[0] / width, inner[1] / height)))
     if title:
-        figure.text(size.left / width, 1 - 0.06 / height, title, va="top", fontsize=FONT_SIZE + 1, color=LIGHT["muted"])
+        figure.text(
+            size.left / width, 1 - 0.06 / height, title, va="top", fontsize=font_size() + 1, color=LIGHT["muted"]
+        )
+    if lines:
+        beneath: dict[str, Any] = {"va": "bottom", "fontsize": small, "color": LIGHT["muted"], "linespacing": 1.2}
+        figure.text(MARGIN / width, MARGIN / height, "\n".join(lines), **beneath)
     return figure, axes
 
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 BAND = 0.09
 """opacity of a spread"""
+BESIDE = 1.6
+"""points between the intervals of two methods"""
 SHORTEST = 1e-5
 """seconds; shorter times are drawn here, for a log axis has no zero"""
 BLANK = 0.06
@@ -47,25 +49,31 @@ def curves(axes: Axes, panel: Panel[Curve], looks: Mapping[str, Look]) -> None:
 
 
 def ipc(axes: Axes, panel: Panel[dict[int, PlottedMean]], looks: Mapping[str, Look]) -> None:
-    """Accuracy against images per class, each IPC a place on the axis, intervals beside one another."""
+    """Accuracy against images per class on a log axis: points at their IPC, their intervals beside one another."""
+    from matplotlib.transforms import offset_copy
+
     ticks = sorted({n for levels in panel.methods.values() for n in levels})
     heights = list(panel.whole.values())
-    step = min(0.5 / max(len(panel.methods), 1), 0.06)
     for i, (method, levels) in enumerate(panel.methods.items()):
         look = looks[method]
-        off = (i - (len(panel.methods) - 1) / 2) * step
-        x = [ticks.index(n) + off for n in sorted(levels)]
-        means = [levels[n].mean for n in sorted(levels)]
-        axes.plot(x, _percent(means), color=look.colour, linestyle=look.dash, marker=look.marker, gid=look.gid)
-        for at, n in zip(x, sorted(levels), strict=True):
+        at = sorted(levels)
+        means = [levels[n].mean for n in at]
+        axes.plot(at, _percent(means), color=look.colour, linestyle=look.dash, marker=look.marker, gid=look.gid)
+        aside = BESIDE * (i - (len(panel.methods) - 1) / 2)
+        shifted = offset_copy(axes.transData, axes.get_figure(root=True), x=aside, units="points")
+        for n in at:
             low, high = levels[n].low, levels[n].high
             if low is not None and high is not None:
-                axes.plot([at, at], _percent([low, high]), color=look.colour, linewidth=1, gid=look.gid)
+                bar: dict[str, Any] = {"color": look.colour, "linewidth": 0.8, "gid": look.gid, "transform": shifted}
+                axes.plot([n, n], _percent([low, high]), **bar)
                 heights += [max(low, 0.0), min(high, 1.0)]
         heights += means
     _frame(axes, heights)
-    axes.set_xlim(-0.45, len(ticks) - 0.55)
-    axes.set_xticks(range(len(ticks)), [str(n) for n in ticks])
+    axes.set_xscale("log")
+    reach = (ticks[-1] / ticks[0]) ** 0.07 if len(ticks) > 1 else 2
+    axes.set_xlim(ticks[0] / reach, ticks[-1] * reach)
+    axes.set_xticks(ticks, [str(n) for n in ticks])
+    axes.minorticks_off()
     axes.set_xlabel("images per class")
     _whole(axes, panel.whole, looks)
     ends = {method: 100 * levels[max(levels)].mean for method, levels in panel.methods.items()}

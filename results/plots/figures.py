@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ddbench.results.cost import SetFacts
 from ddbench.results.plots import draw
-from ddbench.results.plots.canvas import Size, panels
+from ddbench.results.plots.canvas import FONT_SIZE, Size, panels
 from ddbench.results.plots.palette import Look, looks
 from ddbench.results.plots.projection import Projected, projection
 from ddbench.results.plots.series import Panel, cost_panels, curve_panels, ipc_panels, plotted_means
@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+Width = Literal["natural", "column", "page"]
+"""natural: as it reads best on a screen; column, page: as wide as a column or the page of a conference paper"""
+WIDTHS: tuple[Width, ...] = get_args(Width)
+INCHES = {"column": 3.25, "page": 6.875}
+"""of two-column conference styles, such as CVPR's"""
+PRINTED = 7.0
+"""points of text in a paper's figure"""
 PROJECTION = Size(width=2.7, height=2.55, left=0.08, right=0.08, top=0.32, bottom=0.06)
 
 
@@ -90,13 +97,37 @@ def projections(projected: Projected, looks: Mapping[str, Look], where: str = ""
     ]
 
 
-def together(parts: Sequence[Drawing], columns: int = 2) -> Figure:
-    """All panels in one figure, each with room for the longest labels."""
+def font_of(width: Width) -> float:
+    """Points of text in a figure of ``width``, for ``drawing``."""
+    return FONT_SIZE if width == "natural" else PRINTED
+
+
+def together(parts: Sequence[Drawing], columns: int = 2, note: str = "", width: Width = "natural") -> Figure:
+    """All panels in one figure, each with room for the longest labels, ``columns`` in a row at most, and a note below.
+
+    As wide as a paper's column it has half as many in a row. Draw it in ``drawing(font_of(width))``.
+    """
     size = replace(parts[0].size, right=max(part.size.right for part in parts))
-    figure, axes = panels(len(parts), size, columns)
+    if width != "natural":
+        columns = max(1, columns // 2) if width == "column" else columns
+        size = _printed(size, INCHES[width] / columns)
+    figure, axes = panels(len(parts), size, columns, note=note)
     for place, part in zip(axes, parts, strict=True):
         part.paint(place)
     return figure
+
+
+def _printed(size: Size, width: float) -> Size:
+    """The size of a panel ``width`` inches wide: margins follow the text, the panel itself is lower and wider."""
+    margin = PRINTED / FONT_SIZE
+    return Size(
+        width=width,
+        height=width * min(1.0, 1.08 * size.height / size.width),
+        left=size.left * margin,
+        right=size.right,
+        top=size.top * margin,
+        bottom=size.bottom * margin,
+    )
 
 
 def _titled(axes: Axes, paint: Callable[..., None], panel: Panel[Any], looks: Mapping[str, Look]) -> None:

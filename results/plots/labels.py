@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ddbench.results.plots.canvas import FONT_SIZE
+from ddbench.results.plots.canvas import LETTER, font_size
 from ddbench.results.plots.palette import LIGHT, Look
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.transforms import Bbox
 
-LETTER = 0.62
-"""mean width of a letter, in font sizes"""
 LINE = 1.18
 """height of a line, in font sizes"""
 NEAREST = 7
@@ -31,7 +29,7 @@ def shown(name: str, longest: int = 22) -> str:
 
 def room(names: Sequence[str]) -> float:
     """Inches that labels of ``names`` need beside a panel."""
-    return 0.24 + max((len(shown(name)) for name in names), default=0) * LETTER * FONT_SIZE / 72
+    return 0.24 + max((len(shown(name)) for name in names), default=0) * LETTER * font_size() / 72
 
 
 def spread(places: Sequence[float], gap: float, low: float, high: float) -> list[float]:
@@ -58,7 +56,7 @@ def label_ends(axes: Axes, ends: Mapping[str, float], looks: Mapping[str, Look])
     box = axes.get_window_extent()
     wide, tall = (side / axes.figure.dpi * 72 for side in (box.width, box.height))
     low, high = axes.get_ylim()
-    size = min(FONT_SIZE - 0.5, tall / max(len(ends) - 1, 1) / 1.02)
+    size = min(font_size() - 0.5, tall / max(len(ends) - 1, 1) / 1.02)
     heights = spread(list(ends.values()), LINE * size / tall * (high - low), low, high)
     beside = axes.get_yaxis_transform()
     for (name, y), height in zip(ends.items(), heights, strict=True):
@@ -79,7 +77,7 @@ def label_points(
     """
     from matplotlib.transforms import Bbox
 
-    size = FONT_SIZE - 1
+    size = font_size() - 1
     scale = axes.figure.dpi / 72
     frame = axes.get_window_extent()
     pixels = {name: axes.transData.transform(point) for name, point in points.items()}

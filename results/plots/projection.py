@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ddbench import seeding
-from ddbench.results.plots.labels import LETTER, shown
+from ddbench.results.plots.canvas import LETTER
+from ddbench.results.plots.labels import shown
 from ddbench.results.plots.palette import LIGHT, Look
 from ddbench.types import LabeledImages
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 MOST_FITTED = 2000
 """real images, drawn by seed, that the plane is fitted to"""
+MOST_EMBEDDED = 1000
+"""real images in t-SNE"""
 PIXEL_SIDE = 32
 """larger images are averaged down to this side, so that the plane is of coarse structure"""
 MOST_SHOWN = 350
@@ -32,7 +35,7 @@ Features = Callable[["torch.Tensor"], "torch.Tensor"]
 
 @dataclass(frozen=True)
 class Projected:
-    """Points in the plane of the first two principal components."""
+    """Points in a plane: of the first two principal components, or of t-SNE."""
 
     real: np.ndarray
     """(n, 2), the real images that are drawn"""
@@ -40,8 +43,8 @@ class Projected:
     """class name -> (2,), mean of its fitted real images"""
     sets: dict[str, dict[str, np.ndarray]]
     """method -> class name -> (ipc, 2)"""
-    explained: float
-    """share of the variance of the real images that the plane keeps, a fraction"""
+    explained: float | None
+    """share of the variance of the real images that the plane keeps, a fraction; None for t-SNE"""
     fitted: int
     """number of real images that the plane was fitted to"""
 
@@ -51,20 +54,58 @@ def project(real: LabeledImages, sets: Mapping[str, LabeledImages], features: Fe
 
     features: the space to look in; None for the pixels.
     """
-    import torch
     from sklearn.decomposition import PCA
 
     space = features or _pixels
-    order = torch.randperm(len(real), generator=seeding.generator("projection"))[:MOST_FITTED]
-    fitted, labels = space(real.images[order]).numpy(), real.labels[order].numpy()
+    order = _drawn(real)
+    fitted = space(real.images[order]).numpy()
     pca = PCA(2, svd_solver="full").fit(fitted)
-    plane = pca.transform(fitted)
-    centres = {name: plane[labels == k].mean(0) for k, name in enumerate(real.classes) if (labels == k).any()}
-    found = {}
-    for method, data in sets.items():
-        points, own = pca.transform(space(data.images).numpy()), data.labels.numpy()
-        found[method] = {name: points[own == k] for k, name in enumerate(data.classes)}
+    points = [pca.transform(space(data.images).numpy()) for data in sets.values()]
     explained = float(pca.explained_variance_ratio_.sum())
+    return _projected(real, order, pca.transform(fitted), sets, points, explained)
+
+
+def embed(real: LabeledImages, sets: Mapping[str, LabeledImages], features: Features | None = None) -> Projected:
+    """t-SNE of real images and all sets together (van der Maaten & Hinton 2008), begun from principal components.
+
+    Fewer real images than for ``project``, for it takes longer; one thread, so that the plane is the same again.
+    """
+    import numpy as np
+    from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits
+
+    space = features or _pixels
+    order = _drawn(real)[:MOST_EMBEDDED]
+    clouds = [space(real.images[order]).numpy(), *(space(data.images).numpy() for data in sets.values())]
+    points = np.concatenate(clouds)
+    perplexity = min(30.0, (len(points) - 1) / 3)
+    with threadpool_limits(1):
+        plane = TSNE(2, perplexity=perplexity, init="pca", random_state=0).fit_transform(points)
+    own = np.split(plane, np.cumsum([len(cloud) for cloud in clouds])[:-1])
+    return _projected(real, order, own[0], sets, own[1:], None)
+
+
+def _drawn(real: LabeledImages) -> torch.Tensor:
+    import torch
+
+    return torch.randperm(len(real), generator=seeding.generator("projection"))[:MOST_FITTED]
+
+
+def _projected(
+    real: LabeledImages,
+    order: torch.Tensor,
+    plane: np.ndarray,
+    sets: Mapping[str, LabeledImages],
+    points: Sequence[np.ndarray],
+    explained: float | None,
+) -> Projected:
+    """``plane``: the real images at ``order``; ``points``: those of each set."""
+    labels = real.labels[order].numpy()
+    centres = {name: plane[labels == k].mean(0) for k, name in enumerate(real.classes) if (labels == k).any()}
+    found = {
+        method: {name: at[data.labels.numpy() == k] for k, name in enumerate(data.classes)}
+        for (method, data), at in zip(sets.items(), points, strict=True)
+    }
     return Projected(plane[:MOST_SHOWN], centres, found, explained, len(order))
 
 

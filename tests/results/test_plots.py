@@ -16,12 +16,14 @@ from PIL import Image
 from ddbench.results.plots.canvas import Size, drawing, inline_svg, panels
 from ddbench.results.plots.figures import drawings, looks_of
 from ddbench.results.plots.labels import label_ends, shown, spread
+from ddbench.results.plots.notes import note_of
 from ddbench.results.plots.palette import DARK, LIGHT, looks
-from ddbench.results.plots.projection import project
+from ddbench.results.plots.projection import embed, project
 from ddbench.results.plots.series import cost_panels, curve_panels, ipc_panels, plotted_mean
 from ddbench.results.statistics import Estimate
 from ddbench.types import LabeledImages
 from tests.support.invoke import invoke
+from tests.support.records import cell
 from tests.support.store import make_store
 
 
@@ -174,6 +176,51 @@ def labeled(pixels):
     return LabeledImages(pixels, torch.arange(len(pixels)) % 2, ("a", "b"))
 
 
+def test_points_stand_at_their_ipc_and_intervals_beside_one_another(study):
+    from ddbench.results.plots import draw
+    from ddbench.results.plots.series import plotted_means
+
+    (panel,) = ipc_panels(plotted_means(study.wanted, study.records, "last"))
+    with drawing():
+        _, (axes,) = panels(1, Size())
+        draw.ipc(axes, panel, looks_of(study.wanted))
+    marked = [line for line in axes.lines if line.get_marker() not in ("", "None")]
+    assert axes.get_xscale() == "log"
+    assert [list(line.get_xdata()) for line in marked if len(line.get_xdata()) > 1] == [[1, 2], [1, 2]]
+    bars = [line for line in axes.lines if len(line.get_xdata()) == 2 and len(set(line.get_xdata())) == 1]
+    assert len({line.get_transform().transform((1, 50))[0] for line in bars if line.get_xdata()[0] == 1}) == 3
+
+
+def test_the_note_says_what_is_averaged_over_how_many_sets_and_where():
+    cells = [cell(seed=s, eval_seed=e) for s in range(3) for e in range(2)]
+    assert note_of("ipc", [*cells, cell("full", ipc=0)], "last") == (
+        "Mean top-1 accuracy over distilled sets, at the last epoch; bars: 95 % t interval over them. n = 3 distilled "
+        "sets, 2 classifiers each. Split s/test, protocol p@1."
+    )
+    assert "± one sample standard deviation" in note_of("curves", cells, "last")
+    assert "n = 1 distilled set, 1 classifier each or 3 distilled" in note_of("cost", [*cells, cell("x")], "best")
+
+
+@pytest.mark.parametrize(("width", "inches"), [("column", 3.25), ("page", 6.875)])
+def test_a_figure_for_a_paper_is_as_wide_as_its_column_or_page(study, width, inches):
+    from ddbench.results.plots.figures import font_of, together
+
+    with drawing(font_of(width)):
+        parts = drawings("curves", study.wanted, study.records, "last", looks_of(study.wanted), {})
+        figure = together(parts, 2, "A note that is long enough to need more than a single line of text.", width)
+    assert figure.get_size_inches()[0] == pytest.approx(inches)
+    assert {text.get_fontsize() for axes in figure.axes for text in axes.texts} == {6.5}
+
+
+def test_t_sne_places_every_image_and_the_same_again():
+    random = torch.Generator().manual_seed(0)
+    real = labeled(torch.randint(0, 256, (24, 1, 4, 4), generator=random, dtype=torch.uint8))
+    found = [embed(real, {"same": real}) for _ in range(2)]
+    assert len(found[0].real) == 24 and len(found[0].sets["same"]["a"]) == 12
+    assert found[0].explained is None
+    assert np.array_equal(found[0].real, found[1].real)
+
+
 HARMFUL = '<script>alert("$x$")</script>'
 
 
@@ -254,6 +301,7 @@ def test_plot_draws_what_is_selected_and_says_what_it_leaves_out(tmp_path: Path)
         (["curves", "--methods", "randon", "--out", "f.png"], "Did you mean 'random'?"),
         (["curves", "--methods", "dm", "--out", "f.png"], "nothing complete to plot as curves"),
         (["curve", "--out", "f.png"], "curve"),
+        (["curves", "--tsne", "--out", "f.png"], "t-SNE is a projection"),
     ],
 )
 def test_plot_refuses_what_it_cannot_draw(tmp_path: Path, monkeypatch, arguments, says):
