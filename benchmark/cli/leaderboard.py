@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from ddbench.cli.options import (
-    DEFAULT_STORE,
     filter_options,
     filters_of,
     format_option,
     out_option,
     say,
     select_option,
-    stores_argument,
+    stores_options,
 )
 
 if TYPE_CHECKING:
@@ -23,13 +22,13 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@stores_argument
+@stores_options
 @format_option
 @select_option
 @filter_options
 @out_option
 def leaderboard(
-    stores: tuple[Path, ...], form: str | None, which: Select, out: Path | None, **filters: tuple[str, ...]
+    stores: tuple[Path | str, ...], form: str | None, which: Select, out: Path | None, **filters: tuple[str, ...]
 ) -> None:
     """Rank the methods of STORES: a board for each protocol and split, never one across them.
 
@@ -41,6 +40,6 @@ def leaderboard(
     from ddbench.api.stores import Stores
     from ddbench.cli.show import write_tables
 
-    opened = Stores(stores or (Path(DEFAULT_STORE),), say)
+    opened = Stores(stores, say)
     cells = select(opened.wanted, filters_of(filters))
     write_tables(make_leaderboard(opened, cells, opened.records(cells), which).tables, form, out)

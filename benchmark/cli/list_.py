@@ -27,8 +27,11 @@ def list_(what: str, plugins: tuple[str, ...], as_json: bool) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
-    for column in ("name", "what it is", "from"):
-        table.add_column(column, header_style="bold", no_wrap=column == "name")
+    columns = {"name": "name", "what it is": "summary", "from": "origin"}
+    if len({row["origin"] for row in rows}) < 2:
+        del columns["from"]
+    for title in columns:
+        table.add_column(title, header_style="bold", no_wrap=title == "name")
     for row in rows:
-        table.add_row(row["name"], row["summary"], row["origin"])
+        table.add_row(*(row[name] for name in columns.values()))
     Console(markup=False).print(table)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 
 import click
@@ -29,6 +31,7 @@ from ddbench.cli.tune import tune
 from ddbench.errors import BenchError
 from ddbench.plugins.registry import DISTRIBUTION
 
+EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 
@@ -68,6 +71,7 @@ def main() -> None:
     """Exit codes: 0 done, 1 cells not ok, 2 usage or configuration, 3 a rule of `check` broken, 130 interrupted."""
     try:
         code = bench(standalone_mode=False)
+        sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.ctx.get_help() if error.ctx else "")
         code = 0
@@ -78,10 +82,24 @@ def main() -> None:
         if "--debug" in sys.argv:
             raise
         code = _refuse(str(error))
+    except BrokenPipeError:  # the reader of a pipe has enough: `bench table | head`
+        _drop_stdout()
+        code = EXIT_FAILED
+    except OSError as error:
+        if error.filename is not None or error.errno not in (errno.ENOSPC, errno.EIO):
+            raise
+        _drop_stdout()
+        click.echo(f"bench: the output cannot be written: {error.strerror}. Nothing in the store was lost.", err=True)
+        code = EXIT_FAILED
     except (KeyboardInterrupt, click.Abort):
         click.echo("bench: interrupted. What is finished is kept; the same command goes on from there.", err=True)
         code = EXIT_INTERRUPTED
     sys.exit(code or 0)
+
+
+def _drop_stdout() -> None:
+    """Send what stdout still holds nowhere, so that Python does not try to write it once more when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _refuse(message: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -57,9 +58,21 @@ select_option = click.option(
     help="Accuracy at the last epoch, or the best along the curve (chosen on the test images: optimistic).",
 )
 
-stores_argument = click.argument(
-    "stores", nargs=-1, type=StoreType(path_type=Path, file_okay=False), metavar="[STORE]..."
-)
+
+def stores_options(command: F) -> F:
+    """Any number of stores for the parameter ``stores``: as arguments or by ``--store``, else the default one."""
+
+    @wraps(command)
+    def merged(*args: Any, stores: tuple[Path | str, ...], named: tuple[Path | str, ...], **kw: Any) -> Any:
+        return command(*args, stores=(*stores, *named) or (Path(DEFAULT_STORE),), **kw)
+
+    kind = StoreType(path_type=Path, file_okay=False)
+    option = click.option(
+        "--store", "named", multiple=True, type=kind, metavar="DIR|URL", help=f"As STORE. [default: {DEFAULT_STORE}]"
+    )
+    return click.argument("stores", nargs=-1, type=kind, metavar="[STORE]...")(option(merged))  # type: ignore[return-value]
+
+
 plugin_option = click.option(
     "--plugin", "plugins", multiple=True, metavar="FILE", help="A Python file that registers more."
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ddbench.api.choices import PLOT_WIDTHS, PLOTTED, Plotted, PlotWidth
-from ddbench.cli.options import DEFAULT_STORE, filter_options, filters_of, say, select_option, stores_argument
+from ddbench.cli.options import filter_options, filters_of, say, select_option, stores_options
 
 if TYPE_CHECKING:
     from ddbench.results.statistics import Select
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("kind", type=click.Choice(PLOTTED))
-@stores_argument
+@stores_options
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="A png, pdf or svg file.")
 @click.option(
     "--width",
@@ -49,7 +49,7 @@ def plot(
     from ddbench.cli.streams import stdout_kept
 
     check_format(out)
-    opened = Stores(stores or (Path(DEFAULT_STORE),), say)
+    opened = Stores(stores, say)
     with stdout_kept():
         make_plot(kind, opened, select(opened.wanted, filters_of(filters)), which, width, tsne).save(out)
     click.echo(str(out))

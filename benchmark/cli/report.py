@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ddbench.cli.options import DEFAULT_STORE, say, select_option, stores_argument
+from ddbench.cli.options import say, select_option, stores_options
 
 if TYPE_CHECKING:
     from ddbench.results.statistics import Select
 
 
 @click.command()
-@stores_argument
+@stores_options
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), default=Path("report.html"), show_default=True)
 @select_option
 def report(stores: tuple[Path | str, ...], out: Path, which: Select) -> None:
@@ -28,5 +28,5 @@ def report(stores: tuple[Path | str, ...], out: Path, which: Select) -> None:
     from ddbench.cli.streams import stdout_kept
 
     with stdout_kept():
-        path = Results(Stores(stores or (Path(DEFAULT_STORE),), say)).report(out, which)
+        path = Results(Stores(stores, say)).report(out, which)
     click.echo(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")

@@ -6,12 +6,14 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from ddbench.store.distilled import load_distilled
 from ddbench.store.opening import open_store
 from tests.support.invoke import invoke
+from tests.support.store import make_store
 
 BENCH = [sys.executable, "-m", "ddbench.cli.main"]
 
@@ -210,3 +212,41 @@ def test_a_gpu_that_is_not_there_is_refused_before_anything_is_written(tiny_stud
     assert done.returncode == 2
     assert "torch sees no GPU. Use --set device=cpu" in done.stderr
     assert not (tmp_path / "s").exists()
+
+
+def test_several_commands_take_a_store_by_its_place_or_by_name(tmp_path):
+    make_store(tmp_path / "s")
+    for command in (
+        ["leaderboard"],
+        ["report", "--out", tmp_path / "r.html"],
+        ["plot", "ipc", "--out", tmp_path / "p.svg"],
+    ):
+        by_place, by_name = invoke(*command, tmp_path / "s"), invoke(*command, "--store", tmp_path / "s")
+        assert by_place.returncode == by_name.returncode == 0, by_name.stderr
+        assert by_place.stdout == by_name.stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_an_output_that_cannot_be_written_is_one_sentence(tmp_path):
+    make_store(tmp_path / "s")
+    command = [*BENCH, "table", "--store", str(tmp_path / "s"), "--format", "md"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "bench: the output cannot be written: No space left on device. Nothing in the store was lost.\n"
+    )
+
+
+def test_a_reader_that_has_enough_ends_the_command_without_a_word(tmp_path):
+    make_store(tmp_path / "s")
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [*BENCH, "table", "--store", str(tmp_path / "s"), "--format", "csv"]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=120)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_a_list_whose_members_have_one_origin_does_not_repeat_it():
+    assert "dataset-distillation-bench" not in invoke("list", "protocols").stdout

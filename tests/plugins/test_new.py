@@ -8,7 +8,7 @@ from typing import get_args
 
 import pytest
 
-from ddbench.plugins.scaffold.write import Kind
+from ddbench.plugins.scaffold.write import UNCHECKED, Kind
 from tests.plugins.test_plugins import plugin  # noqa: F401  (a fixture: forgets what plug-ins registered
 from tests.support.invoke import invoke
 
@@ -27,10 +27,10 @@ def folder(tmp_path_factory):
 def test_every_generated_test_passes(folder):
     done = subprocess.run([sys.executable, "-m", "pytest", "-q", str(folder)], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
-    assert "11 passed" in done.stdout
+    assert "13 passed" in done.stdout
 
 
-@pytest.mark.parametrize("kind", [kind for kind in get_args(Kind) if kind != "watcher"])
+@pytest.mark.parametrize("kind", [kind for kind in get_args(Kind) if kind not in UNCHECKED])
 def test_the_check_that_its_page_names_passes_as_generated(folder, kind, plugin):  # noqa: F811
     (command,) = [line for line in (folder / f"my_{kind}.md").read_text().splitlines() if "bench check" in line]
     assert f"my_{kind}" in command.partition("--plugin")[2].partition(".py")[2]
@@ -47,6 +47,15 @@ def test_a_generated_dataset_and_network_run_in_a_study(folder, kind, option, tm
     done = invoke("run", "--plugin", path, *arguments, "--store", tmp_path / "store")
     assert done.returncode == 0, done.stderr
     assert f"my_{kind}" in done.stdout
+    sys.modules.pop(path.stem)
+
+
+def test_a_generated_protocol_judges_a_study(folder, tmp_path, plugin):  # noqa: F811
+    path = folder / "my_protocol.py"
+    options = [*QUICK[:-1], "my_protocol@1[epochs_by_ipc=[[1000, 1]]]", "--executor", "inline"]
+    done = invoke("run", "--plugin", path, "--methods", "random", *options, "--store", tmp_path / "store")
+    assert done.returncode == 0, done.stderr
+    assert "protocol my_protocol@1" in done.stdout
     sys.modules.pop(path.stem)
 
 

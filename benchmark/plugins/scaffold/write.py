@@ -15,7 +15,7 @@ from ddbench.errors import BenchError
 from ddbench.plugins import registry
 from ddbench.plugins.cards import SUFFIX
 
-Kind = Literal["method", "objective", "guidance", "dataset", "network", "watcher"]
+Kind = Literal["method", "objective", "guidance", "dataset", "network", "protocol", "watcher"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 METHODS: dict[Kind, str] = {
@@ -25,7 +25,10 @@ METHODS: dict[Kind, str] = {
     "dataset": "random",
     "network": "herding[network=$name]",
 }
-"""a method that uses the plug-in; no method uses a watcher"""
+"""a method that uses the plug-in; no method uses a protocol or a watcher"""
+
+UNCHECKED: tuple[Kind, ...] = ("protocol", "watcher")
+"""kinds without distilled sets that could be checked: their tests run them"""
 
 UNPUBLISHED: tuple[Kind, ...] = ("dataset", "watcher")
 """kinds without a fidelity card, since no paper publishes code for them"""
@@ -36,6 +39,7 @@ COMPARE: dict[Kind, str] = {
     "guidance": "--methods 'dit,dit[guidance=$name]'",
     "dataset": "--methods random --datasets $name",
     "network": "--methods random --archs $name",
+    "protocol": "--methods random --protocol $name@1",
     "watcher": "--watcher $name --methods random",
 }
 """options of a `bench run` that compares the plug-in with something built in"""
@@ -46,8 +50,8 @@ def write_plugin(kind: Kind, name: str, folder: Path) -> list[Path]:
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
         raise BenchError(f"{name!r} cannot name a {kind}: use small letters, digits and underscores, a letter first.")
     registered = registry.entries("arch" if kind == "network" else kind)
-    if name in registered:
-        raise BenchError(f"there is a {kind} {name!r} already, from {registered[name].origin}. Choose another name.")
+    if there := registered.get(name) or registered.get(f"{name}@1"):
+        raise BenchError(f"there is a {kind} {name!r} already, from {there.origin}. Choose another name.")
     if importlib.util.find_spec(name) is not None and not (folder / f"{name}.py").exists():
         raise BenchError(f"there is a Python module {name!r} already, which {name}.py would hide. Choose another name.")
     check, command = usage(kind, name)
@@ -83,20 +87,20 @@ def usage(kind: Kind, name: str) -> tuple[str, str]:
     """A command that checks the plug-in, and one that runs it."""
     where = f" --set 'grid.datasets=[{name}]'" if kind == "dataset" else ""
     check = f"bench check --plugin {name}.py{where} {shlex.quote(used_by(kind, name))}"
-    if kind == "watcher":  # it has no result that could be checked; its test runs it
+    if kind in UNCHECKED:
         check = f"python -m pytest test_{name}.py"
     return check, f"bench run --plugin {name}.py {Template(COMPARE[kind]).substitute(name=name)} --ipc 1"
 
 
 def used_by(kind: Kind, name: str) -> str:
-    """The name of a method that uses the plug-in; empty for a watcher."""
+    """The name of a method that uses the plug-in; empty for a protocol or a watcher."""
     return Template(METHODS.get(kind, "")).substitute(name=name)
 
 
 def _tested(kind: Kind) -> str:
     """The kind of test: objectives and guidances are tested as part of a method, the other kinds directly."""
-    return kind if kind in {"dataset", "network", "watcher"} else "method"
+    return "method" if kind in {"objective", "guidance"} else kind
 
 
 def _page(kind: Kind) -> str:
-    return "page_watcher" if kind == "watcher" else "page"
+    return f"page_{kind}" if kind in UNCHECKED else "page"
