@@ -29,7 +29,8 @@ class Cell:
     """seed of the classifier trained on it"""
 
     def __str__(self) -> str:
-        return f"{self.dataset}/{self.method}/ipc{self.ipc}/seed{self.seed}/{self.arch}/eval{self.eval_seed}"
+        size = "all" if self.ipc == WHOLE else f"ipc{self.ipc}"
+        return f"{self.dataset}/{self.method}/{size}/seed{self.seed}/{self.arch}/eval{self.eval_seed}"
 
 
 @dataclass(frozen=True)
