@@ -45,7 +45,8 @@ class Position:
         return self.dataset, self.arch, self.ipc
 
     def __str__(self) -> str:
-        return f"{self.dataset}/{self.method}/ipc{self.ipc}/{self.arch}"
+        size = "all" if self.ipc == WHOLE else f"ipc{self.ipc}"
+        return f"{self.dataset}/{self.method}/{size}/{self.arch}"
 
 
 @dataclass(frozen=True)
