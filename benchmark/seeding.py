@@ -7,7 +7,7 @@ cannot change it, and two methods that ask for the same coordinates start from t
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -29,11 +29,45 @@ def generator(*coordinates: str | int) -> torch.Generator:
     return torch.Generator().manual_seed(stream(*coordinates))
 
 
+Restart = Callable[..., None]
+"""``at(*further)``: from here on, the process-wide generators are the stream at the coordinates and further ones"""
+
+
 @contextmanager
-def seeded(*coordinates: str | int) -> Iterator[None]:
-    """For code that can only use torch's global generator (module initialisers): seeded inside, restored afterwards."""
+def seeded(*coordinates: str | int) -> Iterator[Restart]:
+    """For code that draws from the process: initialisers, dropout, drop path, the order of a DataLoader.
+
+    Inside, the process-wide generators of torch (of the CPU and of every CUDA device), numpy and Python are the stream
+    at ``coordinates``; afterwards, also after an exception, they are as they were. A training loop starts each step
+    with ``at(step)``, so that what a network draws there depends neither on what ran before, in the loop or in the
+    process, nor on whether the training was interrupted in between::
+
+        with seeding.seeded("my-training", self.seed) as at:
+            for step in range(steps):
+                at(step)
+                loss = network(batch) ...
+    """
+    import random
+
+    import numpy as np
     import torch
 
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        torch.manual_seed(stream(*coordinates))
-        yield
+    devices = range(torch.cuda.device_count())
+
+    def at(*further: str | int) -> None:
+        seed = stream(*coordinates, *further)
+        # torch.manual_seed would also keep a call, with its stack, for CUDA devices that are not there.
+        torch.default_generator.manual_seed(seed)
+        if devices:
+            torch.cuda.manual_seed_all(seed)
+        random.seed(seed)
+        np.random.seed(seed % 2**32)
+
+    python, arrays = random.getstate(), np.random.get_state()
+    try:
+        with torch.random.fork_rng(devices=devices):
+            at()
+            yield at
+    finally:
+        random.setstate(python)
+        np.random.set_state(arrays)

@@ -8,11 +8,13 @@ from typing import Any
 import torch
 
 from ddbench import seeding
+from ddbench.batches import batch_count, batches
 from ddbench.evaluators.computing import Computed
 from ddbench.evaluators.cutmix import cutmix, draw_cut
 from ddbench.evaluators.losses import Loss, Target
 from ddbench.evaluators.recipe import Recipe
 from ddbench.evaluators.views import Prepared, make_view
+from ddbench.finite import check_loss
 from ddbench.types import Evaluation, LabeledImages, Network, StageContext
 
 
@@ -27,9 +29,11 @@ def train_and_judge(
     """The accuracy curve of ``network`` trained on ``distilled`` and the final model's hits on ``test``.
 
     Random streams depend on the evaluation seed alone: every method is judged with the same initial weights and the
-    same order of batches. Training images are sorted by class name, then by position in the set, so that the order of
-    the classes does not matter. ``test`` holds the dataset's images or, where ``ctx.judged_view`` is set, those
-    decoded through that view.
+    same order of batches, and what a network draws while it is trained is named by the step. Training images are
+    sorted by class name, then by position in the set, so that the order of the classes does not matter. ``test`` holds
+    the dataset's images or, where ``ctx.judged_view`` is set, those decoded through that view.
+
+    Raises FloatingPointError, with the epoch, where a loss or an output on a test image is not finite.
     """
     classes = tuple(sorted(distilled.classes))
     train = _by_name(distilled, classes)
@@ -48,30 +52,37 @@ def train_and_judge(
     optimiser = make_optimiser(recipe, model)
     ipc = int(train.labels.bincount().max())
     epochs, batch_size = recipe.epochs(ipc), recipe.batch_size(ipc)
-    steps_per_epoch = math.ceil(len(y) / batch_size)
+    steps_per_epoch = batch_count(len(y), batch_size)
     judge_after = recipe.judged_after(epochs)
 
-    step, curve, hits = 0, [], torch.empty(0)
-    for epoch in range(1, epochs + 1):
-        model.train()
-        for index in torch.randperm(len(y), generator=order).split(batch_size):
-            for group in optimiser.param_groups:
-                group["lr"] = learning_rate(recipe, step, steps_per_epoch, epochs)
-            here = index.to(ctx.device)
-            batch, target = view.train(index, augmentation), Target(y[here], soft=None if soft is None else soft[here])
-            if recipe.cutmix:
-                batch, target = _mixed(batch, target, mixing)
-            if recipe.second_forward:
-                with torch.no_grad():
-                    computed(batch)
-            optimiser.zero_grad(set_to_none=True)
-            loss(computed(batch), batch, target).backward()
-            optimiser.step()
-            step += 1
-        if epoch in judge_after:
-            hits = _hits(computed, test_images, judged.labels, view.judged_at_once)
-            curve.append((epoch, float(hits.double().mean())))
-        ctx.progress(epoch, epochs)
+    step, curve, hits, losses = 0, [], torch.empty(0), _Losses()
+    with seeding.seeded("eval-network", ctx.seed) as at:
+        for epoch in range(1, epochs + 1):
+            model.train()
+            for index in batches(torch.randperm(len(y), generator=order), batch_size):
+                at(step)
+                for group in optimiser.param_groups:
+                    group["lr"] = learning_rate(recipe, step, steps_per_epoch, epochs)
+                here = index.to(ctx.device)
+                batch = view.train(index, augmentation)
+                target = Target(y[here], soft=None if soft is None else soft[here])
+                if recipe.cutmix:
+                    batch, target = _mixed(batch, target, mixing)
+                if recipe.second_forward:
+                    with torch.no_grad():
+                        computed(batch)
+                optimiser.zero_grad(set_to_none=True)
+                found = loss(computed(batch), batch, target)
+                found.backward()
+                optimiser.step()
+                losses.add(epoch, found)
+                step += 1
+            if epoch in judge_after:
+                losses.check()
+                at("judged", epoch)
+                hits = _hits(computed, test_images, judged.labels, view.judged_at_once, epoch)
+                curve.append((epoch, float(hits.double().mean())))
+            ctx.progress(epoch, epochs)
     return Evaluation(curve=tuple(curve), correct=tuple(hits.tolist()))
 
 
@@ -104,12 +115,44 @@ def _by_name(data: LabeledImages, classes: tuple[str, ...]) -> LabeledImages:
     return LabeledImages(images, labels[order], classes, soft)
 
 
+class _Losses:
+    """The sum of the losses of each epoch, looked at only when a classifier is judged: reading a value stops a GPU."""
+
+    def __init__(self) -> None:
+        self.sums: dict[int, torch.Tensor] = {}
+
+    def add(self, epoch: int, loss: torch.Tensor) -> None:
+        value = loss.detach().double()
+        self.sums[epoch] = self.sums[epoch] + value if epoch in self.sums else value
+
+    def check(self) -> None:
+        """Raises FloatingPointError, with the first epoch whose loss is not finite, and forgets the epochs so far."""
+        for epoch, total in zip(self.sums, torch.stack(list(self.sums.values())).tolist(), strict=True):
+            check_loss(total, "the classifier", f"epoch {epoch}", ADVICE)
+        self.sums.clear()
+
+
+ADVICE = "no accuracy is made of it; look at the images and the soft labels, or choose another network or protocol"
+
+
 @torch.inference_mode()
-def _hits(computed: Computed, images: Prepared, labels: torch.Tensor, at_once: int) -> torch.Tensor:
-    """Whether the model's top-1 class is right: bool (N,), on the CPU, in the order of ``labels``."""
+def _hits(computed: Computed, images: Prepared, labels: torch.Tensor, at_once: int, epoch: int) -> torch.Tensor:
+    """Whether the model's top-1 class is right: bool (N,), on the CPU, in the order of ``labels``.
+
+    Raises FloatingPointError where an output is not finite: of NaN the largest is no choice.
+    """
     computed.model.eval()
-    starts = range(0, len(labels), at_once)
-    chosen = [computed(images[start : start + at_once]).argmax(1) for start in starts]
+    chosen, finite = [], []
+    for start in range(0, len(labels), at_once):
+        logits = computed(images[start : start + at_once])
+        chosen.append(logits.argmax(1))
+        finite.append(logits.isfinite().all(1))
+    broken = int((~torch.cat(finite)).sum())
+    if broken:
+        raise FloatingPointError(
+            f"the classifier's outputs on {broken} of {len(labels)} judged images are not finite after epoch {epoch}: "
+            + ADVICE
+        )
     return torch.cat(chosen).cpu() == labels
 
 

@@ -11,6 +11,7 @@ from ddbench.evaluators import colour
 from ddbench.evaluators.augment import augment, enlarge, random_shift
 from ddbench.evaluators.crops import resize_and_crop
 from ddbench.evaluators.recipe import Recipe
+from ddbench.levels import spread
 from ddbench.types import Shape
 
 PREPARED_VALUES = 2**27
@@ -112,15 +113,17 @@ class Cropped(View):
 
 
 class _Own:
-    """[0, 1] -> mean 0 and standard deviation 1 in each channel, by the moments of the train images."""
+    """[0, 1] -> mean 0 and standard deviation 1 in each channel, by the moments of the train images; a constant channel
+    (``levels.spread``) only loses its mean."""
 
     def __init__(self, images: torch.Tensor) -> None:
         counts = _histogram(images).double()
         values, n = torch.arange(256, dtype=torch.float64) / 255, counts.sum(1, keepdim=True)
         mean = (counts * values).sum(1, keepdim=True) / n
-        std = ((counts * (values - mean) ** 2).sum(1, keepdim=True) / (n - 1)).sqrt()
+        std = ((counts * (values - mean) ** 2).sum(1) / (n[:, 0] - 1)).sqrt().float()
         self.mean = mean.float()[:, :, None].to(images.device)
-        self.std = std.float().clamp(min=1e-3)[:, :, None].to(images.device)
+        own = [spread(value, full=1.0) for value in std.tolist()]
+        self.std = torch.tensor(own, dtype=torch.float32)[:, None, None].to(images.device)
 
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
         return (images - self.mean) / self.std

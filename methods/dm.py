@@ -7,12 +7,16 @@ minimises |mean psi(A(R)) - mean psi(A(S))|^2. Values follow VICO-UoE/DatasetCon
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ddbench import seeding
+from ddbench.finite import check_loss
 from ddbench.methods.embedder import Scaling
 from ddbench.methods.real import draw
 from ddbench.types import Count, Distiller, Fraction, LabeledImages, Positive, StageContext
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,12 @@ class DM(Distiller):
 
     def distill(self, real: LabeledImages, state: Any, ipc: int, ctx: StageContext) -> LabeledImages:
         """The real images stay uint8 where they are, perhaps a file mapped into memory: only the batch drawn for a
-        class is converted and moved, so memory is that of one class's batch whatever the dataset."""
+        class is converted and moved, so memory is that of one class's batch whatever the dataset.
+
+        A batch of one image, at ipc 1, has no variance for batch norm to divide by: there the images of all classes go
+        through a network with batch norm together, as in VICO's code for such networks. Raises FloatingPointError,
+        naming the iteration, when the loss is not finite.
+        """
         import torch
 
         from ddbench.methods.dsa import Siamese
@@ -65,26 +74,40 @@ class DM(Distiller):
         optimiser = torch.optim.SGD(synthetic, lr=self.lr, momentum=self.momentum)
         streams = [seeding.generator("dm", ctx.seed, name) for name in real.classes]
 
-        for iteration in range(self.iterations):
-            with seeding.seeded("dm-embedder", ctx.seed, iteration):
-                network = ctx.networks[self.embedder](real.shape, len(real.classes))
-            network.to(ctx.device).train()
-            for parameter in network.parameters():
-                parameter.requires_grad_(False)
-            optimiser.zero_grad(set_to_none=True)
-            for mine, members, random in zip(synthetic, by_class, streams, strict=True):
-                drawn = members[torch.randperm(len(members), generator=random)[: self.batch_real]]
-                parameters = augment.draw(random, real.shape)
-                with torch.no_grad():
-                    batch = augment(scaling(real.images[drawn], ctx.device), parameters)
-                    target = network.features(batch).mean(0)  # type: ignore[operator]
-                found = network.features(augment(mine, parameters)).mean(0)  # type: ignore[operator]
-                # Backward for each class, so that memory does not grow with the number of classes.
-                (found - target).square().sum().backward()
-            optimiser.step()
-            ctx.progress(iteration + 1, self.iterations)
+        smallest = min(ipc, self.batch_real, *map(len, by_class))
+        with seeding.seeded("dm-network", ctx.seed) as at:
+            for iteration in range(self.iterations):
+                with seeding.seeded("dm-embedder", ctx.seed, iteration):
+                    network = ctx.networks[self.embedder](real.shape, len(real.classes))
+                network.to(ctx.device).train()
+                for parameter in network.parameters():
+                    parameter.requires_grad_(False)
+                optimiser.zero_grad(set_to_none=True)
+                losses = []
+                for group in _groups(real.classes, together=smallest == 1 and _normalises_batches(network)):
+                    at(iteration, *(real.classes[k] for k in group))
+                    batch, made = [], []
+                    for k in group:
+                        random, members = streams[k], by_class[k]
+                        drawn = members[torch.randperm(len(members), generator=random)[: self.batch_real]]
+                        parameters = augment.draw(random, real.shape)
+                        with torch.no_grad():
+                            batch.append(augment(scaling(real.images[drawn], ctx.device), parameters))
+                        made.append(augment(synthetic[k], parameters))
+                    with torch.no_grad():
+                        targets = _means(network, batch)
+                    found = zip(_means(network, made), targets, strict=True)
+                    distances = torch.stack([(mean - target).square().sum() for mean, target in found])
+                    # Backward for each group, so that memory does not grow with the number of classes.
+                    distances.sum().backward()
+                    losses.append(distances.detach())
+                optimiser.step()
+                where = f"iteration {iteration + 1} of {self.iterations}"
+                check_loss(float(torch.cat(losses).sum()), "dm's pixels", where, "lower dm.lr")
+                ctx.progress(iteration + 1, self.iterations)
         with torch.no_grad():
-            images = torch.cat([scaling.levels(mine) for mine in synthetic]).cpu()
+            named = zip(synthetic, real.classes, strict=True)
+            images = torch.cat([scaling.levels(mine, [name] * ipc) for mine, name in named]).cpu()
         return LabeledImages(images=images, labels=real.labels[start], classes=real.classes)
 
     def _scaling(self, real: LabeledImages) -> Scaling:
@@ -96,3 +119,23 @@ class DM(Distiller):
             return Scaling(self.mean, self.sd, min_side=1)
         own = Scaling.of(real.images, min_side=1)
         return Scaling(self.mean or own.mean, self.sd or own.sd, min_side=1)
+
+
+def _groups(classes: tuple[str, ...], together: bool) -> list[list[int]]:
+    """The classes, as indices, whose images go through the network at once: each alone, or all in order of name."""
+    ordered = sorted(range(len(classes)), key=lambda k: classes[k])
+    return [ordered] if together else [[k] for k in range(len(classes))]
+
+
+def _normalises_batches(network: torch.nn.Module) -> bool:
+    from torch.nn.modules.batchnorm import _BatchNorm
+
+    return any(isinstance(module, _BatchNorm) for module in network.modules())
+
+
+def _means(network: torch.nn.Module, batches: list[torch.Tensor]) -> list[torch.Tensor]:
+    """The mean embedding of each of several batches that the network sees as one."""
+    import torch
+
+    features = network.features(torch.cat(batches))  # type: ignore[operator]
+    return [part.mean(0) for part in features.split([len(batch) for batch in batches])]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ddbench import seeding
+from ddbench.batches import batch_count, batches
+from ddbench.finite import check_loss, check_weights
+from ddbench.levels import LEVELS, spread, to_levels
 from ddbench.types import (
     Count,
     LabeledImages,
@@ -43,11 +46,11 @@ class Scaling:
 
     @staticmethod
     def of(images: torch.Tensor, min_side: int) -> Scaling:
-        """From the exact moments of uint8 (N, C, H, W); a constant channel is divided by one grey level."""
+        """From the exact moments of uint8 (N, C, H, W); a constant channel (``levels.spread``) is divided by 1."""
         counts = _histograms(images)
         mean = [sum(v * n for v, n in enumerate(row)) / sum(row) for row in counts]
         square = [sum(v * v * n for v, n in enumerate(row)) / sum(row) for row in counts]
-        sd = [math.sqrt(max(s - m * m, 0.0)) or 1.0 for s, m in zip(square, mean, strict=True)]
+        sd = [spread(math.sqrt(max(s - m * m, 0.0)), LEVELS) for s, m in zip(square, mean, strict=True)]
         return Scaling(tuple(mean), tuple(sd), min_side)
 
     def size(self, height: int, width: int) -> tuple[int, int]:
@@ -65,12 +68,15 @@ class Scaling:
         size = self.size(x.shape[2], x.shape[3])
         return x if size == x.shape[2:] else F.interpolate(x, size=size, mode="bilinear", align_corners=False)
 
-    def levels(self, x: torch.Tensor) -> torch.Tensor:
-        """Normalised float (N, C, H, W) -> uint8, clamped to 0..255 and rounded to the nearest level."""
+    def levels(self, x: torch.Tensor, of: Sequence[str] = ()) -> torch.Tensor:
+        """Normalised float (N, C, H, W) -> uint8, clamped to 0..255 and rounded to the nearest level.
+
+        of: the class of each image, for the message. Raises FloatingPointError where a value is not finite.
+        """
         import torch
 
         mean, sd = (torch.tensor(v, device=x.device).view(1, -1, 1, 1) for v in (self.mean, self.sd))
-        return (x.float() * sd + mean).clamp(0, 255).round().to(torch.uint8)
+        return to_levels(x.float() * sd + mean, of)
 
 
 @dataclass(frozen=True)
@@ -89,7 +95,7 @@ class Embedder:
         import torch
 
         self.network.eval()
-        with torch.no_grad():
+        with torch.no_grad(), seeding.seeded("embedder-features"):
             scaled = (self.scaling(part, self.device) for part in images.split(FEATURE_BATCH))
             return torch.cat([self.network.features(x).flatten(1).float().cpu() for x in scaled])  # type: ignore[operator]
 
@@ -137,25 +143,28 @@ class TrainedEmbedder(Preparation):
         network = self._untrained(scaling, real.shape, real.classes, ctx).train()
         optimiser = torch.optim.AdamW(network.parameters(), lr=self.lr, weight_decay=self.weight_decay, fused=True)
         order = seeding.generator("embedder-order", self.seed)
-        step, steps = 0, self.epochs * math.ceil(len(real) / self.batch)
+        step, steps = 0, self.epochs * batch_count(len(real), self.batch)
         after(0, network)
         for epoch in range(1, self.epochs + 1):
             total, hits = 0.0, 0
-            for index in torch.randperm(len(real), generator=order).split(self.batch):
-                for group in optimiser.param_groups:
-                    group["lr"] = self.lr * 0.5 * (1 + math.cos(math.pi * step / steps))
-                labels = real.labels[index].to(ctx.device)
-                logits = network(scaling(real.images[index], ctx.device))
-                loss = F.cross_entropy(logits, labels)
-                optimiser.zero_grad(set_to_none=True)
-                loss.backward()
-                optimiser.step()
-                total += float(loss.detach()) * len(index)
-                hits += int((logits.argmax(1) == labels).sum())
-                step += 1
-                ctx.progress(step, steps)
-            if not math.isfinite(total):
-                raise FloatingPointError("the embedder's loss is not finite: lower embedder.lr")
+            with seeding.seeded("embedder-network", self.seed) as at:
+                for index in batches(torch.randperm(len(real), generator=order), self.batch):
+                    at(step)
+                    for group in optimiser.param_groups:
+                        group["lr"] = self.lr * 0.5 * (1 + math.cos(math.pi * step / steps))
+                    labels = real.labels[index].to(ctx.device)
+                    logits = network(scaling(real.images[index], ctx.device))
+                    loss = F.cross_entropy(logits, labels)
+                    optimiser.zero_grad(set_to_none=True)
+                    loss.backward()
+                    optimiser.step()
+                    step += 1
+                    value = float(loss.detach())
+                    check_loss(value, "the embedder", f"step {step} of {steps}", "lower embedder.lr")
+                    total += value * len(index)
+                    hits += int((logits.argmax(1) == labels).sum())
+                    ctx.progress(step, steps)
+            check_weights(network.parameters(), "the embedder", f"step {step} of {steps}", "lower embedder.lr")
             after(epoch, network)
         ctx.log({"loss": total / len(real), "train_top1": hits / len(real)})  # over the last epoch
         return Embedder(network.eval(), scaling, real.shape, real.classes, ctx.device)

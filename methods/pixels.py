@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+from ddbench import levels
 
 if TYPE_CHECKING:
     import torch
@@ -13,8 +16,9 @@ def from_levels(images: torch.Tensor) -> torch.Tensor:
     return images.float() / 127.5 - 1
 
 
-def to_levels(x: torch.Tensor) -> torch.Tensor:
-    """float in [-1, 1] (others are clamped) -> uint8, rounded to the nearest of 256 levels."""
-    import torch
+def to_levels(x: torch.Tensor, of: Sequence[str] = ()) -> torch.Tensor:
+    """float in [-1, 1] (others are clamped) -> uint8, rounded to the nearest of 256 levels.
 
-    return ((x.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+    of: the class of each image, for the message. Raises FloatingPointError where a value is not finite.
+    """
+    return levels.to_levels((x.float() + 1) * 127.5, of)

@@ -11,7 +11,19 @@ from tests.support.light import loaded_by_command
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("benchmark", "methods", "evaluators", "results", "configs")
 
-GROUND = {"errors", "hyperparameters", "images", "keys", "records", "seeding", "types", "watchers"}
+GROUND = {
+    "batches",
+    "errors",
+    "finite",
+    "hyperparameters",
+    "images",
+    "keys",
+    "levels",
+    "records",
+    "seeding",
+    "types",
+    "watchers",
+}
 FLOORS = (
     GROUND,
     {"plugins", "store"},

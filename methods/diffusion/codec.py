@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,11 @@ class Codec(ABC):
         [-1, 1], but nothing is clamped."""
 
     @abstractmethod
-    def decode(self, latents: torch.Tensor) -> torch.Tensor:
-        """Latents -> uint8 images on the CPU, clamped and rounded to the nearest level."""
+    def decode(self, latents: torch.Tensor, of: Sequence[str] = ()) -> torch.Tensor:
+        """Latents -> uint8 images on the CPU, clamped and rounded to the nearest level.
+
+        of: the class of each image, for the message. Raises FloatingPointError where a pixel is not finite.
+        """
 
     @abstractmethod
     def identity(self) -> str:
@@ -59,8 +63,8 @@ class PixelCodec(Codec):
     def render(self, latents: torch.Tensor) -> torch.Tensor:
         return latents
 
-    def decode(self, latents: torch.Tensor) -> torch.Tensor:
-        return to_levels(latents)
+    def decode(self, latents: torch.Tensor, of: Sequence[str] = ()) -> torch.Tensor:
+        return to_levels(latents, of)
 
     def identity(self) -> str:
         return "pixels"
@@ -98,8 +102,12 @@ class DiffusersCodec(Codec):
         return images
 
     @torch.inference_mode()
-    def decode(self, latents: torch.Tensor) -> torch.Tensor:
-        return torch.cat([to_levels(self.render(part.to(self.vae.device))).cpu() for part in latents.split(BATCH)])
+    def decode(self, latents: torch.Tensor, of: Sequence[str] = ()) -> torch.Tensor:
+        parts = []
+        for start in range(0, len(latents), BATCH):
+            images = self.render(latents[start : start + BATCH].to(self.vae.device))
+            parts.append(to_levels(images, of[start : start + BATCH]).cpu())
+        return torch.cat(parts)
 
     def identity(self) -> str:
         found = hashlib.sha256()

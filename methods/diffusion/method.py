@@ -86,13 +86,17 @@ class Diffusion(Distiller):
             state.activate(group[0])
             first = position[group[0]]
             here = None if means is None else means[first : first + len(group)]
-            latents.append(self._sample(real, state, group, ipc, here, ctx).flatten(0, 1).cpu())
+            drawn = self._sample(real, state, group, ipc, here, ctx).flatten(0, 1).cpu()
+            for name, sampled in zip(group, drawn.split(ipc), strict=True):
+                if not sampled.isfinite().all():
+                    raise FloatingPointError(
+                        f"the sampled latents of class {name!r} are not finite: lower the guidance or the learning rate"
+                    )
+            latents.append(drawn)
             ctx.progress(first + len(group), len(real.classes))
-        drawn = torch.cat(latents)
-        if not torch.isfinite(drawn).all():
-            raise FloatingPointError("the sampled latents are not finite: lower the guidance or the learning rate")
         labels = torch.arange(len(real.classes)).repeat_interleave(ipc)
-        return LabeledImages(images=state.decoder.decode(drawn), labels=labels, classes=real.classes)
+        names = [real.classes[k] for k in labels]
+        return LabeledImages(state.decoder.decode(torch.cat(latents), names), labels, real.classes)
 
     def _sample(
         self,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ddbench import seeding
+from ddbench.batches import batch_count, batches
+from ddbench.finite import check_loss, check_weights
 from ddbench.methods.embedder import Embedder, Scaling, TrainedEmbedder
 from ddbench.types import Count, Fraction, LabeledImages, NonNegative, NonNegativeInt, Positive, StageContext
 
@@ -125,22 +126,25 @@ class TrainedSurrogate(TrainedEmbedder):
             network.parameters(), lr=own.lr, momentum=own.momentum, weight_decay=own.weight_decay
         )
         order, drawn = (seeding.generator(f"igd-surrogate-{what}", self.seed) for what in ("order", "augmentation"))
-        step, steps = 0, epochs * math.ceil(len(real) / own.batch)
+        step, steps = 0, epochs * batch_count(len(real), own.batch)
         for _ in range(epochs):
             total, hits = 0.0, 0
-            for index in torch.randperm(len(real), generator=order).split(own.batch):
-                labels = real.labels[index].to(ctx.device)
-                logits = network(scaling(self._augmented(real.images[index].to(ctx.device), drawn), ctx.device))
-                loss = F.cross_entropy(logits, labels)
-                optimiser.zero_grad(set_to_none=True)
-                loss.backward()
-                optimiser.step()
-                total += float(loss.detach()) * len(index)
-                hits += int((logits.argmax(1) == labels).sum())
-                step += 1
-                ctx.progress(step, steps)
-            if not math.isfinite(total):
-                raise FloatingPointError("the surrogate's loss is not finite: lower surrogate.lr")
+            with seeding.seeded("igd-surrogate-network", self.seed) as at:
+                for index in batches(torch.randperm(len(real), generator=order), own.batch):
+                    at(step)
+                    labels = real.labels[index].to(ctx.device)
+                    logits = network(scaling(self._augmented(real.images[index].to(ctx.device), drawn), ctx.device))
+                    loss = F.cross_entropy(logits, labels)
+                    optimiser.zero_grad(set_to_none=True)
+                    loss.backward()
+                    optimiser.step()
+                    step += 1
+                    value = float(loss.detach())
+                    check_loss(value, "the surrogate", f"step {step} of {steps}", "lower surrogate.lr")
+                    total += value * len(index)
+                    hits += int((logits.argmax(1) == labels).sum())
+                    ctx.progress(step, steps)
+            check_weights(network.parameters(), "the surrogate", f"step {step} of {steps}", "lower surrogate.lr")
             ctx.log({"loss": total / len(real), "train_top1": hits / len(real)})
             yield
 

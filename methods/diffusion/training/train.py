@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ddbench import seeding
+from ddbench.finite import check_loss, check_weights
 from ddbench.methods.diffusion.latents import Latents
 from ddbench.methods.diffusion.model import DiffusionModel
 from ddbench.methods.diffusion.objectives.objective import Objective, Prediction
@@ -22,6 +24,8 @@ from ddbench.methods.diffusion.variance import variational_bound
 from ddbench.types import StageContext
 
 CHECKPOINT_SECONDS = 300.0
+
+ADVICE = "lower the learning rate or the weight"
 
 
 def train(
@@ -38,8 +42,10 @@ def train(
 
     ``latents.labels`` are class ids of the model. ``random`` is a CPU generator from which images, label drops,
     timesteps, noise and latents are drawn in this order at each step, so that runs which differ in the objective see
-    the same batches; where epochs are shuffled, it gives the seed of their orders before the first step. Logs the mean
-    of each term by bins of the timestep. Resumes from ``ctx.scratch``.
+    the same batches; where epochs are shuffled, it gives the seed of their orders before the first step. What the
+    network draws itself (dropout) is a stream of its own at each step. Logs the mean of each term by bins of the
+    timestep. Resumes from ``ctx.scratch``. Raises FloatingPointError, naming the step, when the loss or the trained
+    weights are not finite.
 
     A model with learned variance trains it by the variational bound beside the denoising loss, as it was pretrained.
     """
@@ -49,8 +55,9 @@ def train(
     if checkpoint and checkpoint.exists():
         run.load_state_dict(torch.load(checkpoint, map_location=model.device, weights_only=True))
     saved = time.monotonic()
-    with tf32(options.precision == "tf32"):
+    with tf32(options.precision == "tf32"), seeding.seeded("network", random.initial_seed()) as at:
         while run.step < options.steps:
+            at(run.step)
             run.advance(latents, batch(run.step))
             ctx.progress(run.step, options.steps)
             if checkpoint and time.monotonic() - saved > CHECKPOINT_SECONDS:
@@ -101,10 +108,7 @@ class _Run:
         for part in torch.arange(options.batch).chunk(options.accumulate):
             terms = self._terms(x0[part], labels[part], drop[part], t[part], eps[part])
             loss = torch.stack([value.mean() for value in terms.values()]).sum()
-            if not torch.isfinite(loss):
-                raise FloatingPointError(
-                    f"the loss became {loss.item()} at step {self.step}: lower the learning rate or the weight"
-                )
+            check_loss(float(loss.detach()), "the diffusion model", f"step {self.step + 1} of {options.steps}", ADVICE)
             (loss * (len(part) / options.batch)).backward()
             self.bins.add(t[part], terms)
         self.optimiser.step()
@@ -128,6 +132,7 @@ class _Run:
 
     def finish(self) -> None:
         """Keep the average where there is one, and leave the network ready to sample."""
+        check_weights(self.parameters, "the diffusion model", f"step {self.step} of {self.options.steps}", ADVICE)
         self.average.put()
         self.model.transformer.disable_gradient_checkpointing()
         self.model.transformer.eval()
