@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -20,6 +22,26 @@ MODES = {1: "L", 3: "RGB"}
 
 SOFT_LABEL_TOLERANCE = 1e-3
 """how far the sum of a row of soft labels may be from 1, as it is in half-precision files"""
+
+
+NO_DISTRIBUTION = "is no distribution: no value below 0, and all of them sum to 1"
+
+
+def wrong_distribution(row: Sequence[float]) -> str:
+    """What is wrong with a soft label, the shares of all classes, as a predicate; empty for a distribution."""
+    broken = next((value for value in row if not math.isfinite(value)), None)
+    if broken is not None:
+        return f"holds {broken}: probabilities are numbers"
+    total, least = sum(row), min(row, default=0.0)
+    apart = abs(total - 1) >= SOFT_LABEL_TOLERANCE
+    if apart and (least < 0 or max(row) > 1):
+        return (
+            f"is no distribution: it sums to {total:.4g} and reaches from {least:.4g} to {max(row):.4g}, as logits do; "
+            "give probabilities, their softmax"
+        )
+    if least < 0:
+        return f"holds a negative probability, {least:.4g}: no share is below 0"
+    return f"is no distribution: it sums to {total:.4g}, not to 1" if apart else ""
 
 
 @dataclass(frozen=True)
@@ -50,7 +72,7 @@ class LabeledImages:
 
     images: uint8 (N, C, H, W); labels: int64 (N,), indices into ``classes``; classes: K names (wnids); soft: None, or
     float32 (N, K), a distribution over ``classes`` for each image. Raises InvalidOutput for another type or shape, a
-    label out of range, or rows of ``soft`` that are not distributions.
+    label out of range, or a row of ``soft`` that is no distribution.
     """
 
     images: torch.Tensor
@@ -82,11 +104,11 @@ class LabeledImages:
                 str(self.soft.dtype) == "torch.float32" and tuple(self.soft.shape) == shape,
                 f"soft labels must be float32 {shape}, not {self.soft.dtype} {tuple(self.soft.shape)}",
             )
-            sums = self.soft.sum(1)
-            want(
-                bool((self.soft >= 0).all()) and bool(((sums - 1).abs() < SOFT_LABEL_TOLERANCE).all()),
-                "soft labels must be distributions: no value below 0, each row summing to 1",
-            )
+            apart = (self.soft.sum(1) - 1).abs()
+            good = (self.soft >= 0).all(1) & (apart < SOFT_LABEL_TOLERANCE)  # of NaN neither holds
+            for i in (~good).nonzero()[:1, 0].tolist():
+                wrong, name = wrong_distribution(self.soft[i].tolist()), self.classes[int(labels[i])]
+                want(False, f"the soft label of image {i}, of class {name!r}, {wrong or NO_DISTRIBUTION}")
 
     def __len__(self) -> int:
         return len(self.images)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ddbench.api.sets import images_in, run_of, stage_keys
@@ -38,27 +38,43 @@ RECORDS = (
     "key",
 )
 CURVES = (*COORDINATES, "epoch", "top1", "key")
+WHOLE_NUMBERS = ("ipc", "seed", "eval_seed", "epoch")
+TEXT = (
+    *("dataset", "split", "arch", "method", "protocol", "outcome", "reason", "device", "processor", "platform", "host"),
+    *("started", "finished", "commit", "variant", "key", "path"),
+)
+"""columns of text and of whole numbers that no row lacks; all others hold numbers, which may be missing"""
 SETS = ("dataset", "split", "method", "ipc", "seed", "images", "bytes", "path", "key", "seconds_distill", "host")
 
 
 def make_frame(kind: Kind, stores: Stores, cells: Mapping[Cell, str], records: Sequence[Record]) -> pd.DataFrame:
     """records: a row for each cell, with accuracies as fractions; outcome ``not run`` where there is no record.
 
-    curves: a row for each point of each accuracy curve. sets: a row for each distilled set that was evaluated. Raises
-    BenchError for another kind.
+    curves: a row for each point of each accuracy curve. sets: a row for each distilled set that was evaluated. A column
+    of numbers is float64 also where all of them are missing and where the frame has no rows. Raises BenchError for
+    another kind.
     """
-    import pandas as pd
-
     if kind not in KINDS:
         raise unknown("frame", kind, KINDS)
     by_key = {record.key: record for record in records}
     if kind == "curves":
         judged = [record for key in cells.values() if (record := by_key.get(key))]
-        return pd.DataFrame(_curves(judged), columns=list(CURVES))
+        return _typed(_curves(judged), CURVES)
     if kind == "sets":
-        return pd.DataFrame(_sets(stores, cells, by_key), columns=list(SETS))
+        return _typed(_sets(stores, cells, by_key), SETS)
     rows = [_record(stores, cell, key, by_key.get(key)) for cell, key in cells.items()]
-    return pd.DataFrame(rows, columns=list(RECORDS))
+    return _typed(rows, RECORDS)
+
+
+def _typed(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
+    """``rows`` as a frame whose types do not depend on which values there are."""
+    import pandas as pd
+
+    frame = pd.DataFrame(list(rows), columns=list(columns))
+    for name in columns:
+        if name not in TEXT and frame[name].isna().all():
+            frame[name] = frame[name].astype("int64" if name in WHOLE_NUMBERS else "float64")
+    return frame
 
 
 def _record(stores: Stores, cell: Cell, key: str, record: Record | None) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from ddbench.api.stores import Stores
 from ddbench.errors import unknown
 from ddbench.results.statistics import Select
 from ddbench.results.statistics.equivalence import MARGIN
-from ddbench.results.tables import Spread, Tabular, as_csv, as_json, latex, markdown, parquet, rows
+from ddbench.results.tables import TEXT, Spread, Tabular, as_csv, as_json, latex, markdown, parquet, rows
 from ddbench.types import Cell, Record
 
 if TYPE_CHECKING:
@@ -54,10 +54,12 @@ class Tables:
         write_file(Path(out), parquet(self.tables))
 
     def frame(self) -> pd.DataFrame:
-        """A row for each number of the tables."""
+        """A row for each number of the tables; a column of numbers that are all missing is float64."""
         import pandas as pd
 
-        return pd.DataFrame(rows(self.tables))
+        frame = pd.DataFrame(rows(self.tables))
+        missing = [name for name in frame if name not in TEXT and frame[name].isna().all()]
+        return frame.astype(dict.fromkeys(missing, "float64"))
 
 
 def make_tables(

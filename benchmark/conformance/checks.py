@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import pickle
 import random
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 from ddbench.config.addresses import addresses_of
@@ -14,7 +15,7 @@ from ddbench.config.fields import places_of
 from ddbench.config.values import build, describe, nested, override
 from ddbench.conformance.elsewhere import Failed
 from ddbench.conformance.guards import Touched, gradients, no_data
-from ddbench.conformance.under_test import MethodUnderTest
+from ddbench.conformance.under_test import MethodUnderTest, deterministic
 from ddbench.errors import InvalidOutput
 from ddbench.hyperparameters import MemoryOnly
 from ddbench.images import LabeledImages
@@ -92,22 +93,50 @@ def _no_memory(subject: MethodUnderTest) -> str:
 
 
 def _global_state(subject: MethodUnderTest) -> str:
-    import numpy as np
-    import torch
-
-    kept = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    try:
-        sets = []
-        for seed in (1, 2):
-            random.seed(seed)
-            np.random.seed(seed)
-            torch.manual_seed(seed)
+    sets = []
+    for seed in (1, 2):
+        with _process_seeded(seed):
             before = _states()
             sets.append(subject.distil())
             names = [name for name, a, b in zip(("random", "numpy", "torch"), before, _states(), strict=True) if a != b]
             if names:
                 return f"it draws from the global generator of {names[0]}"
-        return "" if _equal(*sets) else "its images depend on a global generator"
+    return "" if _equal(*sets) else "its images depend on a global generator"
+
+
+def _preparations(subject: MethodUnderTest) -> str:
+    written = []
+    for seed in (1, 2):
+        subject.prepared.clear()
+        with _process_seeded(seed), deterministic():
+            subject.state(0)
+        written.append(
+            {
+                (n, str(path.relative_to(folder))): hashlib.sha256(path.read_bytes()).digest()
+                for n, folder in enumerate(subject.prepared.values(), 1)
+                for path in sorted(folder.rglob("*"))
+                if path.is_file()
+            }
+        )
+    first, again = written
+    for n, name in sorted(first | again):
+        if first.get((n, name)) != again.get((n, name)):
+            return f"preparation {n} of {len(subject.prepared)}, run again after other draws, writes another {name}"
+    return ""
+
+
+@contextmanager
+def _process_seeded(seed: int) -> Iterator[None]:
+    """Inside, the process-wide generators of Python, numpy and torch start at ``seed``; put back afterwards."""
+    import numpy as np
+    import torch
+
+    kept = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    try:
+        random.seed(seed)
+        np.random.seed(seed)
+        torch.manual_seed(seed)
+        yield
     finally:
         random.setstate(kept[0])
         np.random.set_state(kept[1])
@@ -246,6 +275,12 @@ CHECKS = (
         "global random state",
         _global_state,
         "draw from seeding.generator(...); where a library knows only torch's global generator, use seeding.seeded",
+    ),
+    Check(
+        "preparations",
+        _preparations,
+        "start each step of a training with `at(step)` of seeding.seeded(NAME, self.seed), from which dropout and the "
+        "like draw; a generator of a network's or helper's own is made in the run, from seeding.generator(...)",
     ),
     Check(
         "class order",

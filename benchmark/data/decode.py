@@ -106,8 +106,11 @@ def pixels(path: Path, content: bytes, resize: Resize | Viewed) -> np.ndarray:
     return np.asarray(resize(opened(path, content, "RGB"))).transpose(2, 0, 1)
 
 
-def opened(path: Path | str, content: bytes, mode: str) -> Image.Image:
-    """An image in Pillow's ``mode``; ``path`` is for messages. Raises BenchError when it is not an intact image."""
+def opened(path: Path | str, content: bytes, mode: str, opaque: bool = False) -> Image.Image:
+    """An image in Pillow's ``mode``; ``path`` is for messages. ``opaque``: refuse an image with pixels that are not.
+
+    Raises BenchError when it is not an intact image.
+    """
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -115,11 +118,28 @@ def opened(path: Path | str, content: bytes, mode: str) -> Image.Image:
             # Pillow would clip 16-bit values at 255: a white image and no error.
             if image.mode.startswith(("I", "F")):
                 raise ValueError(f"its pixels have more than 8 bits (mode {image.mode})")
+            if opaque and (least := _opacity(image)) < 255:
+                raise _transparent(path, image.mode, least)
             return image.convert(mode)
     except UnidentifiedImageError:
         raise _unreadable(path, "it has no format that Pillow knows") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise _unreadable(path, str(error)) from None
+
+
+def _opacity(image: Image.Image) -> int:
+    """The least alpha of an image's pixels, 0..255; 255 without an alpha channel or a transparent colour."""
+    if not image.has_transparency_data:
+        return 255
+    return int(image.convert("RGBA").getextrema()[3][0])
+
+
+def _transparent(path: Path | str, mode: str, least: int) -> BenchError:
+    return BenchError(
+        f"{path} has transparent pixels (mode {mode}, alpha down to {least} of 255), and what lies behind them is not "
+        "said. Put the image on a background of your choice and save it without alpha (in Pillow: "
+        "Image.alpha_composite, then convert('RGB'))."
+    )
 
 
 def _unreadable(path: Path | str, why: str) -> BenchError:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from ddbench import seeding
 from ddbench.config.values import build, plain
 from ddbench.errors import CorruptArtifact, InvalidOutput
 from ddbench.plan.lineage import lineage
@@ -79,13 +80,20 @@ def run_stage(stage: Stage, root: str, trial: Attempt | None = None) -> StageRes
         # ``_environment`` imports torch before the log begins, so that a timeout does not count the import.
         with _environment(stage), attempt.under_way(store.root, stage.key, trial or Attempt(), title):
             _check_gpu(stage)
-            written = run(stage, store)
+            with seeding.seeded(*_unnamed(stage)):
+                written = run(stage, store)
         result = StageResult("ok", record=written or "")
     except CorruptArtifact as error:
         result = StageResult("failed", reason=str(error), corrupt=error.args)
     except (Exception, SystemExit) as error:
         result = StageResult(_classify(error), reason=_one_line(error), traceback=traceback.format_exc())
     return replace(result, seconds=time.perf_counter() - started)
+
+
+def _unnamed(stage: Stage) -> tuple[str | int, ...]:
+    """The stream of what a stage draws from the process without a name of its own: its kind and its seed."""
+    seed = stage.task.get("seed", stage.task.get("cell", {}).get("eval_seed", 0))
+    return "stage", stage.kind, seed
 
 
 def _check_gpu(stage: Stage) -> None:

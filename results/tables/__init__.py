@@ -10,6 +10,7 @@ from ddbench.results.tables.model import Item as Item
 from ddbench.results.tables.model import Table as Table
 from ddbench.results.tables.model import Tabular as Tabular
 from ddbench.results.tables.render import FORMATS as FORMATS
+from ddbench.results.tables.render import TEXT as TEXT
 from ddbench.results.tables.render import as_csv as as_csv
 from ddbench.results.tables.render import as_json as as_json
 from ddbench.results.tables.render import latex as latex

@@ -91,14 +91,27 @@ def json_text(found: Sequence[Mapping[str, Any]]) -> str:
 
 
 def parquet(tables: Iterable[Tabular]) -> bytes:
-    """The numbers behind all tables as a Parquet file."""
+    """The numbers behind all tables as a Parquet file; a column of numbers that are all missing is float64."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    found = rows(tables)
+    table = pa.Table.from_pylist(found) if found else pa.table({"dataset": pa.array([], pa.string())})
+    types = [
+        pa.field(one.name, pa.string() if one.name in TEXT else pa.float64()) if pa.types.is_null(one.type) else one
+        for one in table.schema
+    ]
     out = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(rows(tables)), out)
+    pq.write_table(table.cast(pa.schema(types)), out)
     return out.getvalue()
 
+
+TEXT = (
+    *("dataset", "split", "arch", "method", "protocol", "select", "note", "verdict", "reference"),
+    *("paper", "source", "labels", "evidence", "evidence_means"),
+    *("published_paper", "published_protocol", "published_source"),
+)
+"""names of numbers behind tables that are words: a column of them that is empty is text"""
 
 FORMATS: dict[str, Callable[[list[Tabular]], str]] = {
     "md": markdown,

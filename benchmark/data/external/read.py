@@ -14,7 +14,7 @@ from ddbench.data.external import table
 from ddbench.data.external.folder import ExternalImage
 from ddbench.data.imagefolder import ImageFolder
 from ddbench.errors import BenchError, unknown
-from ddbench.images import MODES, SOFT_LABEL_TOLERANCE
+from ddbench.images import MODES, wrong_distribution
 from ddbench.types import Dataset, LabeledImages
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def _as_set(
     channels, height, width = dataset.shape
     pixels = np.empty((len(images), height, width, channels), dtype=np.uint8)
     for i, image in enumerate(images):
-        opened_image = opened(image.where, image.content(), MODES[channels])
+        opened_image = opened(image.where, image.content(), MODES[channels], opaque=True)
         pixels[i] = np.asarray(_sized(image, opened_image, dataset, resize)).reshape(height, width, channels)
     labels = torch.tensor([dataset.classes.index(classes[image.label]) for image in images])
     return LabeledImages(
@@ -146,9 +146,6 @@ def _soft(images: Sequence[ExternalImage], dataset: Dataset) -> torch.Tensor | N
             if _normalised(name) not in known:
                 raise unknown("class", name, place, where=f"the soft label of {image.where}")
             row[place[known[_normalised(name)]]] = share
-        if not (row >= 0).all() or abs(float(row.sum()) - 1) > SOFT_LABEL_TOLERANCE:
-            raise BenchError(
-                f"the soft label of {image.where} is no distribution: it sums to {float(row.sum()):.4g}. Soft labels "
-                "are probabilities, not logits."
-            )
+        if wrong := wrong_distribution(row.tolist()):
+            raise BenchError(f"the soft label of {image.where} {wrong}.")
     return rows

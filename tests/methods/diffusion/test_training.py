@@ -107,8 +107,45 @@ class Exploding(Objective):
 
 
 def test_a_loss_that_is_not_finite_stops_with_its_step(images):
-    with pytest.raises(FloatingPointError, match="at step 0"):
+    with pytest.raises(FloatingPointError, match="the loss of the diffusion model became nan at step 1 of 4"):
         tune(images, Exploding())
+
+
+def test_weights_that_the_last_step_leaves_not_finite_stop_too(images):
+    with pytest.raises(FloatingPointError, match="weights of the diffusion model are not finite after step 1 of 1"):
+        tune(images, Plain(), dataclasses.replace(SHORT, steps=1, lr=1e39))
+
+
+class Interrupted(BaseException):
+    pass
+
+
+def test_dropout_is_drawn_by_the_step_also_after_an_interruption(images, tmp_path, monkeypatch):
+    """Whatever the process drew before, and wherever a run was stopped, its draws are those of its step."""
+    monkeypatch.setattr("ddbench.methods.diffusion.training.train.CHECKPOINT_SECONDS", 0)
+
+    def trained(before, scratch=None, stop=0):
+        model = make_model()
+        for block in model.transformer.transformer_blocks:
+            block.attn1.to_out[1].p = 0.5
+        torch.manual_seed(before)
+
+        def progress(done, total):
+            torch.rand(done)
+            if done == stop:
+                raise Interrupted
+
+        ctx = StageContext(seed=0, scratch=scratch, progress=progress)
+        latents = training_latents(model.encoder, images, False, ctx)
+        train(model, latents, torch.arange(40), Plain(), SHORT, seeding.generator("t"), ctx)
+        return weights(model)
+
+    whole = trained(before=1)
+    assert torch.equal(whole, trained(before=2))
+    with pytest.raises(Interrupted):
+        trained(before=3, scratch=tmp_path, stop=3)
+    assert (tmp_path / "training.pt").exists()
+    assert torch.equal(whole, trained(before=4, scratch=tmp_path))
 
 
 def test_a_saved_model_predicts_the_same_and_diffusers_reads_its_folder(model, tmp_path):
