@@ -18,14 +18,18 @@ def test_floats_are_clamped_and_rounded_to_the_nearest_level():
     assert torch.equal(pixels.to_levels(pixels.from_levels(every)), every)
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
-def test_no_level_is_made_of_nan_or_infinity(value):
+@pytest.mark.parametrize(
+    ("value", "what"),
+    [(float("nan"), "NaN"), (float("inf"), "infinite"), (float("-inf"), "infinite"), (1e20, r"beyond 2\^24")],
+)
+def test_no_level_is_made_of_nan_infinity_or_what_has_diverged(value, what):
     grey = torch.zeros(4, 1, 2, 2)
     grey[2, 0, 1, 1] = value
-    what = "1 NaN" if value != value else "1 infinite"
-    with pytest.raises(FloatingPointError, match=f"of 4 images of class 'cat' are not finite: {what} values of 16"):
+    with pytest.raises(
+        FloatingPointError, match=f"of 4 images of class 'cat' are not finite grey levels: 1 {what} of 16"
+    ):
         to_levels(grey, ["dog", "dog", "cat", "cat"])
-    with pytest.raises(FloatingPointError, match="of 1 of 4 images are not finite"):
+    with pytest.raises(FloatingPointError, match="of 1 of 4 images are not finite grey levels"):
         pixels.to_levels(grey)
     with pytest.raises(FloatingPointError, match="class 'cat'"):
         Scaling((100.0,), (50.0,), 1).levels(grey, ["dog", "dog", "cat", "cat"])
