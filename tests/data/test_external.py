@@ -179,9 +179,17 @@ def unlabelled(folder):
     (folder / "5" / "img_1.png").rename(folder / "loose.png")
 
 
-def logits(folder):
-    lines = [json.dumps({"file_name": f"{d}/img_{i}.png", "soft_label": {"1": 7}}) for d in range(10) for i in range(2)]
-    (folder / "metadata.jsonl").write_text("\n".join(lines))
+def soft(label):
+    def write(folder):
+        files = [f"{d}/img_{i}.png" for d in range(10) for i in range(2)]
+        lines = [json.dumps({"file_name": file, "soft_label": label}) for file in files]
+        (folder / "metadata.jsonl").write_text("\n".join(lines))
+
+    return write
+
+
+def glass(folder):
+    Image.new("RGBA", (8, 8), (200, 30, 30, 0)).save(folder / "4" / "img_0.png")
 
 
 def half_soft(folder):
@@ -200,7 +208,11 @@ def no_json(folder):
         (drop_image, r"class 5 has 1 images, others have 2"),
         (spoil_image, r"img_0.png cannot be read as an image"),
         (unlabelled, r"images outside class folders \(loose.png\)"),
-        (logits, r"no distribution: it sums to 7"),
+        (soft({"1": 7}), r"no distribution: it sums to 7 and reaches from 0 to 7, as logits do"),
+        (soft({"1": 1.4, "2": -0.4}), r"holds a negative probability, -0.4"),
+        (soft({"1": 0.3, "2": 0.3}), r"no distribution: it sums to 0.6, not to 1"),
+        (soft({"1": float("nan"), "2": 1}), r"holds nan: probabilities are numbers"),
+        (glass, r"img_0.png has transparent pixels \(mode RGBA, alpha down to 0 of 255\)"),
         (half_soft, r"has no soft label, other images"),
         (no_json, r"metadata.jsonl, line 1: not an object"),
     ],
@@ -210,6 +222,15 @@ def test_what_is_wrong_with_a_folder_is_said_once_and_clearly(tmp_path, spoil, m
     spoil(folder)
     with pytest.raises(BenchError, match=message):
         read_external(folder, Digits(), resize=False)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_an_alpha_channel_that_hides_nothing_is_dropped(tmp_path, mode):
+    folder = write(tmp_path / "mine")
+    plain = read_external(folder, Digits(), resize=False)
+    for file in folder.rglob("*.png"):
+        Image.open(file).convert(mode).save(file)
+    assert torch.equal(read_external(folder, Digits(), resize=False).images, plain.images)
 
 
 def test_class_folders_named_by_number_are_no_classes(tmp_path):
