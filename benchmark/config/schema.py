@@ -123,6 +123,9 @@ class Config(Overrides, Running):
     split: Literal["test", "validation"] = "test"
     """the images that classifiers are judged on; choose hyper-parameters on ``validation``"""
     device: Literal["cpu", "cuda"] = "cpu"
+    nondeterministic: Literal["record", "refuse"] = "record"
+    """operations that a GPU does not repeat bit by bit: ``record`` names them on the record, ``refuse`` ends the stage.
+    Part of keys, since attention is computed otherwise under ``refuse``"""
     threads: Threads = Threads()
     compute: Compute = Compute()
     class_shards: int = Field(1, ge=1)

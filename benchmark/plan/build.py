@@ -107,6 +107,7 @@ class _Builder:
                 self._part(method, method.reads()),
                 [self._part(preparation) for preparation in method.preparations(0)],
                 config.device,
+                *(["refuse"] if config.nondeterministic == "refuse" else []),
                 config.threads.model_dump(),
                 dataclasses.asdict(config.compute),
             ]
@@ -196,6 +197,7 @@ class _Builder:
             "parents": list(parents),
             "threads": getattr(config.threads, "distill" if kind == "shard" else kind),
             "device": config.device,
+            **({"nondeterministic": "refuse"} if config.nondeterministic == "refuse" else {}),
             **reads,
         }
         key = digest(task)

@@ -12,7 +12,7 @@ from ddbench.config.addresses import Addresses
 from ddbench.config.values import build, plain
 from ddbench.errors import BenchError
 from ddbench.keys import digest
-from ddbench.stages import attempt
+from ddbench.stages import attempt, determinism
 from ddbench.stages.provenance import provenance
 from ddbench.store.folder import Store
 from ddbench.types import Cache, Compute, Dataset, ImageView, LabeledImages, Preparation, Split, StageContext
@@ -112,5 +112,5 @@ def timed(cost: StageCost) -> Iterator[None]:
 
 def about(stage: Stage, cost: StageCost) -> dict[str, Any]:
     """The manifest of a stage: its task, logged values, cost and provenance."""
-    run = {"seconds": cost.seconds, **attempt.notes(), "provenance": provenance()}
+    run = {"seconds": cost.seconds, **attempt.notes(), **determinism.notes(), "provenance": provenance()}
     return {"task": stage.task, "addresses": stage.addresses, "log": cost.log, "run": run}

@@ -17,7 +17,7 @@ from ddbench.config.values import build, plain
 from ddbench.errors import CorruptArtifact, InvalidOutput
 from ddbench.plan.lineage import lineage
 from ddbench.plugins.files import load_plugins
-from ddbench.stages import attempt
+from ddbench.stages import attempt, determinism
 from ddbench.stages.allocator import keep_freed_memory
 from ddbench.stages.attempt import Attempt
 from ddbench.stages.inputs import StageCost, about, context_of, dataset_of, judged_view, load_split, load_state, timed
@@ -228,19 +228,18 @@ def _environment(stage: Stage) -> Iterator[None]:
     import torch
 
     keep_freed_memory()
-    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    threads = torch.get_num_threads()
     torch.set_num_threads(stage.threads)
-    torch.use_deterministic_algorithms(True, warn_only=True)
     try:
-        yield
+        with determinism.deterministic(stage.task.get("nondeterministic") == "refuse", stage.task["device"]):
+            yield
     finally:
         torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(deterministic)
 
 
 def _run(started: datetime) -> dict[str, Any]:
     when = {"started": started.isoformat(), "finished": datetime.now(UTC).isoformat()}
-    return {**when, **attempt.notes(), "provenance": provenance()}
+    return {**when, **attempt.notes(), **determinism.notes(), "provenance": provenance()}
 
 
 def _classify(error: BaseException) -> Outcome:
@@ -254,5 +253,5 @@ def _classify(error: BaseException) -> Outcome:
 
 
 def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split())
+    text = determinism.explained(error) or " ".join(str(error).split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
