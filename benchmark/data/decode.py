@@ -129,9 +129,11 @@ def opened(path: Path | str, content: bytes, mode: str, opaque: bool = False) ->
 
 def _opacity(image: Image.Image) -> int:
     """The least alpha of an image's pixels, 0..255; 255 without an alpha channel or a transparent colour."""
+    import numpy as np
+
     if not image.has_transparency_data:
         return 255
-    return int(image.convert("RGBA").getextrema()[3][0])
+    return int(np.asarray(image.convert("RGBA").getchannel("A")).min())
 
 
 def _transparent(path: Path | str, mode: str, least: int) -> BenchError:
