@@ -6,7 +6,6 @@ The pixels depend on the files and the options alone, not on the number of threa
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ddbench.errors import BenchError
+from ddbench.data.imagefile import opened, read
 from ddbench.types import ImageView
 
 if TYPE_CHECKING:
@@ -91,36 +90,8 @@ def decoded(
             progress(len(part))
 
 
-def read(path: Path) -> bytes:
-    """The content of an image file. Raises BenchError."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise BenchError(f"{path} cannot be read: {error.strerror}. Restore or remove the file.") from None
-
-
 def pixels(path: Path, content: bytes, resize: Resize | Viewed) -> np.ndarray:
     """An image file as uint8 (3, side, side), converted to RGB. Raises BenchError when it is not an intact image."""
     import numpy as np
 
     return np.asarray(resize(opened(path, content, "RGB"))).transpose(2, 0, 1)
-
-
-def opened(path: Path | str, content: bytes, mode: str) -> Image.Image:
-    """An image in Pillow's ``mode``; ``path`` is for messages. Raises BenchError when it is not an intact image."""
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(io.BytesIO(content)) as image:
-            # Pillow would clip 16-bit values at 255: a white image and no error.
-            if image.mode.startswith(("I", "F")):
-                raise ValueError(f"its pixels have more than 8 bits (mode {image.mode})")
-            return image.convert(mode)
-    except UnidentifiedImageError:
-        raise _unreadable(path, "it has no format that Pillow knows") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise _unreadable(path, str(error)) from None
-
-
-def _unreadable(path: Path | str, why: str) -> BenchError:
-    return BenchError(f"{path} cannot be read as an image: {why.rstrip('.')}. Restore or remove the file.")

@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from ddbench.data.imagefile import is_hidden, is_image
 from ddbench.errors import BenchError
-
-SUFFIXES = (".jpeg", ".jpg", ".png", ".bmp", ".webp")
 
 WALKERS = 8
 """folders listed in parallel, since a network file system answers slowly"""
@@ -60,8 +59,8 @@ def checked(name: str, folder: Path, classes: Iterable[str]) -> Mapping[str, Cla
     for label, files in found.items():
         if not files.names:
             raise BenchError(
-                f"{name}: the class folder {folder / label} holds no images ({', '.join(SUFFIXES)}). Put some there "
-                f"or name another folder with --set data.{name}.root=FOLDER"
+                f"{name}: the class folder {folder / label} holds no images. Put some there or name "
+                f"another folder with --set data.{name}.root=FOLDER"
             )
     return found
 
@@ -73,7 +72,7 @@ def listing(folder: Path) -> Mapping[str, ClassFiles]:
     Raises BenchError for a folder or file that cannot be read, such as a dangling link.
     """
     with os.scandir(folder) as entries:
-        labels = sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
+        labels = sorted(e.name for e in entries if e.is_dir() and not is_hidden(e.name))
     with ThreadPoolExecutor(WALKERS) as pool:
         return dict(zip(labels, pool.map(lambda label: _class_files(folder, label), labels), strict=True))
 
@@ -83,7 +82,7 @@ def _class_files(folder: Path, label: str) -> ClassFiles:
     try:
         with os.scandir(folder / label) as entries:
             for entry in entries:
-                if entry.name.lower().endswith(SUFFIXES) and not entry.name.startswith("."):
+                if is_image(entry.name) and not is_hidden(entry.name):
                     sizes[entry.name] = entry.stat().st_size
     except OSError as error:
         raise BenchError(f"{error.filename} cannot be read: {error.strerror}. Restore or remove it.") from None

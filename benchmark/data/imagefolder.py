@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ddbench.config.values import describe
 from ddbench.data import leakage, mapped
-from ddbench.data.decode import Resize, Viewed, decoded, read
+from ddbench.data.decode import Resize, Viewed, decoded
 from ddbench.data.files import checked, part_folder
+from ddbench.data.imagefile import read
 from ddbench.data.progress import told
 from ddbench.errors import BenchError
 from ddbench.keys import digest
