@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ddbench.data.faults import Faults
 from ddbench.data.imagefile import opened, read
+from ddbench.errors import BenchError
 from ddbench.types import ImageView
 
 if TYPE_CHECKING:
@@ -26,7 +28,8 @@ CHUNK_BYTES = 32 * 2**20
 
 @dataclass(frozen=True)
 class Resize:
-    """Resizes images to ``side`` x ``side`` pixels. ``how``: squash or crop; ``filter``: Pillow's name of a filter."""
+    """Resizes images to ``side`` x ``side`` pixels. ``how``: squash, or crop, which resizes the largest centred square
+    (Pillow's ``ImageOps.fit``); ``filter``: Pillow's name of a filter."""
 
     side: int
     how: str
@@ -66,28 +69,36 @@ def decoded(
     """Chunks of images, uint8 (n, 3, side, side), in the order of ``names``, each with the n SHA-256 digests of the
     files, 32 bytes each.
 
-    The next chunk overwrites the array. ``progress(n)`` is called after each chunk. Raises BenchError, naming the
-    file, for one that is not an intact image.
+    The next chunk overwrites the array. ``progress(n)`` is called after each chunk. Raises Faults, naming every file
+    that is not an intact image, once all have been read; no chunk comes after the first of them.
     """
     import numpy as np
 
     shape = (3, resize.side, resize.side)
     step = min(len(names), max(1, CHUNK_BYTES // int(np.prod(shape))))
     buffer = np.empty((step, *shape), dtype=np.uint8)
+    broken: list[str] = []
 
-    def one(i: int, name: str) -> bytes:
+    def one(i: int, name: str) -> bytes | BenchError:
         path = folder / name
-        content = read(path)
-        buffer[i] = pixels(path, content, resize)
+        try:
+            content = read(path)
+            buffer[i] = pixels(path, content, resize)
+        except BenchError as error:
+            return error
         return hashlib.sha256(content).digest()
 
     # Pillow releases the GIL while it decodes, so that threads use every core.
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         for start in range(0, len(names), step):
             part = names[start : start + step]
-            digests = b"".join(pool.map(one, range(len(part)), part))
-            yield buffer[: len(part)], digests
+            found = list(pool.map(one, range(len(part)), part))
+            broken += [str(error) for error in found if isinstance(error, BenchError)]
+            if not broken:
+                yield buffer[: len(part)], b"".join(digest for digest in found if isinstance(digest, bytes))
             progress(len(part))
+    if broken:
+        raise Faults(f"{len(broken)} of {len(names)} image files in {folder} cannot be read", broken)
 
 
 def pixels(path: Path, content: bytes, resize: Resize | Viewed) -> np.ndarray:

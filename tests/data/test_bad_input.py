@@ -139,8 +139,8 @@ BAD = {
         copy_into_test,
         ImageNette(root="{root}", variant="any"),
         "test",
-        f"the test image {{root}}/val/{LAST}/another-name.png is also the train image {{root}}/{IMAGE} "
-        r"\(1 such test images\)",
+        f"imagenette: 1 test images are train images too: the test image {{root}}/val/{LAST}/another-name.png is also "
+        f"the train image {{root}}/{IMAGE}. Remove .* --set data.imagenette.duplicates=drop",
     ),
     "test image in validation": (
         copy_into_test,
