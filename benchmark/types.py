@@ -104,9 +104,10 @@ class Dataset(ABC):
     def check(self, split: Split, view: ImageView | None, cache: Cache) -> dict[str, int]:
         """Check all that only reading tells, before anything is trained: broken files, images in both splits.
 
-        ``split`` and ``view``: the judged images. Returns numbers for the records of evaluations; ``load`` of both
-        splits is tried afterwards. Raises BenchError that names everything wrong. Called only for a dataset with a
-        ``location``, since what lies elsewhere is not the user's to mend.
+        ``split`` and ``view``: the judged images. Returns numbers for the records of evaluations: images by split, and
+        by what else there is to tell, which captions say where it is not zero. ``load`` of both splits is tried
+        afterwards. Raises BenchError that names everything wrong. Called only for a dataset with a ``location``, since
+        what lies elsewhere is not the user's to mend.
         """
         return {}
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ddbench.data.faults import Faults
 from ddbench.data.imagefile import opened, read
+from ddbench.data.invalid import InvalidData
 from ddbench.errors import BenchError
 from ddbench.types import ImageView
 
@@ -69,7 +69,7 @@ def decoded(
     """Chunks of images, uint8 (n, 3, side, side), in the order of ``names``, each with the n SHA-256 digests of the
     files, 32 bytes each.
 
-    The next chunk overwrites the array. ``progress(n)`` is called after each chunk. Raises Faults, naming every file
+    The next chunk overwrites the array. ``progress(n)`` is called after each chunk. Raises InvalidData, naming every file
     that is not an intact image, once all have been read; no chunk comes after the first of them.
     """
     import numpy as np
@@ -98,7 +98,7 @@ def decoded(
                 yield buffer[: len(part)], b"".join(digest for digest in found if isinstance(digest, bytes))
             progress(len(part))
     if broken:
-        raise Faults(f"{len(broken)} of {len(names)} image files in {folder} cannot be read", broken)
+        raise InvalidData(f"{len(broken)} of {len(names)} image files in {folder} cannot be read", broken)
 
 
 def pixels(path: Path, content: bytes, resize: Resize | Viewed) -> np.ndarray:

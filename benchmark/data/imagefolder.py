@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from ddbench.config.values import describe
 from ddbench.data import leakage, mapped
 from ddbench.data.decode import Resize, Viewed, decoded
-from ddbench.data.faults import Faults
 from ddbench.data.imagefile import read
+from ddbench.data.invalid import InvalidData
 from ddbench.data.layout import checked, part_folder
 from ddbench.data.progress import told
 from ddbench.data.remarks import remarks_on
@@ -63,7 +63,7 @@ class ImageFolder(Dataset):
         return self.duplicates != "drop"
 
     def train_counts(self) -> tuple[int, ...]:
-        return tuple(len(names) for names in self._files("train"))
+        return tuple(len(names) for names in self.files("train"))
 
     def fingerprint(self, split: Split) -> str:
         """A digest of the names and sizes of all files in the folder of a split, held-out ones too. Decodes nothing.
@@ -71,18 +71,18 @@ class ImageFolder(Dataset):
         Where duplicates are dropped, the train images depend on the test files, whose digest is then part of theirs.
         Raises BenchError when the number of images cannot be that of the declared split.
         """
-        self._counted(split, self._files(split))
+        self._counted(split, self.files(split))
         if split == "test" or self.duplicates != "drop":
             return self._listed(split)
         return digest([self._listed(split), {"without": self._listed("test")}])
 
     def _listed(self, split: Split) -> str:
         """The digest of the names and sizes of all files in the folder of a split."""
-        found = checked(self.name, self._folder(split), classes := self.classes)
+        found = checked(self.name, self.folder(split), classes := self.classes)
         return digest([[label, found[label].digest] for label in classes])
 
     def remarks(self) -> tuple[str, ...]:
-        folders = {split: self._folder(split) for split in ("train", "test")}
+        folders = {split: self.folder(split) for split in ("train", "test")}
         return remarks_on(self.name, self.root, folders["train"], folders["test"], self.classes)
 
     def load(self, split: Split, cache: Cache | None = None) -> LabeledImages:
@@ -104,11 +104,11 @@ class ImageFolder(Dataset):
         self._cached(split, judged, Viewed(view) if view else self._resize, cache)
         self._cached("train", train, self._resize, cache)
         counts: dict[str, int] = {"train": _count(train), split: _count(judged)}
-        if split != "test" or self.duplicates == "drop":
-            dropped = _count(self._files("train")) - counts["train"]
-            return {**counts, "dropped from train": dropped} if dropped else counts
-        shared = self._check_disjoint(judged, cache)
-        return {**counts, "test images in train": shared} if shared else counts
+        if self.duplicates == "drop":
+            counts["train images left out, which are test images"] = _count(self.files("train")) - counts["train"]
+        elif split == "test":
+            counts["test images that are train images too"] = self._check_disjoint(judged, cache)
+        return counts
 
     def check_split(self, split: Split, folder: Path, count: int) -> None:
         """A hook for subclasses: raise BenchError when ``count`` images cannot be the declared split."""
@@ -152,7 +152,7 @@ class ImageFolder(Dataset):
         # With the fingerprint of this split alone, a change of the test images decodes no train image again.
         what: dict[str, Any] = {"format": mapped.FORMAT, "data": self.fingerprint(split), "split": split}
         if isinstance(resize, Viewed):  # every resolution shares it
-            place = {"folder": str(self._folder(split)), "holdout": self.holdout}
+            place = {"folder": str(self.folder(split)), "holdout": self.holdout}
             what |= {**place, "view": dataclasses.asdict(resize.view)}
         else:
             what |= {"options": {k: v for k, v in describe(self).items() if k not in self.judging}}
@@ -168,12 +168,12 @@ class ImageFolder(Dataset):
             leakage.write(folder, known or self._read_digests(split))
 
         # No option of decoding is part of the name, so that all resolutions share the digests.
-        what: dict[str, Any] = {"format": mapped.FORMAT, "folder": str(self._folder(split)), "holdout": self.holdout}
+        what: dict[str, Any] = {"format": mapped.FORMAT, "folder": str(self.folder(split)), "holdout": self.holdout}
         what |= {"data": self._listed(split), "split": split}
         return cache(f"{self.name}-{split}-sha256-{digest(what)}", fill)
 
     def _read_digests(self, split: Split) -> bytes:
-        files, base = _flat(self._files(split)), self._folder(split)
+        files, base = _flat(self.files(split)), self.folder(split)
         with told(f"digesting {self.name} {split}", len(files)) as advance:
             found = bytearray()
             for name in files:
@@ -182,11 +182,11 @@ class ImageFolder(Dataset):
         return bytes(found)
 
     def _check_disjoint(self, test: Files, cache: Cache) -> int:
-        """Number of test images that are train or validation images too. Raises Faults for any that are refused."""
+        """Number of test images that are train or validation images too. Raises InvalidData for any that are refused."""
         names, shared, lines = _flat(test), 0, []
         splits: tuple[Split, ...] = ("train", "validation") if self.holdout else ("train",)
         for split in splits:
-            files, both = _flat(self._files(split)), (self._folder("test"), self._folder(split))
+            files, both = _flat(self.files(split)), (self.folder("test"), self.folder(split))
             same = leakage.shared(self._digests("test", cache), self._digests(split, cache)) if files else []
             lines += [
                 f"the test image {both[0] / names[i]} is also the {split} image {both[1] / files[j]}." for i, j in same
@@ -194,7 +194,7 @@ class ImageFolder(Dataset):
             shared += len({i for i, _ in same})
         if lines and self.duplicates == "refuse":
             setting = f"--set data.{self.name}.duplicates="
-            raise Faults(
+            raise InvalidData(
                 f"{self.name}: {shared} test images are train images too",
                 lines,
                 f"Remove one of each pair, drop them from train with {setting}drop, or keep them with {setting}allow, "
@@ -204,7 +204,7 @@ class ImageFolder(Dataset):
 
     def _kept(self, split: Split, cache: Cache | None) -> Files:
         """The files of a split, without those that are dropped. Raises BenchError when none are left in a class."""
-        files = self._files(split)
+        files = self.files(split)
         self._counted(split, files)
         if split == "test" or self.duplicates != "drop":
             return files
@@ -226,14 +226,16 @@ class ImageFolder(Dataset):
 
     def _decoded(self, split: Split, files: Files, resize: Resize | Viewed) -> Iterator[tuple[np.ndarray, bytes]]:
         with told(f"decoding {self.name} {split}", _count(files)) as advance:
-            yield from decoded(self._folder(split), _flat(files), resize, advance)
+            yield from decoded(self.folder(split), _flat(files), resize, advance)
 
-    def _folder(self, split: Split) -> Path:
+    def folder(self, split: Split) -> Path:
+        """The folder of the part that a split is in. Raises BenchError when there is none."""
         return part_folder(self.name, self.root, "val" if split == "test" else "train")
 
-    def _files(self, split: Split) -> Files:
-        """The files of every class in a split, in the order of the classes, sorted."""
-        found = checked(self.name, self._folder(split), classes := self.classes)
+    def files(self, split: Split) -> Files:
+        """The files of every class in a split, relative to its folder, in the order of the classes, sorted. Raises
+        BenchError."""
+        found = checked(self.name, self.folder(split), classes := self.classes)
         return [self._of_split(split, found[label].names) for label in classes]
 
     def _of_split(self, split: Split, names: Sequence[str]) -> Sequence[str]:
@@ -252,7 +254,7 @@ class ImageFolder(Dataset):
         """Raises BenchError when a split has no image, or cannot be the declared one by its number of images."""
         if not (count := _count(files)):
             raise self._no_images(split)
-        self.check_split(split, self._folder(split), count)
+        self.check_split(split, self.folder(split), count)
 
     def _no_images(self, split: Split) -> BenchError:
         setting = f"--set data.{self.name}.holdout=10"

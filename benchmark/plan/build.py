@@ -102,8 +102,8 @@ class _Builder:
         if not dataset.location:
             return ()
         if dataset.name not in self.data:
-            reads = {"dataset": self.described[dataset.name], "judged": self._judged(dataset), "device": "cpu"}
-            self.data[dataset.name] = self._add("data", parents=(), label=dataset.name, **reads)
+            reads: dict[str, Any] = {"dataset": self.described[dataset.name], "judged": self._judged(dataset)}
+            self.data[dataset.name] = self._add("data", parents=(), label=dataset.name, device="cpu", **reads)
         return (self.data[dataset.name],)
 
     def _variant_judged(self, dataset: str, name: str, arch: str) -> str:

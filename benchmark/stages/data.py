@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ddbench.data.faults import SHOWN, Faults
+from ddbench.data.invalid import SHOWN, InvalidData
 from ddbench.errors import BenchError
 from ddbench.stages.inputs import StageCost, about, dataset_of, judged_view, load_split, timed
 from ddbench.store.folder import Store
@@ -29,10 +29,10 @@ def check_data(stage: Stage, store: Store) -> None:
             counts = dataset.check(split, view, store.cache)
             load_split(dataset, split, store.cache, view)
             load_split(dataset, "train", store.cache)
-    except Faults as faults:
-        print(*faults.lines, sep="\n")
-        if len(faults.lines) > SHOWN:
-            raise BenchError(f"{faults} `bench data {dataset.name}` and the log of this stage list all.") from None
+    except InvalidData as error:
+        print(*error.lines, sep="\n")
+        if len(error.lines) > SHOWN:
+            raise BenchError(f"{error} `bench data {dataset.name}` and the log of this stage list all.") from None
         raise
     text = json.dumps(counts, indent=1)
     store.write("data", stage.key, lambda folder: _write(folder / DATA_FILE, text), about(stage, cost))

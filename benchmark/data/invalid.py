@@ -10,7 +10,7 @@ SHOWN = 20
 """faults that the message names"""
 
 
-class Faults(BenchError):
+class InvalidData(BenchError):
     """All faults of one sort: the message names the first ones, ``lines`` has every one."""
 
     def __init__(self, what: str, lines: Sequence[str], then: str = "") -> None:
