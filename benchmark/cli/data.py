@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import click
@@ -67,8 +66,10 @@ def _split(split: SplitSurvey) -> Iterator[str]:
 
     counts = split.counts
     least, most = min(counts, key=lambda name: counts[name]), max(counts, key=lambda name: counts[name])
-    each = f"{counts[least]} ({least}) to {counts[most]} ({most}) a class"
-    yield f"{split.split}: {sum(counts.values())} images, {each}"
+    each = (
+        f"{counts[least]} ({least}) to {counts[most]} ({most})" if counts[least] < counts[most] else str(counts[most])
+    )
+    yield f"{split.split}: {sum(counts.values())} images, {each} a class"
     rows = {
         "folder": split.folder,
         "classes in": split.labels,
@@ -94,8 +95,9 @@ def _counts(seen: DataSurvey) -> Iterator[str]:
         yield "  ".join([f"{name:{width}}", *(f"{split.counts.get(name, 0):10}" for split in splits)])
 
 
-def _named(counter: Counter[str]) -> str:
-    """``RGB 12, L 3``, the most frequent first."""
-    most = [f"{name} ({count})" for name, count in counter.most_common(MANY)]
-    left = len(counter) - MANY
+def _named(counts: Mapping[str, int]) -> str:
+    """``RGB (12), L (3)``, the most frequent first."""
+    often = sorted(counts, key=lambda name: -counts[name])
+    most = [f"{name} ({counts[name]})" for name in often[:MANY]]
+    left = len(counts) - MANY
     return ", ".join([*most, f"and {left} more"] if left > 0 else most)

@@ -69,8 +69,8 @@ def decoded(
     """Chunks of images, uint8 (n, 3, side, side), in the order of ``names``, each with the n SHA-256 digests of the
     files, 32 bytes each.
 
-    The next chunk overwrites the array. ``progress(n)`` is called after each chunk. Raises InvalidData, naming every file
-    that is not an intact image, once all have been read; no chunk comes after the first of them.
+    The next chunk overwrites the array. ``progress(n)`` is called after each chunk. Raises InvalidData, naming every
+    file that is not an intact image, once all have been read; no chunk comes after the first of them.
     """
     import numpy as np
 

@@ -1,4 +1,4 @@
-"""Listing the image files below a folder, once in each process.
+"""Listing the image files below a folder, once for each study of a process.
 
 The cached listing has names and a digest of names and sizes for each class, so that planning with a large dataset walks
 over its folders once, however often counts and fingerprints are needed. What is visible and no image is counted.

@@ -35,7 +35,7 @@ class ImageFolder(Dataset):
 
     As usual, the train folder is the train split and the val folder the test split. ``holdout`` sets a validation part
     aside: about one in ``holdout`` train images, chosen by the digest of its name, leaves the train split. Images are
-    converted to RGB. Files are listed once in each process.
+    converted to RGB. Files are listed once for each study of a process.
     """
 
     location: ClassVar[tuple[str, ...]] = ("root",)
@@ -182,7 +182,7 @@ class ImageFolder(Dataset):
         return bytes(found)
 
     def _check_disjoint(self, test: Files, cache: Cache) -> int:
-        """Number of test images that are train or validation images too. Raises InvalidData for any that are refused."""
+        """Number of test images that are train or validation images too. Raises InvalidData for refused ones."""
         names, shared, lines = _flat(test), 0, []
         splits: tuple[Split, ...] = ("train", "validation") if self.holdout else ("train",)
         for split in splits:

@@ -75,6 +75,12 @@ def part(folder: Path) -> Part:
     return _annotated(folder)
 
 
+def forget() -> None:
+    """Forget all listings, so that folders that have changed are listed again."""
+    scan.cache_clear()
+    part.cache_clear()
+
+
 def _annotated(folder: Path) -> Part:
     """The images of a folder without class folders, by its annotation file."""
     found = scan(folder)

@@ -7,7 +7,6 @@ import dataclasses
 import hashlib
 import io
 import os
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -44,12 +43,12 @@ class SplitSurvey:
     """the annotation file that names the classes; empty for class folders"""
     counts: dict[str, int] = field(default_factory=dict)
     """class -> images"""
-    sizes: Counter[str] = field(default_factory=Counter)
+    sizes: dict[str, int] = field(default_factory=dict)
     """``width x height`` -> intact images"""
-    modes: Counter[str] = field(default_factory=Counter)
+    modes: dict[str, int] = field(default_factory=dict)
     """Pillow's mode of the file"""
-    formats: Counter[str] = field(default_factory=Counter)
-    suffixes: Counter[str] = field(default_factory=Counter)
+    formats: dict[str, int] = field(default_factory=dict)
+    suffixes: dict[str, int] = field(default_factory=dict)
     turned: int = 0
     """images for which EXIF asks for a turn, which is not made"""
     unused: Mapping[str, Unused] = field(default_factory=dict)
@@ -100,6 +99,10 @@ def survey(dataset: Dataset) -> Survey:
     return found
 
 
+def _count(counts: dict[str, int], value: str) -> None:
+    counts[value] = counts.get(value, 0) + 1
+
+
 def _by_digest(digests: Digests) -> dict[bytes, list[str]]:
     groups: dict[bytes, list[str]] = {}
     for name, digest in digests:
@@ -128,13 +131,14 @@ def _of_folder(dataset: ImageFolder, split: Split) -> tuple[SplitSurvey, Digests
     digests: Digests = []
     with told(f"reading {dataset.name} {split}", len(names)) as advance:
         for name, look in _looked_at(folder, names):
-            seen.suffixes[Path(name).suffix] += 1
+            _count(seen.suffixes, Path(name).suffix)
             if look.broken:
                 seen.broken.append(look.broken)
             else:
                 digests.append((str(folder / name), look.digest))
-                for counter, value in ((seen.sizes, look.size), (seen.modes, look.mode), (seen.formats, look.format)):
-                    counter[value] += 1
+                _count(seen.sizes, look.size)
+                _count(seen.modes, look.mode)
+                _count(seen.formats, look.format)
                 seen.turned += look.turned
             advance(1)
     return seen, digests
