@@ -27,13 +27,15 @@ SUFFIXES = tuple(f".{name}" for name in NAMES.split())
 """suffixes of images, in any case: all that Pillow decodes, but films (.fli, .flc), floats without a stated range
 (.fits, .pfm) and formats that it hands to another program (.eps, .wmf, .h5, ...)"""
 
+_SUFFIXES = frozenset(SUFFIXES)
+
 SYSTEM = frozenset(("__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "Thumbs.db", "desktop.ini"))
 """files and folders that operating systems leave behind"""
 
 
 def is_image(name: str) -> bool:
     """Whether a file of this name is read as an image."""
-    return name.lower().endswith(SUFFIXES)
+    return name[name.rfind(".") :].lower() in _SUFFIXES
 
 
 def is_hidden(name: str) -> bool:
