@@ -54,6 +54,9 @@ class Dataset(ABC):
     naming: ClassVar[tuple[str, ...]] = ()
     """fields that name the data or its split without changing an image: part of the cell alone, so that data under
     another name is evaluated again but not distilled again"""
+    judging: ClassVar[tuple[str, ...]] = ()
+    """fields that say which judged images are accepted: part of the key of evaluations alone, where they are not at
+    their defaults; a field that changes train images changes ``fingerprint("train")``"""
     decodes_views: ClassVar[bool] = False
     """whether ``load_view`` can decode original files; else judged images are those that ``load`` gives"""
 
@@ -76,6 +79,11 @@ class Dataset(ABC):
     def train_counts(self) -> tuple[int, ...]:
         """Number of train images of each class, without decoding any."""
 
+    @property
+    def counts_exact(self) -> bool:
+        """Whether ``train_counts`` is exact; else images may be left out when they are read, and it is the most."""
+        return True
+
     @abstractmethod
     def fingerprint(self, split: Split) -> str:
         """A digest of the images that ``load(split)`` returns, cheap to compute; part of the key of every stage that
@@ -87,6 +95,20 @@ class Dataset(ABC):
 
     def aliases(self) -> Mapping[str, str]:
         """Other names of classes, as people write them, and the class that each means: ``tench`` -> ``n01440764``."""
+        return {}
+
+    def remarks(self) -> tuple[str, ...]:
+        """Sentences that a run says once when it begins, such as what lies in the folder and is not used."""
+        return ()
+
+    def check(self, split: Split, view: ImageView | None, cache: Cache) -> dict[str, int]:
+        """Check all that only reading tells, before anything is trained: broken files, images in both splits.
+
+        ``split`` and ``view``: the judged images. Returns numbers for the records of evaluations: images by split, and
+        by what else there is to tell, which captions say where it is not zero. ``load`` of both splits is tried
+        afterwards. Raises BenchError that names everything wrong. Called only for a dataset with a ``location``, since
+        what lies elsewhere is not the user's to mend.
+        """
         return {}
 
     @abstractmethod

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from ddbench.api.sets import stage_keys
 from ddbench.config.addresses import class_of, name_of, version_of
@@ -14,7 +14,7 @@ from ddbench.plugins.registry import Kind, entries
 from ddbench.results.statistics.versions import class_name, named_parts, version_in
 from ddbench.results.tables import CaptionFacts
 from ddbench.results.tables.captions import SHARED
-from ddbench.types import ImageView, Record
+from ddbench.types import ImageView, Record, Split
 
 
 def facts_of(records: Iterable[Record]) -> CaptionFacts:
@@ -34,7 +34,8 @@ def facts_of(records: Iterable[Record]) -> CaptionFacts:
             knowledge[method] = "; ".join(filter(None, dict.fromkeys(known)))
             differs[method] = _differences(record)
     views, earlier = _by_place(records)
-    return CaptionFacts(labels, knowledge, differs, _shared(records), views, _judges(records), earlier)
+    judges = _judges(records)
+    return CaptionFacts(labels, knowledge, differs, _shared(records), views, judges, earlier, _checked(records))
 
 
 def _by_place(records: Iterable[Record]) -> tuple[dict[tuple[str, str], str], dict[tuple[str, str], tuple[str, ...]]]:
@@ -71,6 +72,16 @@ def _judges(records: Iterable[Record]) -> dict[tuple[str, str], dict[str, list[s
         }
         differs.setdefault((cell.split, cell.protocol), {}).update({n: items for n, items in judges.items() if items})
     return differs
+
+
+def _checked(records: Iterable[Record]) -> dict[tuple[str, str], str]:
+    """For each split and protocol: what the check of the images counted, but the images of each split themselves."""
+    counts: dict[tuple[str, str], dict[str, None]] = {}
+    for record in records:
+        for what, count in record.run.get("data", {}).items():
+            if count and what not in get_args(Split) and record.outcome == "ok":
+                counts.setdefault((record.cell.split, record.cell.protocol), {})[f"{count} {what}"] = None
+    return {place: ", ".join(told) for place, told in counts.items()}
 
 
 def _view(record: Record) -> str:

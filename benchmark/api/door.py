@@ -11,7 +11,7 @@ from ddbench.api.choices import DEFAULT_STORE, Executor
 from ddbench.api.evaluate import plan_judging
 from ddbench.api.results import Results
 from ddbench.api.run import Execution, Finished, run_plan
-from ddbench.api.stores import Stores
+from ddbench.api.stores import Stores, say_on_stderr
 from ddbench.api.study import plan_of_study
 from ddbench.api.study import study as make_study
 from ddbench.config.study import Study
@@ -39,6 +39,8 @@ def run(
     """
     how = Execution(executor, ray_address, watchers)
     resolved = study if isinstance(study, Study) else make_study(study)
+    for remark in resolved.remarks():
+        say_on_stderr(remark)
     plan = plan_of_study(resolved, shard)
     return _results(run_plan(resolved.config, plan, store, how), plan)
 

@@ -66,6 +66,8 @@ def plan_judging(
         raise BenchError(f"{config} has the datasets {', '.join(asked.grid.datasets)}: name one with --dataset.")
     external = ExternalSets(ExternalImages(resized=resize), images=())
     study = resolve(asked, external)
+    for remark in study.remarks():
+        say(remark)
     (dataset,) = study.datasets.values()
     sets = tuple(read_external(folder, dataset, resize) for folder in folders)
     _check_soft_labels(sets[0], study, asked.grid.protocol, say)

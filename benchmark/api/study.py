@@ -9,6 +9,7 @@ from typing import Any
 from ddbench.config.schema import Config, load_config
 from ddbench.config.study import Study, resolve
 from ddbench.config.variants import canonical
+from ddbench.data.layout import forget
 from ddbench.plan.build import make_plan
 from ddbench.plan.graph import Plan
 from ddbench.plan.shards import shard_of
@@ -34,6 +35,7 @@ def configuration(
     tuned: ids or files of searches whose chosen values are applied, looked up in ``store``; changes: dotted key ->
     value; assignments: ``key=value``, applied last. Raises BenchError.
     """
+    forget()  # in a notebook, folders may have been mended since the study before
     given = {f"grid.{name}": grid[name] for name in GRID if grid.get(name) is not None}
     searched = values_and_cost([find(store, name) for name in tuned]) if tuned else {}
     named = {"plugins": absolute(plugins)} if plugins else {}

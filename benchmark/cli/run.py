@@ -47,6 +47,8 @@ def run(
     how.resolved_watchers()  # refuse unknown watchers now, when the plug-ins of the study are loaded
     for reason in study.broken():
         say(f"{reason} Its cells will fail.")
+    for remark in study.remarks():
+        say(remark)
     plan = plan_of_study(study, shard)
     if dry_run:
         _print_plan(plan, store, as_json)

@@ -16,7 +16,7 @@ from ddbench.config import variants
 from ddbench.errors import BenchError, unknown
 from ddbench.types import Compute
 
-StageKind = Literal["prior", "fit", "embed", "shard", "distill", "evaluate", "shift"]
+StageKind = Literal["data", "prior", "fit", "embed", "shard", "distill", "evaluate", "shift"]
 STAGE_KINDS: tuple[StageKind, ...] = get_args(StageKind)
 
 

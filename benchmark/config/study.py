@@ -39,6 +39,10 @@ class Study:
     protocol: Protocol
     external: ExternalSets | None = None
 
+    def remarks(self) -> tuple[str, ...]:
+        """What the datasets of the study have to say once, when it begins. Raises BenchError."""
+        return tuple(remark for dataset in self.datasets.values() for remark in dataset.remarks())
+
     def broken(self) -> tuple[str, ...]:
         """The reasons for which parts of the study cannot be imported; empty when all can."""
         parts = [*self.datasets.values(), *self.methods.values(), *self.networks.values()]
@@ -54,7 +58,7 @@ def resolve(config: Config, external: ExternalSets | None = None) -> Study:
     grid = config.grid
     load_plugins(config.plugins)
     _no_repeats(config)
-    datasets = {name: _dataset(name, config) for name in grid.datasets}
+    datasets = {name: _declared(configured_dataset(name, config)) for name in grid.datasets}
     plain = {name: external.method if external else _method(name) for name in grid.methods}
     _check_method_keys(config, plain)
     methods = {
@@ -110,12 +114,13 @@ def _of_type(kind: registry.Kind, text: str, expected: type) -> Any:
     return value if kind == "method" else override(value, selected.changes, text)
 
 
-def _dataset(name: str, config: Config) -> Dataset:
+def configured_dataset(name: str, config: Config) -> Dataset:
+    """The registered dataset ``name`` with its options in ``config``. Nothing is read. Raises BenchError."""
     try:
         dataset: type[Dataset] = registry.load("dataset", name)
     except PluginError as error:
         return BrokenDataset(name, str(error))
-    whose = f"the dataset {name!r} ({registry.entries('dataset')[name].origin})"
+    whose = _whose(name)
     if not (isinstance(dataset, type) and issubclass(dataset, Dataset)):
         raise BenchError(f"{whose} is no subclass of Dataset: register the class itself.")
     try:
@@ -126,13 +131,18 @@ def _dataset(name: str, config: Config) -> Dataset:
         ) from None
     if plain.name != name:
         raise BenchError(f"{whose} calls itself {plain.name!r}: its name must be the one that it is registered under.")
-    configured = override(plain, config.data.get(name, {}), f"data.{name}")
-    _check_declared(configured, whose)
-    return configured
+    return override(plain, config.data.get(name, {}), f"data.{name}")
 
 
-def _check_declared(dataset: Dataset, whose: str) -> None:
-    """Raises BenchError when the classes and counts that a dataset declares contradict each other."""
+def _whose(name: str) -> str:
+    return f"the dataset {name!r} ({registry.entries('dataset')[name].origin})"
+
+
+def _declared(dataset: Dataset) -> Dataset:
+    """``dataset``. Raises BenchError when the classes and counts that it declares contradict each other."""
+    if isinstance(dataset, BrokenDataset):
+        return dataset
+    whose = _whose(dataset.name)
     try:
         classes, counts = dataset.classes, dataset.train_counts()
     except BenchError:
@@ -143,6 +153,7 @@ def _check_declared(dataset: Dataset, whose: str) -> None:
         raise BenchError(f"{whose} must give its classes as a tuple of different names.")
     if len(counts) != len(classes):
         raise BenchError(f"{whose} has {len(classes)} classes and {len(counts)} counts of train images.")
+    return dataset
 
 
 def _check_description(method: Distiller, name: str) -> None:

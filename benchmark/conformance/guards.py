@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ddbench.data.imagefile import SUFFIXES
 from ddbench.types import Dataset
 
-DATA_SUFFIXES = {".arrow", ".bin", ".bmp", ".ckpt", ".csv", ".dat", ".gif", ".gz", ".h5", ".hdf5", ".jpeg", ".jpg"}
-DATA_SUFFIXES |= {".json", ".lmdb", ".mat", ".mdb", ".npy", ".npz", ".parquet", ".pickle", ".pkl", ".png", ".pt"}
-DATA_SUFFIXES |= {".pth", ".safetensors", ".tar", ".tfrecord", ".tif", ".tiff", ".webp", ".zip"}
+DATA_SUFFIXES = {".arrow", ".bin", ".ckpt", ".csv", ".dat", ".gz", ".h5", ".hdf5", ".json", ".lmdb", ".mat", ".mdb"}
+DATA_SUFFIXES |= {".npy", ".npz", ".parquet", ".pickle", ".pkl", ".pt", ".pth", ".safetensors", ".tar", ".tfrecord"}
+DATA_SUFFIXES |= {".zip", *SUFFIXES}
 
 PROCESSES = {"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn"}
 WATCHED = {"open", "socket.getaddrinfo", "socket.connect", *PROCESSES}

@@ -6,14 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from ddbench.data.files import listing, part_folder
 from ddbench.data.imagefolder import ImageFolder
+from ddbench.data.layout import part, part_folder
 from ddbench.errors import BenchError
 
 
 @dataclass(frozen=True)
 class AnyFolder(ImageFolder):
-    """Any images on disk: root/train/<class>/ and root/val/<class>/; the sub-folders of train/ are the classes."""
+    """Any images on disk: root/train/<class>/ and root/val/<class>/; the sub-folders of train/ are the classes.
+
+    Flat folders with an annotation file (Tiny-ImageNet's, ILSVRC's, metadata.csv) are read too.
+    """
 
     name: ClassVar[str] = "imagefolder"
     naming: ClassVar[tuple[str, ...]] = ("label",)
@@ -24,7 +27,7 @@ class AnyFolder(ImageFolder):
     @property
     def classes(self) -> tuple[str, ...]:
         folder = part_folder(self.name, self.root, "train")
-        if not (found := tuple(listing(folder))):
+        if not (found := tuple(part(folder).classes)):
             raise BenchError(f"{self.name}: {folder} holds no class folders. Put the images of each class in one.")
         return found
 

@@ -6,7 +6,6 @@ The pixels depend on the files and the options alone, not on the number of threa
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ddbench.data.imagefile import opened, read
+from ddbench.data.invalid import InvalidData
 from ddbench.errors import BenchError
 from ddbench.types import ImageView
 
@@ -27,7 +28,8 @@ CHUNK_BYTES = 32 * 2**20
 
 @dataclass(frozen=True)
 class Resize:
-    """Resizes images to ``side`` x ``side`` pixels. ``how``: squash or crop; ``filter``: Pillow's name of a filter."""
+    """Resizes images to ``side`` x ``side`` pixels. ``how``: squash, or crop, which resizes the largest centred square
+    (Pillow's ``ImageOps.fit``); ``filter``: Pillow's name of a filter."""
 
     side: int
     how: str
@@ -67,36 +69,36 @@ def decoded(
     """Chunks of images, uint8 (n, 3, side, side), in the order of ``names``, each with the n SHA-256 digests of the
     files, 32 bytes each.
 
-    The next chunk overwrites the array. ``progress(n)`` is called after each chunk. Raises BenchError, naming the
-    file, for one that is not an intact image.
+    The next chunk overwrites the array. ``progress(n)`` is called after each chunk. Raises InvalidData, naming every
+    file that is not an intact image, once all have been read; no chunk comes after the first of them.
     """
     import numpy as np
 
     shape = (3, resize.side, resize.side)
     step = min(len(names), max(1, CHUNK_BYTES // int(np.prod(shape))))
     buffer = np.empty((step, *shape), dtype=np.uint8)
+    broken: list[str] = []
 
-    def one(i: int, name: str) -> bytes:
+    def one(i: int, name: str) -> bytes | BenchError:
         path = folder / name
-        content = read(path)
-        buffer[i] = pixels(path, content, resize)
+        try:
+            content = read(path)
+            buffer[i] = pixels(path, content, resize)
+        except BenchError as error:
+            return error
         return hashlib.sha256(content).digest()
 
     # Pillow releases the GIL while it decodes, so that threads use every core.
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         for start in range(0, len(names), step):
             part = names[start : start + step]
-            digests = b"".join(pool.map(one, range(len(part)), part))
-            yield buffer[: len(part)], digests
+            found = list(pool.map(one, range(len(part)), part))
+            broken += [str(error) for error in found if isinstance(error, BenchError)]
+            if not broken:
+                yield buffer[: len(part)], b"".join(digest for digest in found if isinstance(digest, bytes))
             progress(len(part))
-
-
-def read(path: Path) -> bytes:
-    """The content of an image file. Raises BenchError."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise BenchError(f"{path} cannot be read: {error.strerror}. Restore or remove the file.") from None
+    if broken:
+        raise InvalidData(f"{len(broken)} of {len(names)} image files in {folder} cannot be read", broken)
 
 
 def pixels(path: Path, content: bytes, resize: Resize | Viewed) -> np.ndarray:
@@ -104,45 +106,3 @@ def pixels(path: Path, content: bytes, resize: Resize | Viewed) -> np.ndarray:
     import numpy as np
 
     return np.asarray(resize(opened(path, content, "RGB"))).transpose(2, 0, 1)
-
-
-def opened(path: Path | str, content: bytes, mode: str, opaque: bool = False) -> Image.Image:
-    """An image in Pillow's ``mode``; ``path`` is for messages. ``opaque``: refuse an image with pixels that are not.
-
-    Raises BenchError when it is not an intact image.
-    """
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(io.BytesIO(content)) as image:
-            # Pillow would clip 16-bit values at 255: a white image and no error.
-            if image.mode.startswith(("I", "F")):
-                raise ValueError(f"its pixels have more than 8 bits (mode {image.mode})")
-            if opaque and (least := _opacity(image)) < 255:
-                raise _transparent(path, image.mode, least)
-            return image.convert(mode)
-    except UnidentifiedImageError:
-        raise _unreadable(path, "it has no format that Pillow knows") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise _unreadable(path, str(error)) from None
-
-
-def _opacity(image: Image.Image) -> int:
-    """The least alpha of an image's pixels, 0..255; 255 without an alpha channel or a transparent colour."""
-    import numpy as np
-
-    if not image.has_transparency_data:
-        return 255
-    return int(np.asarray(image.convert("RGBA").getchannel("A")).min())
-
-
-def _transparent(path: Path | str, mode: str, least: int) -> BenchError:
-    return BenchError(
-        f"{path} has transparent pixels (mode {mode}, alpha down to {least} of 255), and what lies behind them is not "
-        "said. Put the image on a background of your choice and save it without alpha (in Pillow: "
-        "Image.alpha_composite, then convert('RGB'))."
-    )
-
-
-def _unreadable(path: Path | str, why: str) -> BenchError:
-    return BenchError(f"{path} cannot be read as an image: {why.rstrip('.')}. Restore or remove the file.")

@@ -23,15 +23,18 @@ def write(folder: Path, digests: bytes) -> None:
 
 
 def shared(folder: Path, other: Path) -> list[tuple[int, int]]:
-    """(index in the split of ``folder``, index in that of ``other``) of files with the same bytes, in order."""
+    """(index in the split of ``folder``, index in that of ``other``) of files with the same bytes: every pair, in
+    order."""
     import numpy as np
 
     ours, theirs = _read(folder), _read(other)
-    if not len(ours) or not len(theirs):
-        return []
-    place = np.searchsorted(theirs["sha256"], ours["sha256"]).clip(max=len(theirs) - 1)
-    same = theirs["sha256"][place] == ours["sha256"]
-    return sorted(zip(ours["index"][same].tolist(), theirs["index"][place[same]].tolist(), strict=True))
+    first = np.searchsorted(theirs["sha256"], ours["sha256"], side="left")
+    after = np.searchsorted(theirs["sha256"], ours["sha256"], side="right")
+    return sorted(
+        (int(ours["index"][i]), int(theirs["index"][j]))
+        for i in np.flatnonzero(after > first)
+        for j in range(first[i], after[i])
+    )
 
 
 def _read(folder: Path) -> np.ndarray:

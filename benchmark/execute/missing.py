@@ -48,7 +48,7 @@ def _stages_to_run(plan: Plan, store: Store, done: set[str], observer: Observer 
     needed |= {key for key in plan.stages if present[key] is None}
     for key, stage in reversed(plan.stages.items()):
         if key in needed:
-            needed.update(parent for parent in stage.parents if not present[parent])
+            needed.update(before for before in stage.waits_for if not present.get(before, True))
     return {key: stage for key, stage in plan.stages.items() if key in needed}
 
 

@@ -12,7 +12,8 @@ from ddbench.plan.graph import Stage
 class Queue:
     """A stage is pending from ``add`` to ``done`` or ``drop``, and waiting from ``add`` to ``take``.
 
-    It is ready when none of its parents is pending. Stages of one kind come in the order in which they became ready.
+    It is ready when none of the stages that it waits for, here called its parents, is pending. Stages of one kind come
+    in the order in which they became ready.
     """
 
     def __init__(self, stages: Iterable[Stage] = ()) -> None:
@@ -39,9 +40,9 @@ class Queue:
         again = key not in self._pending
         self._pending.add(key)
         self._waiting[key] = stage
-        for parent in stage.parents:
+        for parent in stage.waits_for:
             self._children[parent][key] = None
-        self._missing[key] = sum(parent in self._pending for parent in stage.parents)
+        self._missing[key] = sum(parent in self._pending for parent in stage.waits_for)
         if not self._missing[key]:
             (self._ready[stage.kind].appendleft if first else self._ready[stage.kind].append)(key)
         if again:

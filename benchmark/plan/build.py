@@ -1,7 +1,8 @@
 """From a study to the stages that its cells need: a pure function of the configuration.
 
-Stages form a graph: prior -> fit -> distill -> evaluate. The key of a stage is the digest of what it reads, so two
-methods that ask for the same fine-tuning share it without knowing of each other.
+Stages form a graph: data -> prior -> fit -> distill -> evaluate. The key of a stage is the digest of what it reads,
+so two methods that ask for the same fine-tuning share it without knowing of each other. The data stage checks the
+images of both splits before anything else runs; no key depends on it, so that mending a test image makes no set again.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ class _Builder:
         self.cells: dict[Cell, str] = {}
         self.addresses: dict[str, str] = {}
         self.described = {name: self._dataset(dataset) for name, dataset in study.datasets.items()}
+        self.data: dict[str, str] = {}
         self.distilled: dict[tuple[str, str, int, int], str] = {}
         self.variants: dict[tuple[str, str], str] = {}
         self.judged: dict[tuple[str, str, str], str] = {}
@@ -90,7 +92,19 @@ class _Builder:
         split = self.study.config.split
         view = self.study.protocol.test_view() if dataset.decodes_views else None
         judged = {"split": split, "fingerprint": dataset.fingerprint(split)}
+        for field in dataclasses.fields(dataset):
+            if field.name in dataset.judging and (value := getattr(dataset, field.name)) != field.default:
+                judged[field.name] = value
         return {**judged, "view": dataclasses.asdict(view)} if view else judged
+
+    def _data(self, dataset: Dataset) -> tuple[str, ...]:
+        """The key of the stage that checks the images of ``dataset``; none where all come with the installation."""
+        if not dataset.location:
+            return ()
+        if dataset.name not in self.data:
+            reads: dict[str, Any] = {"dataset": self.described[dataset.name], "judged": self._judged(dataset)}
+            self.data[dataset.name] = self._add("data", parents=(), label=dataset.name, device="cpu", **reads)
+        return (self.data[dataset.name],)
 
     def _variant_judged(self, dataset: str, name: str, arch: str) -> str:
         coordinates = (dataset, name, arch)
@@ -195,21 +209,22 @@ class _Builder:
             "stage": kind,
             "format": STAGE_FORMAT,
             "parents": list(parents),
-            "threads": getattr(config.threads, "distill" if kind == "shard" else kind),
+            "threads": getattr(config.threads, "distill" if kind == "shard" else kind, 1),
             "device": config.device,
             **({"nondeterministic": "refuse"} if config.nondeterministic == "refuse" else {}),
             **reads,
         }
         key = digest(task)
         dataset = self.study.datasets[reads["dataset"]["name"]]
-        location = {field: getattr(dataset, field) for field in (*dataset.location, *dataset.naming)}
+        location = {field: getattr(dataset, field) for field in (*dataset.location, *dataset.naming, *dataset.judging)}
         addresses = {name: self.addresses[name] for name in sorted(named_in(task))}
-        stage = Stage(kind, key, task, parents, label, addresses, location, config.plugins, memory_gib)
+        after = () if kind == "data" or "skipped" in task else self._data(dataset)
+        stage = Stage(kind, key, task, parents, label, addresses, after, location, config.plugins, memory_gib)
         self.stages.setdefault(key, stage)
         return key
 
     def _dataset(self, dataset: Dataset) -> dict[str, Any]:
         """A dataset as distillation depends on it: options and the fingerprint of the train images, no test images."""
-        left_out = {"type", *dataset.location, *dataset.naming}
+        left_out = {"type", *dataset.location, *dataset.naming, *dataset.judging}
         fields = [field for field in describe(dataset) if field not in left_out]
         return {**self._part(dataset, fields), "name": dataset.name, "fingerprint": dataset.fingerprint("train")}

@@ -24,12 +24,19 @@ class Stage:
     """for messages: the first cell or configuration that needs it"""
     addresses: dict[str, str] = field(default_factory=dict)
     """import addresses of the classes that the task names (``config.addresses``); no part of the key"""
+    after: tuple[str, ...] = ()
+    """keys of the stages that must have succeeded before it, though it reads nothing of them; no part of the key"""
     location: dict[str, Any] = field(default_factory=dict)
     """the options of the dataset that are no part of the key: its folder, its name"""
     plugins: tuple[str, ...] = ()
     """plug-in files that register what the task names; a worker loads them first"""
     memory_gib: float = 0.0
     """device memory that its method declares; 0: unknown"""
+
+    @property
+    def waits_for(self) -> tuple[str, ...]:
+        """Keys of the stages that must be done before it."""
+        return (*self.parents, *self.after)
 
     @property
     def threads(self) -> int:
@@ -53,8 +60,9 @@ class Plan:
         seen: dict[str, Stage] = {}
 
         def visit(k: str) -> None:
-            for parent in self.stages[k].parents:
-                visit(parent)
+            for before in self.stages[k].waits_for:
+                if before in self.stages:
+                    visit(before)
             seen.setdefault(k, self.stages[k])
 
         visit(key)

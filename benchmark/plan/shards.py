@@ -19,7 +19,7 @@ def subplan(plan: Plan, cells: Iterable[Cell]) -> Plan:
         key = waiting.pop()
         if key not in needed:
             needed.add(key)
-            waiting.extend(plan.stages[key].parents)
+            waiting.extend(before for before in plan.stages[key].waits_for if before in plan.stages)
     return Plan(
         stages={key: stage for key, stage in plan.stages.items() if key in needed},
         cells={cell: key for cell, key in plan.cells.items() if cell in kept},

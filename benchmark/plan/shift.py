@@ -152,7 +152,7 @@ def _plan_space(
         plan = make_plan(resolved)
     except (BenchError, ValidationError) as error:
         return " ".join(str(error).split())
-    *before, on_top = (stage for stage in plan.stages.values() if stage.kind != "evaluate")
+    *before, on_top = (stage for stage in plan.stages.values() if stage.kind not in ("data", "evaluate"))
     threads = study.threads.evaluate
     asks = {**{name: on_top.task[name] for name in ("dataset", "state", "chain", "networks", "device")}}
     return _Planned(
@@ -188,7 +188,7 @@ def _add(
         plan.stages.setdefault(stage.key, stage)
     here = {name: known[name] for name in sorted(named_in(task))}
     shift = replace(
-        planned.on_top, kind="shift", key=key, task=task, parents=tuple(parents), label=label, addresses=here
+        planned.on_top, kind="shift", key=key, task=task, parents=tuple(parents), after=(), label=label, addresses=here
     )
     plan.stages.setdefault(key, shift)
     return key

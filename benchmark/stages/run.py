@@ -20,6 +20,7 @@ from ddbench.plugins.files import load_plugins
 from ddbench.stages import attempt, determinism
 from ddbench.stages.allocator import keep_freed_memory
 from ddbench.stages.attempt import Attempt
+from ddbench.stages.data import check_data, found_by_check
 from ddbench.stages.inputs import StageCost, about, context_of, dataset_of, judged_view, load_split, load_state, timed
 from ddbench.stages.provenance import provenance
 from ddbench.stages.shift import measure_shift
@@ -44,7 +45,7 @@ from ddbench.types import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from ddbench.plan.graph import Stage
 
@@ -71,9 +72,7 @@ def run_stage(stage: Stage, root: str, trial: Attempt | None = None) -> StageRes
     if "skipped" in stage.task:
         return StageResult("skipped", reason=stage.task["skipped"])
     started, store = time.perf_counter(), store_at(root)
-    run = {"shard": _distill, "distill": _distill, "evaluate": _evaluate, "shift": measure_shift}.get(
-        stage.kind, _prepare
-    )
+    run = RUN.get(stage.kind, _prepare)
     try:
         load_plugins(stage.plugins)
         title = f"{stage.kind} {stage.label}"
@@ -164,7 +163,7 @@ def _evaluate(stage: Stage, store: Store) -> str:
         trained_on, manifests = load_distilled(store, stage.parents[0]), lineage(store, stage.parents[0])
     else:
         trained_on = load_split(dataset, "train", store.cache)
-    view = judged_view(stage)
+    view, checked = judged_view(stage), found_by_check(store, stage)
     judged = load_split(dataset, task["judged"]["split"], store.cache, view)
     cost, context = context_of(stage, store, seed=cell.eval_seed)
     context = replace(context, judged_view=view)
@@ -187,10 +186,21 @@ def _evaluate(stage: Stage, store: Store) -> str:
                 **_run(started),
                 "addresses": {**addresses, **stage.addresses},
                 "seconds": {**seconds, "evaluate": cost.seconds},
+                **({"data": checked} if checked else {}),
                 "log": cost.log,
             },
         )
     )
+
+
+RUN: dict[str, Callable[[Stage, Store], str | None]] = {
+    "data": check_data,
+    "shard": _distill,
+    "distill": _distill,
+    "evaluate": _evaluate,
+    "shift": measure_shift,
+}
+"""kind of stage -> the function that runs it and may return the name of a record; other kinds are preparations"""
 
 
 def _check_evaluation(evaluation: Evaluation, judged: int) -> None:

@@ -83,12 +83,13 @@ def run_round(trial: Trial, number: int, store: str, policy: Policy) -> float:
 
 
 def shared(trials: Sequence[Trial], store: Store) -> tuple[Plan, dict[str, Stage]]:
-    """The plan of the preparations that all trials share, and those of them that are missing in the store."""
+    """The plan of what all trials share, the check of the data and preparations, and the stages of it that the store
+    lacks."""
     common = set.intersection(*(set(trial.plan.stages) for trial in trials))
     kept = {
         key: stage
         for key, stage in trials[0].plan.stages.items()
-        if key in common and stage.kind in get_args(PreparationStage)
+        if key in common and stage.kind in ("data", *get_args(PreparationStage))
     }
     return Plan(stages=kept, cells={}), {key: stage for key, stage in kept.items() if not _has(store, stage)}
 

@@ -51,11 +51,16 @@ class CaptionFacts:
     earlier: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     """(split, protocol) -> what its records hold in an earlier version than the code, such as ``dm@1 (now dm@2)``"""
 
+    checked: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """(split, protocol) -> what the check of its images counted and a reader must know, such as duplicates"""
+
     def place(self, split: str, protocol: str) -> str:
         """``Split s/test, protocol p@1 (hard labels).``, and what of the judges is of an earlier version or differs
         from its source."""
-        about = "; ".join(filter(None, (LABELS.get(self.labels.get(protocol, "")), self.views.get((split, protocol)))))
-        earlier = ", ".join(self.earlier.get((split, protocol), ()))
+        place = (split, protocol)
+        known = (LABELS.get(self.labels.get(protocol, "")), self.views.get(place), self.checked.get(place))
+        about = "; ".join(filter(None, known))
+        earlier = ", ".join(self.earlier.get(place, ()))
         told = f" Of an earlier version: {earlier}." if earlier else ""
         differs = self.judges.get((split, protocol), {})
         if differs:

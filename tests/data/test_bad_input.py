@@ -44,7 +44,7 @@ def bitmap_of_claimed_size(path):
 
 
 def deep(path):
-    Image.fromarray(np.full((9, 9), 40_000, dtype=np.uint16)).save(path)
+    Image.fromarray(np.full((9, 9), 0.5, dtype=np.float32)).save(path, "TIFF")
 
 
 def copy_into_test(root):
@@ -123,11 +123,11 @@ BAD = {
         "train",
         UNREADABLE + "Image size .* exceeds limit",
     ),
-    "16-bit image": (
+    "image of floats": (
         lambda root: deep(root / IMAGE),
         ImageNette(root="{root}"),
         "train",
-        UNREADABLE + r"its pixels have more than 8 bits \(mode I;16\)",
+        UNREADABLE + r"its pixels are floats or 32-bit numbers \(mode F\)",
     ),
     "dangling link": (
         lambda root: ((root / IMAGE).unlink(), (root / IMAGE).symlink_to(root / "gone")),
@@ -139,8 +139,8 @@ BAD = {
         copy_into_test,
         ImageNette(root="{root}", variant="any"),
         "test",
-        f"the test image {{root}}/val/{LAST}/another-name.png is also the train image {{root}}/{IMAGE} "
-        r"\(1 such test images\)",
+        f"imagenette: 1 test images are train images too: the test image {{root}}/val/{LAST}/another-name.png is also "
+        f"the train image {{root}}/{IMAGE}. Remove .* --set data.imagenette.duplicates=drop",
     ),
     "test image in validation": (
         copy_into_test,

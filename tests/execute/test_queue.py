@@ -16,6 +16,10 @@ class Stage:
     kind: str
     parents: tuple
 
+    @property
+    def waits_for(self):
+        return self.parents
+
 
 @st.composite
 def graphs(draw):

@@ -33,13 +33,13 @@ def test_two_datasets_of_six_methods_count_their_stages_once(tmp_path: Path):
         archs=["convnet3", "convnet4", "resnet18"],
         seeds=[0, 1, 2],
         eval_seeds=[0],
-        assignments=[f"data.imagenette.root={root}", "data.imagenette.resolution=32"],
+        assignments=[f"data.imagenette.{x}" for x in (f"root={root}", "resolution=32", "variant=any")],
     )
     assert len(found.cells) == 2 * 6 * 3 * 3 * 3
-    # A prior a dataset; a fine-tune a dataset and seed, shared by rsm and rsm_cgs; a distilled set a method, ipc and
-    # seed.
+    # A check of the dataset that lies in a folder; a prior a dataset; a fine-tune a dataset and seed, shared by rsm and
+    # rsm_cgs; a distilled set a method, ipc and seed.
     sets = 2 * 6 * 3 * 3
-    expected = {"prior": 2, "fit": 6, "embed": 0, "shard": 0, "distill": sets, "evaluate": 324, "shift": 0}
+    expected = {"data": 1, "prior": 2, "fit": 6, "embed": 0, "shard": 0, "distill": sets, "evaluate": 324, "shift": 0}
     assert found.counts() == expected
 
 
@@ -135,7 +135,7 @@ def test_a_dataset_may_move_without_changing_a_key(tmp_path):
             datasets=["imagenette"],
             methods=["random"],
             ipc=[1],
-            assignments=[f"data.imagenette.{x}" for x in (f"root={make_tree(tmp_path / place)}", "resolution=32")],
+            assignments=[f"data.imagenette.{x}" for x in (f"root={make_tree(tmp_path / place)}", "variant=any")],
         )
         for place in ("here", "there")
     ]

@@ -9,8 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ddbench.data.decode import read as read_file
-from ddbench.data.files import SUFFIXES, listing
+from ddbench.data.files import listing
+from ddbench.data.imagefile import is_hidden, is_image
+from ddbench.data.imagefile import read as read_file
 from ddbench.errors import BenchError
 
 METADATA = "metadata.jsonl"
@@ -40,7 +41,7 @@ def read(folder: Path) -> list[ExternalImage]:
         folder = folder / "train"
     about = _metadata(folder / METADATA)
     names = [name for files in listing(folder).values() for name in files.names]
-    flat = sorted(p.name for p in folder.iterdir() if p.is_file() and p.suffix.lower() in SUFFIXES)
+    flat = sorted(p.name for p in folder.iterdir() if p.is_file() and is_image(p.name) and not is_hidden(p.name))
     if flat and not about:
         raise BenchError(
             f"{folder} holds images outside class folders ({flat[0]}) and no {METADATA} that says what they show. Put "

@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ddbench.data.decode import Resize, opened
+from ddbench.data.decode import Resize
 from ddbench.data.external import folder as image_folder
 from ddbench.data.external import table
 from ddbench.data.external.folder import ExternalImage
+from ddbench.data.imagefile import normalised, opened
 from ddbench.data.imagefolder import ImageFolder
 from ddbench.errors import BenchError, unknown
 from ddbench.images import MODES, wrong_distribution
@@ -69,7 +70,7 @@ def _names(dataset: Dataset) -> dict[str, str]:
 
 def _normalised(name: str) -> str:
     """A name without case, and with single blanks for underscores, hyphens and blanks."""
-    return re.sub(r"[\s_-]+", " ", name).strip().casefold()
+    return re.sub(r"[\s_-]+", " ", normalised(name)).strip().casefold()
 
 
 def _check_counts(folder: Path, images: Sequence[ExternalImage], classes: Mapping[str, str], dataset: Dataset) -> None:

@@ -11,8 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ddbench.data.decode import read as read_file
 from ddbench.data.external.folder import ExternalImage
+from ddbench.data.imagefile import read as read_file
 from ddbench.errors import BenchError
 
 if TYPE_CHECKING:
