@@ -11,7 +11,7 @@ from tests.support.light import loaded_by_command
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("benchmark", "methods", "evaluators", "results", "configs")
 
-GROUND = {"errors", "hyperparameters", "images", "keys", "records", "seeding", "types", "watchers"}
+GROUND = {"errors", "hyperparameters", "images", "keys", "processors", "records", "seeding", "types", "watchers"}
 FLOORS = (
     GROUND,
     {"plugins", "store"},
@@ -162,7 +162,7 @@ def test_ray_is_imported_in_one_file_and_ray_tune_in_another():
     users = [
         name for name, path in NAMES.items() if any(i.partition(".")[0] == "ray" for i in imports(path.read_text()))
     ]
-    assert users == ["ddbench.execute.on_ray", "ddbench.tune.on_ray"]
+    assert users == ["ddbench.execute.cluster", "ddbench.tune.on_ray"]
 
 
 @pytest.mark.parametrize("name", NAMES)

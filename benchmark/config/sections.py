@@ -63,7 +63,10 @@ def _check_layer(layers: list[tuple[str, Any]], methods: Mapping[str, Distiller]
 
 
 def _check_method(name: str, key: str, layers: list[tuple[str, Any]]) -> None:
-    """Apply ``layers`` to the method ``name``. Raises BenchError for a slip in the section ``key`` of the last layer."""
+    """Apply ``layers`` to the method ``name``.
+
+    Raises BenchError for a slip in the section ``key`` of the last layer.
+    """
     try:
         method = registry.load("method", name)
     except PluginError:

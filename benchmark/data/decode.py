@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ddbench.errors import BenchError
+from ddbench.processors import allowed_processors
 from ddbench.types import ImageView
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def decoded(
         return hashlib.sha256(content).digest()
 
     # Pillow releases the GIL while it decodes, so that threads use every core.
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with ThreadPoolExecutor(allowed_processors()) as pool:
         for start in range(0, len(names), step):
             part = names[start : start + step]
             digests = b"".join(pool.map(one, range(len(part)), part))
