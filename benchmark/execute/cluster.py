@@ -27,8 +27,12 @@ OBJECT_STORE = 100 * 2**20
 """bytes; small, since only keys and outcomes pass through Ray"""
 SOCKET = "session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store"
 """the longest path of a socket below Ray's folder; 4194304 is the largest process id"""
-DEFAULTS_0 = ("RAY_USAGE_STATS_ENABLED", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO")
-"""environment variables that are 0 unless somebody says otherwise"""
+DEFAULTS = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_raylet_start_wait_time_s": "90",  # of 30, which pass on a machine full of work
+}
+"""environment variables that are set unless somebody else has"""
 CHANGED_LATER = ("RAY_AUTH_MODE", "RAY_ADDRESS")
 """environment variables that Ray sets, or that finding a cluster removes"""
 QUIET = {"log_to_driver": False, "logging_level": logging.ERROR}
@@ -56,17 +60,9 @@ def start(say: Say, instead: str = "") -> Cluster:
     """
     _check_unconnected()
     if address := os.environ.get("RAY_ADDRESS"):
-        say(f"RAY_ADDRESS={address} is not used: this run has a Ray of its own; --ray-address auto joins that cluster")
+        say(f"RAY_ADDRESS={address} is not used: this run has a Ray of its own; --ray-address joins a running cluster")
     processors = allowed_processors()
     say(f"starting Ray on {processors} processor{'s' * (processors > 1)}")
-    try:
-        return _started(processors, instead)
-    except _TooSlow:
-        say("Ray did not start within 30 seconds; it is tried once more")
-        return _started(processors, instead)
-
-
-def _started(processors: int, instead: str) -> Cluster:
     with ExitStack() as undo:
         folder = Path(undo.enter_context(private_folder(instead)))
         undo.enter_context(_environment(_alone(folder)))
@@ -83,10 +79,6 @@ def _started(processors: int, instead: str) -> Cluster:
             _temp_dir=str(folder),
         )
         return Cluster(ray, undo.pop_all())
-
-
-class _TooSlow(BenchError):
-    """Ray gave its processes up, which on a machine full of work were only slow."""
 
 
 def _end(ray: Any, folder: Path) -> None:
@@ -174,14 +166,12 @@ def _with_token(environment: Mapping[str, str]) -> dict[str, str | None]:
 
 def _environment(changes: Mapping[str, str | None]) -> ExitStack:
     """``changes`` of the environment within the block, together with the settings that Ray has read from it."""
-    quiet = {
-        name: os.environ.get(name, "0") for name in ("RAY_USAGE_STATS_ENABLED", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO")
-    }
-    before = {name: os.environ.get(name) for name in (*changes, *quiet, *CHANGED_LATER)}
+    before = {name: os.environ.get(name) for name in (*changes, *DEFAULTS, *CHANGED_LATER)}
     undo = ExitStack()
     undo.callback(_read_settings)  # the last to be undone: reads the environment as it was
     undo.callback(_set, before)
-    _set({**quiet, **changes})
+    _set({name: os.environ.get(name, default) for name, default in DEFAULTS.items()})
+    _set(changes)
     return undo
 
 
@@ -229,6 +219,4 @@ def _connect(ray: Any, what: str, instead: str, **options: Any) -> None:
     try:
         ray.init(**options, **QUIET)
     except (Exception, SystemExit) as error:
-        why = reason(error)
-        kind = _TooSlow if "timed out during startup" in why else BenchError
-        raise kind(f"{what}: {why}. {instead}".strip()) from None
+        raise BenchError(f"{what}: {reason(error)}. {instead}".strip()) from None

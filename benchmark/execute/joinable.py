@@ -76,13 +76,11 @@ def reason(error: BaseException) -> str:
 
 
 def _sentence(text: str) -> str:
-    """The first sentence of a message; of a traceback within it only the last line."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    trace = next((i for i, line in enumerate(lines) if "Traceback (most recent call last)" in line), None)
-    if trace is not None:
-        before = lines[trace].partition("Traceback")[0].strip()
-        lines = [*lines[:trace], before, lines[-1]]
-    return re.split(r"\. [A-Z]", " ".join(filter(None, lines)))[0][:LONGEST].rstrip(".")
+    """The first sentence of a message; of a traceback within it that of its last line too."""
+    message, _, trace = text.partition("Traceback (most recent call last)")
+    parts = [message, (trace.strip().splitlines() or [""])[-1]]
+    first = [re.split(r"\. [A-Z]", " ".join(part.split()))[0].rstrip(".: ") for part in parts]
+    return ": ".join(filter(None, first))[:LONGEST]
 
 
 def _from_environment(say: Callable[[str], None]) -> str:

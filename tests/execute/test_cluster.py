@@ -57,6 +57,7 @@ def cluster(toy):
         (folder / ".ray/auth_token").write_text(TOKEN)
         toy.environment |= {"HOME": short, "RAY_TMPDIR": short}
         environment = {**toy.environment, "TOY_SLOW": "2", "RAY_AUTH_MODE": "token"}
+        environment["RAY_raylet_start_wait_time_s"] = "100"  # of 30: the processors may be busy with other tests
         with socket.socket() as free:
             free.bind(("", 0))
             port = free.getsockname()[1]
@@ -65,9 +66,9 @@ def cluster(toy):
         machines = [Machine(folder, 0, environment, *head)]
         try:
             machines[0].wait()
-            machines += [Machine(folder, n, environment, f"--address={address}", "--num-cpus=1") for n in (1, 2)]
-            for machine in machines:
-                machine.wait()
+            for number in (1, 2):
+                machines.append(Machine(folder, number, environment, f"--address={address}", "--num-cpus=1"))
+                machines[-1].wait()
             yield address, machines[1:]
         finally:
             for machine in reversed(machines):

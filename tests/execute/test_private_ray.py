@@ -77,7 +77,7 @@ def test_the_address_of_another_cluster_is_not_used_and_that_is_said(address, pr
     cluster.start(said.append).close()
     assert "RAY_ADDRESS" not in ray.environment
     assert said[0].startswith(f"RAY_ADDRESS={address} is not used")
-    assert "--ray-address auto" in said[0]
+    assert "--ray-address joins" in said[0]
     assert os.environ["RAY_ADDRESS"] == address
 
 
@@ -115,15 +115,6 @@ def test_what_still_fails_is_one_sentence_and_leaves_nothing(problem, pretended)
     assert "\n" not in str(error.value)
     assert dict(os.environ) == before
     assert not ray.running
-    assert not Path(ray.options["_temp_dir"]).exists()
-
-
-def test_a_start_that_was_too_slow_is_tried_once_more(pretended, tmp_path):
-    ray, said = pretended(Exception("The current node timed out during startup. This could happen.")), []
-    with pytest.raises(BenchError, match="timed out during startup"):
-        cluster.start(said.append)
-    assert len(said) == 2
-    assert "once more" in said[1]
     assert not Path(ray.options["_temp_dir"]).exists()
 
 
@@ -265,7 +256,7 @@ def test_of_a_chain_of_errors_each_says_its_sentence_and_a_traceback_only_its_la
     try:
         try:
             raise RuntimeError(
-                "No answer: Traceback (most recent call last):\n  File x\n a.AuthenticationError: no token. Note: help."
+                "No answer. Last error: Traceback (most recent call last):\n  File x\n a.AuthenticationError: no token. Note: help."
             )
         except RuntimeError as inner:
             raise ConnectionError("Failed to connect to 10.0.0.1:6379.\n See the guide.") from inner
