@@ -256,7 +256,7 @@ def test_of_a_chain_of_errors_each_says_its_sentence_and_a_traceback_only_its_la
     try:
         try:
             raise RuntimeError(
-                "No answer. Last error: Traceback (most recent call last):\n  File x\n a.AuthenticationError: no token. Note: help."
+                "No answer. Last error: Traceback (most recent call last):\n  File x\n a.AuthenticationError: no token. A"
             )
         except RuntimeError as inner:
             raise ConnectionError("Failed to connect to 10.0.0.1:6379.\n See the guide.") from inner
