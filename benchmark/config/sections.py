@@ -5,7 +5,8 @@ A slip under a method that today's grid leaves out would else be found in the ru
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import is_dataclass
 from typing import Any
 
 from ddbench.config.schema import Config
@@ -31,11 +32,12 @@ def check_sections(config: Config, methods: Mapping[str, Distiller]) -> None:
             if name not in datasets:
                 raise unknown("dataset", name, datasets, where=place).at(f"{place}.{name}")
     for name, options in config.data.items():
-        _slips(lambda name=name, options=options: override(_dataset(name), dict(options), f"data.{name}"))  # type: ignore[misc]
+        if dataset := _dataset(name):
+            _applied(dataset, options, f"data.{name}")
     layers = [("methods", config.methods)]
     _check_layer(layers, methods)
-    for dataset, layer in config.per_dataset.items():
-        _check_layer([*layers, (f"per_dataset.{dataset}", layer)], methods)
+    for name, layer in config.per_dataset.items():
+        _check_layer([*layers, (f"per_dataset.{name}", layer)], methods)
 
 
 def _check_layer(layers: list[tuple[str, Any]], methods: Mapping[str, Distiller]) -> None:
@@ -77,31 +79,33 @@ def _check_method(name: str, key: str, layers: list[tuple[str, Any]]) -> None:
         for section in dict.fromkeys((method.family, name)):
             if section not in layer:
                 continue
-            last = place == layers[-1][0] and section == key
-            where = f"{place}.{section}"
-            changed = _slips(lambda m=method, s=layer[section], w=where: override(m, dict(s), w), last)  # type: ignore[misc]
-            method = changed if changed is not None else method
+            counts = place == layers[-1][0] and section == key
+            method = _applied(method, layer[section], f"{place}.{section}", counts)
 
 
-def _slips(apply: Callable[[], Any], counts: bool = True) -> Any:
-    """The result of ``apply``, or None where it cannot be had. Raises the BenchError for a slip if it ``counts``."""
+def _applied(value: Any, options: Mapping[str, Any], where: str, counts: bool = True) -> Any:
+    """``value`` with ``options``, or as it is where they do not apply.
+
+    Raises BenchError for a slip, if it ``counts``.
+    """
+    if not is_dataclass(value):
+        return value
     try:
-        return apply()
+        return override(value, dict(options), where)
     except PluginError:
-        return None
+        return value
     except BenchError as error:
         if counts and error.place:
             raise
-        return None
+        return value
 
 
-def _dataset(name: str) -> Dataset:
-    """A registered dataset at its defaults. Raises BenchError where it cannot be made."""
-    made = registry.load("dataset", name)
+def _dataset(name: str) -> Dataset | None:
+    """A registered dataset at its defaults; None where it cannot be made."""
     try:
-        dataset: Dataset = made()
-    except Exception as error:
-        raise BenchError(f"the dataset {name!r} cannot be made: {error}.") from None
+        dataset: Dataset = registry.load("dataset", name)()
+    except Exception:
+        return None
     return dataset
 
 

@@ -255,9 +255,8 @@ def test_the_address_for_jobs_is_told_from_that_of_a_cluster(pretended):
 def test_of_a_chain_of_errors_each_says_its_sentence_and_a_traceback_only_its_last_line():
     try:
         try:
-            raise RuntimeError(
-                "No answer. Last error: Traceback (most recent call last):\n  File x\n a.AuthenticationError: no token. A"
-            )
+            trace = "Traceback (most recent call last):\n  File x\n a.AuthenticationError: no token. See the guide."
+            raise RuntimeError(f"No answer. Last error: {trace}")
         except RuntimeError as inner:
             raise ConnectionError("Failed to connect to 10.0.0.1:6379.\n See the guide.") from inner
     except ConnectionError as error:
