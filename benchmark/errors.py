@@ -9,6 +9,14 @@ from collections.abc import Iterable
 class BenchError(Exception):
     """A mistake in what the user gave. The command prints the message alone and exits with code 2."""
 
+    place: str = ""
+    """dotted key of the configuration that is wrong by itself, whatever else is configured; empty for others"""
+
+    def at(self, place: str) -> BenchError:
+        """This error, about the key ``place``."""
+        self.place = place
+        return self
+
 
 class PluginError(BenchError):
     """A registered plug-in cannot be imported. Only the cells that use it fail."""

@@ -19,6 +19,7 @@ GROUND = {
     "images",
     "keys",
     "levels",
+    "processors",
     "records",
     "seeding",
     "types",
@@ -174,7 +175,7 @@ def test_ray_is_imported_in_one_file_and_ray_tune_in_another():
     users = [
         name for name, path in NAMES.items() if any(i.partition(".")[0] == "ray" for i in imports(path.read_text()))
     ]
-    assert users == ["ddbench.execute.on_ray", "ddbench.tune.on_ray"]
+    assert users == ["ddbench.execute.cluster", "ddbench.tune.on_ray"]
 
 
 @pytest.mark.parametrize("name", NAMES)

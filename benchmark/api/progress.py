@@ -188,6 +188,9 @@ class Display(Observer):
     def say(self, message: str) -> None:
         self.console.print(Text(message, style="red"))
 
+    def note(self, message: str) -> None:
+        self.console.print(Text(message, style="dim"))
+
     def render(self) -> Any:
         from rich.progress_bar import ProgressBar
 

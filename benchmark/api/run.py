@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from ddbench.execute.policy import Policy
 from ddbench.execute.schedule import Summary, run_schedule
 from ddbench.execute.watched import Watched, run_start
 from ddbench.plan.graph import Plan, Stage
+from ddbench.processors import allowed_processors
 from ddbench.store.folder import Store
 from ddbench.store.opening import open_store
 from ddbench.types import Record, Watcher
@@ -112,7 +112,7 @@ def run_stages(
     once.
     """
     demand = Demand(config.resources, recorded_peaks(store, {stage.kind for stage in missing.values()}))
-    backend = make_backend(how, store, len(missing), demand)
+    backend = make_backend(how, store, len(missing), demand, observer.note)
     try:
         with stop_on_signals() as stop:
             summary = run_schedule(plan, store, dict(missing), backend, observer, Policy.of(config), stop)
@@ -133,8 +133,13 @@ def check_device(device: str) -> None:
         raise BenchError("the configuration says device: cuda and torch sees no GPU. Use --set device=cpu")
 
 
-def make_backend(how: Execution, store: Store, stages: int, demand: Demand | None = None) -> Backend:
-    """The backend that ``how`` asks for; ``auto`` chooses by the number of ``stages``. Raises BenchError."""
+def make_backend(
+    how: Execution, store: Store, stages: int, demand: Demand | None = None, say: Say = say_on_stderr
+) -> Backend:
+    """The backend that ``how`` asks for; ``auto`` chooses by the number of ``stages``. ``say``: tells of Ray's start.
+
+    Raises BenchError.
+    """
     executor = how.executor
     if store.address.startswith("memory://"):
         if executor == "ray" or how.ray_address:
@@ -143,7 +148,7 @@ def make_backend(how: Execution, store: Store, stages: int, demand: Demand | Non
     if executor == "ray" or how.ray_address or (executor == "auto" and pays(stages)):
         from ddbench.execute.on_ray import OnRay
 
-        return OnRay(store.address, demand, how.ray_address)
+        return OnRay(store.address, demand, how.ray_address, say)
     from ddbench.execute.inline import Inline
 
     return Inline(store.address, demand)
@@ -151,7 +156,7 @@ def make_backend(how: Execution, store: Store, stages: int, demand: Demand | Non
 
 def pays(stages: int) -> bool:
     """Whether Ray is worth its start: there are several processors and enough stages."""
-    return stages >= RAY_PAYS_FROM and len(os.sched_getaffinity(0)) > 1
+    return stages >= RAY_PAYS_FROM and allowed_processors() > 1
 
 
 def _draw(plan: Plan, store: Store, say: Say) -> Path | None:

@@ -76,6 +76,7 @@ def tune(
     first. The setting with the highest mean top-1 at the last epoch is chosen. Results lie in the store: the same
     command again resumes the search, and `bench run --tuned TUNE` applies the chosen values.
     """
+    from ddbench.api.stores import say_on_stderr
     from ddbench.execute.policy import Policy
     from ddbench.store.opening import open_store
     from ddbench.tune.on_ray import OnTune
@@ -91,7 +92,7 @@ def tune(
         opened = open_store(store, create=True)
         check_validation(config, opened)
         failure = _run_shared(planned, opened, Policy.of(config))
-        runner = OnTune(request.scheduler, _takes(config, planned), Policy.of(config))
+        runner = OnTune(request.scheduler, _takes(config, planned), Policy.of(config), say_on_stderr)
         result = run_search(request, planned, opened, runner, _print_rounds(planned), failure)
         path = write(opened, result)
         if as_json:

@@ -10,9 +10,19 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PrivateAttr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from ddbench.config import variants
+from ddbench.config.reading import read_yaml
 from ddbench.errors import BenchError, unknown
 from ddbench.types import Compute
 
@@ -20,8 +30,22 @@ StageKind = Literal["data", "prior", "fit", "embed", "shard", "distill", "evalua
 STAGE_KINDS: tuple[StageKind, ...] = get_args(StageKind)
 
 
+Origins = Mapping[str, str]
+"""dotted key -> where it was written: a file and its line, or an option of the command"""
+
+
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """pydantic takes true, which YAML also reads ``yes`` and ``on`` as, for 1."""
+        hint = str(cls.model_fields[str(info.field_name)].annotation)
+        inner = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else [value]
+        if ("int" in hint or "float" in hint) and any(isinstance(one, bool) for one in inner):
+            raise ValueError("it must be a number, not true or false")
+        return value
 
 
 class Grid(Section):
@@ -87,7 +111,9 @@ class Running(Section):
     def _of_stages(cls, by_kind: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
         for kind in by_kind:
             if kind not in STAGE_KINDS:
-                raise unknown("kind of stage", kind, STAGE_KINDS, where=str(info.field_name))
+                raise unknown("kind of stage", kind, STAGE_KINDS, where=str(info.field_name)).at(
+                    f"{info.field_name}.{kind}"
+                )
         return by_kind
 
 
@@ -134,6 +160,11 @@ class Config(Overrides, Running):
     """dataset -> method or family -> options, on top of ``methods``"""
     tuned: tuple[Tuned, ...] = ()
     """searches that values above come from: stored with the run, read by no stage"""
+    _origins: Origins = PrivateAttr(default_factory=dict)
+
+    def located(self, error: BenchError) -> BenchError:
+        """``error`` with the file and line, or the option, that the key it is about was written in."""
+        return _located(error, self._origins)
 
 
 def named_configs() -> dict[str, Path]:
@@ -145,23 +176,27 @@ def named_configs() -> dict[str, Path]:
 def load_config(name_or_path: str, changes: Mapping[str, Any], assignments: Sequence[str]) -> Config:
     """The study ``name_or_path`` with ``changes`` (dotted key -> value) and ``key=value`` ``assignments`` on top.
 
-    Raises BenchError for a missing file, bad YAML, an unknown key at any depth or a value of the wrong type.
+    Raises BenchError for a missing file, bad YAML, a key given twice, an unknown key at any depth or a value of the
+    wrong type.
     """
     path = _find(name_or_path)
     try:
-        raw = yaml.safe_load(path.read_text())
+        raw, lines = read_yaml(path.read_text(), str(path))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         problem = " ".join(str(error).split())
         raise BenchError(f"cannot read the configuration {path}: {problem}.") from None
     if not isinstance(raw, dict):
         raise BenchError(f"{path} is not a configuration: it must be a YAML mapping with the keys name and grid.")
     raw = _unshared(raw)
+    origins = {".".join(key): f"{path}, line {line}" for key, line in lines.items()}
     for key, value in changes.items():
         _assign(raw, key, value, f"--set {key}")
+        origins = {**_outside(origins, key), key: ""}  # of an option, whose name is not known here
     for assignment in assignments:
         key, value = read_assignment(assignment, "methods.rsm.objective.weight=0.004")
         _assign(raw, key, value, f"--set {assignment!r}")
-    return _validated(raw, str(path))
+        origins = {**_outside(origins, key), key: f"--set {assignment!r}"}
+    return _validated(raw, str(path), origins)
 
 
 def read_assignment(assignment: str, example: str) -> tuple[str, Any]:
@@ -170,7 +205,7 @@ def read_assignment(assignment: str, example: str) -> tuple[str, Any]:
     if not equals or not re.fullmatch(r"[^\s=]+", key):
         raise BenchError(f"--set {assignment!r} is not key=value. Example: --set {example}")
     try:
-        return key, yaml.safe_load(text)
+        return key, read_yaml(text, f"--set {assignment!r}")[0]
     except yaml.YAMLError:
         raise BenchError(f"--set {assignment!r}: {text!r} is not a YAML value; put quotes around it.") from None
 
@@ -183,11 +218,35 @@ def changed(config: Config, values: Mapping[str, Any]) -> Config:
     return _validated(raw, config.name)
 
 
-def _validated(raw: dict[str, Any], where: str) -> Config:
+def _validated(raw: dict[str, Any], where: str, origins: Origins | None = None) -> Config:
     try:
-        return Config.model_validate(raw)
+        config = Config.model_validate(raw)
     except ValidationError as error:
-        raise _explain(error, where) from None
+        raise _explain(error, where, origins or {}) from None
+    except BenchError as error:  # of a validator
+        raise _located(error, origins or {}) from None
+    config._origins = origins or {}
+    return config
+
+
+def _located(error: BenchError, origins: Origins) -> BenchError:
+    origin = _origin(origins, error.place)
+    return BenchError(f"{origin}: {error}") if origin else error
+
+
+def _outside(origins: Origins, key: str) -> dict[str, str]:
+    """``origins`` without ``key`` and the keys below it."""
+    return {k: v for k, v in origins.items() if k != key and not k.startswith(f"{key}.")}
+
+
+def _origin(origins: Origins, key: str) -> str:
+    """Where ``key``, else the first key below it, else the nearest above it was written; empty where not known."""
+    below = next((origin for other, origin in origins.items() if other.startswith(f"{key}.")), "")
+    if key not in origins and below:
+        return below
+    while key and key not in origins:
+        key = key.rpartition(".")[0]
+    return origins.get(key, "")
 
 
 def _find(name_or_path: str) -> Path:
@@ -223,20 +282,23 @@ def _assign(raw: dict[str, Any], key: str, value: Any, where: str) -> None:
     node[last] = value
 
 
-def _explain(error: ValidationError, where: str) -> BenchError:
+def _explain(error: ValidationError, where: str, origins: Origins) -> BenchError:
     """The first problem of a failed validation as one message."""
     first = error.errors()[0]
     location = [str(part) for part in first["loc"]]
     dotted = ".".join(location)
+    where = _origin(origins, dotted) or where
     if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):  # of a pydantic model, of a dataclass
         keys = _keys(Config)
         for part in location[:-1]:
             keys = _keys(keys.get(part)) or keys
         inside = f"{where}, section {'.'.join(location[:-1])}" if location[:-1] else where
-        return unknown("key", location[-1], keys, where=inside)
+        hint = "A file nests its keys; dotted ones are for --set." if "." in location[-1] else ""
+        return unknown("key", location[-1], keys, where=inside, hint=hint)
     if first["type"] == "missing":
         return BenchError(f"{where} lacks the key {dotted}.")
-    return BenchError(f"bad value {first['input']!r} for {dotted} in {where}: {first['msg']}.")
+    problem = first["msg"].removeprefix("Value error, ")
+    return BenchError(f"bad value {first['input']!r} for {dotted} in {where}: {problem}.")
 
 
 def _keys(section: Any) -> dict[str, Any]:

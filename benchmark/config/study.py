@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ddbench.config import variants
 from ddbench.config.schema import Config
+from ddbench.config.sections import check_sections
 from ddbench.config.values import describe, override
 from ddbench.errors import BenchError, PluginError, unknown
 from ddbench.plugins import registry
@@ -53,14 +53,22 @@ class Study:
 def resolve(config: Config, external: ExternalSets | None = None) -> Study:
     """The study of ``config``. With ``external``, the images of its one method were made by other code.
 
-    Raises BenchError for an unknown name or key, and for an ipc larger than the smallest class.
+    Raises BenchError for an unknown name or key, also of datasets and methods that the grid does not name, and for an
+    ipc larger than the smallest class.
     """
+    try:
+        return _resolved(config, external)
+    except BenchError as error:
+        raise config.located(error) from error.__cause__
+
+
+def _resolved(config: Config, external: ExternalSets | None) -> Study:
     grid = config.grid
     load_plugins(config.plugins)
     _no_repeats(config)
-    datasets = {name: _declared(configured_dataset(name, config)) for name in grid.datasets}
     plain = {name: external.method if external else _method(name) for name in grid.methods}
-    _check_method_keys(config, plain)
+    check_sections(config, plain)
+    datasets = {name: _declared(configured_dataset(name, config)) for name in grid.datasets}
     methods = {
         (name, method_name): _configured(method, method_name, config, dataset)
         for name, dataset in datasets.items()
@@ -186,32 +194,6 @@ def _configured(method: Distiller, name: str, config: Config, dataset: Dataset) 
         return override(method, selected.changes, name)
     except PluginError as error:
         return BrokenMethod(str(error))
-
-
-def _check_method_keys(config: Config, methods: Mapping[str, Distiller]) -> None:
-    """Raises BenchError for options of an unknown dataset, method or family; they may be of one outside this study."""
-    datasets = registry.entries("dataset")
-    for place, named in (("data", config.data), ("per_dataset", config.per_dataset)):
-        for name in named:
-            if name not in datasets:
-                raise unknown("dataset", name, datasets, where=place)
-    selected = {*registry.entries("method"), *(method.family for method in methods.values())}
-    for place, layer in (
-        ("methods", config.methods),
-        *((f"per_dataset.{d}", v) for d, v in config.per_dataset.items()),
-    ):
-        for key in layer:
-            if key not in selected and key not in (known := selected | _families()):
-                raise unknown("method or family", key, known - {""}, where=place)
-
-
-def _families() -> set[str]:
-    """The families of every registered method that can be imported."""
-    families = set()
-    for entry in registry.entries("method").values():
-        with contextlib.suppress(BenchError):
-            families.add(getattr(entry.load(), "family", ""))
-    return families
 
 
 def _no_repeats(config: Config) -> None:

@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError
 
 from ddbench.config.addresses import Addresses, class_of, name_of
-from ddbench.errors import BenchError, unknown
+from ddbench.errors import BenchError, nearest, unknown
 from ddbench.plugins import registry
 
 
@@ -75,7 +75,7 @@ def override(value: Any, changes: dict[str, Any], where: str) -> Any:
             elif current is None:
                 raise BenchError(
                     f"{place} is none: say which it is to be with {place}.type, one of {', '.join(kinds)}."
-                )
+                ).at(place)
             new[name] = override(current, {k: v for k, v in change.items() if k != "type"}, place)
         else:
             new[name] = _checked(hint, change, place)
@@ -105,6 +105,7 @@ def nested(place: Iterable[str], value: Any) -> Any:
 
 def _in_full(value: Any, changes: dict[str, Any], where: str) -> dict[str, Any]:
     """``changes`` with the short names of nested fields expanded."""
+    changes = {str(name): change for name, change in changes.items()}  # YAML reads the keys 1 and on as no strings
     own = {f.name for f in dataclasses.fields(value) if f.init}
     chosen = {name: change for name, change in changes.items() if name in own and isinstance(change, str)}
     if chosen and len(chosen) < len(changes):  # short names may be fields of the class that is chosen here
@@ -113,10 +114,10 @@ def _in_full(value: Any, changes: dict[str, Any], where: str) -> dict[str, Any]:
     for name in [name for name in changes if name not in own]:
         inside = list(_places(value, name))
         if not inside:
-            raise unknown("key", name, own, where=where)
+            raise _unknown_key(value, name, own, where)
         if len(inside) > 1:
             places = ", ".join(".".join(place) for place in inside)
-            raise BenchError(f"{where}.{name} may mean {places}: write one of them in full.")
+            raise BenchError(f"{where}.{name} may mean {places}: write one of them in full.").at(f"{where}.{name}")
         *parents, last = inside[0]
         node: Any = full
         for part in parents:
@@ -124,9 +125,29 @@ def _in_full(value: Any, changes: dict[str, Any], where: str) -> dict[str, Any]:
                 node[part] = {"type": node[part]}
             node = node.setdefault(part, {})
         if not isinstance(node, dict) or last in node:
-            raise BenchError(f"{where}: {name} is {'.'.join(inside[0])}, which is set already. Give one of them.")
+            full_name = ".".join(inside[0])
+            problem = BenchError(f"{where}: {name} is {full_name}, which is set already. Give one of them.")
+            raise problem.at(f"{where}.{name}")
         node[last] = changes[name]
     return full
+
+
+def _unknown_key(value: Any, name: str, own: set[str], where: str) -> BenchError:
+    """The error for a key that ``value`` lacks; the nearest name may be that of a field further inside."""
+    inner = {} if nearest(name, own) else {path[-1]: ".".join(path) for path in _paths(value)}
+    close = nearest(name, inner)
+    return unknown("key", name, own, where=where, hint=f"Did you mean {inner[close]!r}?" if close else "").at(
+        f"{where}.{name}"
+    )
+
+
+def _paths(value: Any, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The paths of all fields of ``value`` and of the dataclasses nested in it."""
+    for f in dataclasses.fields(value):
+        yield (*above, f.name)
+        inner = getattr(value, f.name)
+        if dataclasses.is_dataclass(inner):
+            yield from _paths(inner, (*above, f.name))
 
 
 def _places(value: Any, name: str, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -171,7 +192,7 @@ def _part(name: str, kinds: dict[str, type], where: str) -> Any:
                 raise BenchError(f"the {kind} {name!r} ({what}) is no {base.__name__} class.")
             return _at_defaults(cls, where)
         known |= set(registered)
-    raise unknown("type", name, known, where=where)
+    raise unknown("type", name, known, where=where).at(f"{where}.type")
 
 
 def _at_defaults(cls: type, where: str) -> Any:
@@ -185,14 +206,14 @@ def _checked(hint: Any, change: Any, where: str) -> Any:
     """``change`` converted to the type ``hint``. Raises BenchError when it cannot be."""
     numbers = [change] if not isinstance(change, list | tuple) else change
     if any(isinstance(n, float) and not math.isfinite(n) for n in numbers):
-        raise BenchError(f"bad value {change!r} for {where}: it must be a finite number.")
+        raise BenchError(f"bad value {change!r} for {where}: it must be a finite number.").at(where)
     try:
         value = TypeAdapter(hint).validate_python(change)
     except PydanticSchemaGenerationError:
-        raise BenchError(f"{where} cannot be set from a configuration: its type is {hint}.") from None
+        raise BenchError(f"{where} cannot be set from a configuration: its type is {hint}.").at(where) from None
     except ValidationError as error:
         problem = error.errors()[0]["msg"]
-        raise BenchError(f"bad value {change!r} for {where}: {problem}.") from None
+        raise BenchError(f"bad value {change!r} for {where}: {problem}.").at(where) from None
     if isinstance(change, bool) and not isinstance(value, bool):
-        raise BenchError(f"bad value {change!r} for {where}: it must be a number, not true or false.")
+        raise BenchError(f"bad value {change!r} for {where}: it must be a number, not true or false.").at(where)
     return value

@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from ddbench.config.reading import read_yaml
 from ddbench.errors import BenchError
 
 KEY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
@@ -110,7 +111,7 @@ def _put(changes: dict[str, Any], key: str, value: Any, text: str) -> None:
 
 def _value(text: str, value: str) -> Any:
     try:
-        return yaml.safe_load(value)
+        return read_yaml(value, repr(text))[0]
     except yaml.YAMLError:
         raise _malformed(text, f"{value!r} is not a YAML value; put quotes around it") from None
 

@@ -6,7 +6,6 @@ The pixels depend on the files and the options alone, not on the number of threa
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 from ddbench.data.imagefile import opened, read
 from ddbench.data.invalid import InvalidData
 from ddbench.errors import BenchError
+from ddbench.processors import allowed_processors
 from ddbench.types import ImageView
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def decoded(
         return hashlib.sha256(content).digest()
 
     # Pillow releases the GIL while it decodes, so that threads use every core.
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with ThreadPoolExecutor(allowed_processors()) as pool:
         for start in range(0, len(names), step):
             part = names[start : start + step]
             found = list(pool.map(one, range(len(part)), part))

@@ -18,6 +18,7 @@ from ddbench.execute.backend import Backend, Job
 from ddbench.execute.demand import Demand, Room, refusal
 from ddbench.execute.limits import Clock
 from ddbench.plan.graph import Stage
+from ddbench.processors import allowed_processors
 from ddbench.stages.attempt import forget_progress
 from ddbench.stages.run import StageResult, run_stage
 from ddbench.store.folder import Store
@@ -98,4 +99,4 @@ def _this_machine(stage: Stage) -> Room:
 
         gpus = torch.cuda.device_count()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**20
-    return Room(len(os.sched_getaffinity(0)), gpus, memory)
+    return Room(allowed_processors(), gpus, memory)

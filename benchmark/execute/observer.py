@@ -31,4 +31,8 @@ class Observer:
         """Always called after ``begin``, also when a stop or an error ended the run."""
 
     def say(self, message: str) -> None:
-        """A message for the user."""
+        """A message for the user: something went wrong."""
+
+    def note(self, message: str) -> None:
+        """A message for the user: what is being done."""
+        self.say(message)

@@ -1,17 +1,14 @@
-"""Stages as Ray tasks, in parallel on one machine or many. Only this module and ``tune.on_ray`` import Ray."""
+"""Stages as Ray tasks, in parallel on one machine or many."""
 
 from __future__ import annotations
 
-import logging
-import os
-import socket
 import time
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ddbench.errors import BenchError
 from ddbench.execute.backend import Backend, Job
+from ddbench.execute.cluster import Say, join, start
 from ddbench.execute.demand import NOTHING, Demand, Room, largest, refusal
 from ddbench.execute.limits import Clock
 from ddbench.plan.graph import Stage
@@ -25,8 +22,6 @@ MACHINES_EVERY = 2.0
 """seconds for which the list of machines is cached"""
 UNSEEN = 120.0
 """seconds after which the clock of a submitted stage starts even if its log has not appeared"""
-OBJECT_STORE = 100 * 2**20
-"""bytes; small, since only keys and outcomes pass through Ray"""
 
 
 @dataclass
@@ -40,32 +35,20 @@ class _UnderWay:
 class OnRay(Backend):
     """Artifacts pass through the store, keys through Ray. Ray's retries are off: ``run_schedule`` handles failures.
 
-    Without ``address`` a private cluster is started on this machine. Its processes end with this one, however it ends;
-    after a SIGKILL two idle agents remain for a minute. Raises BenchError when there is no cluster at ``address``.
+    Without ``address`` a private Ray is started on this machine; see ``cluster.start`` and ``cluster.join`` for both
+    and for the BenchError that they raise.
     """
 
-    def __init__(self, root: str, demand: Demand | None = None, address: str | None = None) -> None:
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-        import ray
-
-        self._ray: Any = ray
+    def __init__(
+        self, root: str, demand: Demand | None = None, address: str | None = None, say: Say = lambda _: None
+    ) -> None:
         self._store = store_at(root)
         self._demand = demand or Demand()
-        quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
-        if address is None:
-            ray.init(address="local", include_dashboard=False, object_store_memory=OBJECT_STORE, **quiet)
-        else:
-            try:
-                _reach(address)
-                ray.init(address=address, **quiet)
-            except (OSError, ValueError, RuntimeError) as error:
-                raise BenchError(
-                    f"there is no Ray cluster at {address} ({str(error).splitlines()[0]}). Start one with `ray start "
-                    "--head`, or leave --ray-address out for a private one."
-                ) from None
+        instead = "`--executor inline` runs stages without Ray."
+        self._cluster = join(address, say) if address else start(say, instead)
+        self._ray = self._cluster.ray
         self._under_way: dict[Any, _UnderWay] = {}
-        self._run = ray.remote(run_stage)
+        self._run = self._ray.remote(run_stage)
         self._machines: list[Room] = []
         self._seen = self._looked = float("-inf")
 
@@ -111,7 +94,7 @@ class OnRay(Backend):
             for reference in self._under_way:
                 self._ray.cancel(reference, force=True)
             self._under_way.clear()
-            self._ray.shutdown()
+        self._cluster.close()
 
     def _result(self, reference: Any, job: Job) -> StageResult:
         errors = self._ray.exceptions
@@ -156,13 +139,6 @@ class OnRay(Backend):
             alive = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
             self._machines = [Room(has.get("CPU", 0), has.get("GPU", 0), has.get("memory", 0) / 2**20) for has in alive]
         return self._machines
-
-
-def _reach(address: str) -> None:
-    """Raises OSError or ValueError when nothing listens at ``host:port``; Ray itself would try for two minutes."""
-    if address != "auto" and "://" not in address:
-        host, _, port = address.rpartition(":")
-        socket.create_connection((host, int(port)), timeout=5).close()
 
 
 def _one_line(error: Exception) -> str:

@@ -75,6 +75,9 @@ class Watched(Observer):
     def say(self, message: str) -> None:
         self.display.say(message)
 
+    def note(self, message: str) -> None:
+        self.display.note(message)
+
     def _tell(self, event: str, call: Callable[[Watcher], None]) -> None:
         for watcher in tuple(self.watchers):
             try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import subprocess
 import sys
@@ -11,19 +10,21 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from ddbench.processors import allowed_processors
+
 PACKAGES = ("dataset-distillation-bench", "torch", "torchvision", "diffusers", "timm", "ray", "numpy", "scikit-learn")
 
 
 @lru_cache
 def provenance() -> dict[str, Any]:
-    """Versions, the harness's git commit and whether it had uncommitted changes, processor and core count."""
+    """Versions, the harness's git commit and whether it had uncommitted changes, processor and allowed cores."""
     return {
         "python": sys.version.split()[0],
         "packages": {name: installed for name in PACKAGES if (installed := _version(name))},
         "git": _git(),
         "platform": platform.platform(),
         "processor": _processor(),
-        "cores": os.cpu_count(),
+        "cores": allowed_processors(),
     }
 
 

@@ -7,7 +7,6 @@ its own would wait for.
 
 from __future__ import annotations
 
-import logging
 import os
 import tempfile
 from collections.abc import Sequence
@@ -15,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ddbench.errors import BenchError
+from ddbench.execute.cluster import Say, start
 from ddbench.execute.demand import Room
-from ddbench.execute.on_ray import OBJECT_STORE
 from ddbench.execute.policy import Policy
 from ddbench.tune.space import Scheduler
 from ddbench.tune.trial import Ending, OnRound, Trial, run_round
@@ -29,26 +28,21 @@ REDUCTION = 3
 class OnTune:
     """A ``ddbench.tune.trial.Runner`` on Ray Tune."""
 
-    def __init__(self, scheduler: Scheduler, takes: Room, policy: Policy) -> None:
-        """``takes``: the resources of one trial; ``policy``: limits and retries of its stages."""
-        self._scheduler, self._takes, self._policy = scheduler, takes, policy
+    def __init__(self, scheduler: Scheduler, takes: Room, policy: Policy, say: Say = lambda _: None) -> None:
+        """``takes``: the resources of a trial; ``policy``: limits and retries of its stages; ``say`` tells of Ray."""
+        self._scheduler, self._takes, self._policy, self._say = scheduler, takes, policy, say
 
     def __call__(self, trials: Sequence[Trial], store: str, on_round: OnRound) -> list[Ending]:
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")  # Ctrl-C ends the command; results are in the store
         os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
         os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # without it verbose=0 still prints
         os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")  # folders of data may be relative to the current one
-        import ray
-
-        quiet = {"include_dashboard": False, "log_to_driver": False, "logging_level": logging.ERROR}
-        ray.init(address="local", object_store_memory=OBJECT_STORE, **quiet)
+        cluster = start(self._say)
         try:
             with tempfile.TemporaryDirectory(prefix="tune-") as folder:
                 return self._run(trials, store, on_round, Path(folder))
         finally:
-            ray.shutdown()
+            cluster.close()
 
     def _run(self, trials: Sequence[Trial], store: str, on_round: OnRound, folder: Path) -> list[Ending]:
         import ray

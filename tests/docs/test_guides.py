@@ -84,7 +84,7 @@ def guide(tmp_path_factory):
         prepare("export", "--store", "nette", "--out", "made")
         next(folder.glob("made/imagenette/random/*")).rename(places["SETS"])
         search = ["tune", "cgs", "--ipc", "1", "--search", "grid", "--param", "methods.cgs.guidance.eta_dm=grid(0,5)"]
-        done = own_process(*search, *SEEDS, *QUICK, RAY_AUTH_MODE="disabled")
+        done = own_process(*search, *SEEDS, *QUICK)
         assert done.returncode == 0, done.stderr
         (places["TUNE"],) = re.findall(r"--tuned (\S+)", done.stderr + done.stdout)
     return folder, places
@@ -118,7 +118,7 @@ def test_it_runs(command, guide, tmp_path):
     if verb == "new":
         rest += ["--out", tmp_path]
     with contextlib.chdir(folder):
-        done = own_process(verb, *rest, RAY_AUTH_MODE="disabled") if verb == "tune" else invoke(verb, *rest)
+        done = own_process(verb, *rest) if verb == "tune" else invoke(verb, *rest)
     assert done.returncode == 0, done.stderr
     assert done.stdout or verb == "new"
     if "--out" in rest:

@@ -1,14 +1,24 @@
-"""Several machines, simulated: processes of Ray with resources of their own."""
+"""Several machines, simulated: nodes of Ray started as the guide says, each with processes and resources of its own."""
 
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
 import threading
 import time
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
 from ddbench.errors import BenchError
+from ddbench.execute.on_ray import OnRay
 from tests.support.faults.bench import Toy
 
 CELLS = ["--eval-seeds", "0-7"]
+TOKEN = "0123456789abcdef" * 4
 
 
 @pytest.fixture(scope="module")
@@ -16,26 +26,58 @@ def toy(tmp_path_factory):
     return Toy(tmp_path_factory.mktemp("toy"))
 
 
+class Machine:
+    """``ray start --block ...``, which runs until it is killed with all that it started."""
+
+    def __init__(self, folder, number, environment, *arguments):
+        self.log = folder / f"machine{number}.log"
+        small = ["--object-store-memory", str(80 * 2**20), "--disable-usage-stats"]
+        with self.log.open("w") as log:
+            command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", *arguments, *small]
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
+
+    def wait(self):
+        until = time.monotonic() + 120
+        while "Ray runtime started" not in self.log.read_text():
+            assert self.process.poll() is None and time.monotonic() < until, self.log.read_text()
+            time.sleep(0.1)
+
+    def kill(self):
+        with suppress(ProcessLookupError):  # killed before
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
 @pytest.fixture
-def cluster(toy, monkeypatch):
-    """A head that runs nothing, and two machines of one processor."""
-    for name in ("PYTHONPATH", "TOY_FOLDER", "RAY_AUTH_MODE"):
-        monkeypatch.setenv(name, toy.environment[name])
-    monkeypatch.setenv("TOY_SLOW", "2")
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    from ray.cluster_utils import Cluster
+def cluster(toy):
+    """(address, machines): a head that runs nothing and two machines of one processor, with a token in place."""
+    with tempfile.TemporaryDirectory(prefix="c-", dir="/tmp", ignore_cleanup_errors=True) as short:
+        folder = Path(short)
+        (folder / ".ray").mkdir()
+        (folder / ".ray/auth_token").write_text(TOKEN)
+        toy.environment |= {"HOME": short, "RAY_TMPDIR": short}
+        environment = {**toy.environment, "TOY_SLOW": "2", "RAY_AUTH_MODE": "token"}
+        environment["RAY_raylet_start_wait_time_s"] = "100"  # of 30: the processors may be busy with other tests
+        with socket.socket() as free:
+            free.bind(("", 0))
+            port = free.getsockname()[1]
+        address = f"127.0.0.1:{port}"
+        head = ["--head", f"--port={port}", "--num-cpus=0", "--include-dashboard=false"]
+        machines = [Machine(folder, 0, environment, *head)]
+        try:
+            machines[0].wait()
+            for number in (1, 2):
+                machines.append(Machine(folder, number, environment, f"--address={address}", "--num-cpus=1"))
+                machines[-1].wait()
+            yield address, machines[1:]
+        finally:
+            for machine in reversed(machines):
+                machine.kill()
 
-    small = {"object_store_memory": 80 * 2**20}
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False, **small})
-    for _ in range(2):
-        made.add_node(num_cpus=1, wait=False, **small)
-    made.wait_for_nodes()
-    yield made
-    made.shutdown()
 
-
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(400)
 def test_a_machine_that_dies_costs_attempts_and_no_cell(toy, cluster):
+    address, machines = cluster
     code, undisturbed, errors = toy.run("undisturbed", "--executor", "inline", *CELLS)
     assert code == 0, errors
     records, logs = toy.folder / "cluster" / "records", toy.folder / "cluster" / "logs"
@@ -48,13 +90,14 @@ def test_a_machine_that_dies_costs_attempts_and_no_cell(toy, cluster):
         until = time.monotonic() + 120
         while time.monotonic() < until and under_way() < 2:  # both machines of one processor are at work
             time.sleep(0.05)
-        cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
+        machines[0].kill()
 
     killer = threading.Thread(target=kill_one)
     killer.start()
-    code, document, errors = toy.run("cluster", "--ray-address", cluster.address, *CELLS)
+    code, document, errors = toy.run("cluster", "--ray-address", address, *CELLS)
     killer.join()
     assert code == 0, errors
+    assert f"joining the Ray cluster at {address}" in errors
     assert document["cells"] == {"total": 8, "ok": 8, "failed": 0, "cached": 0, "skipped": 0}
     assert document["table"] == undisturbed["table"]
     assert toy.contents("cluster") == toy.contents("undisturbed")
@@ -63,25 +106,16 @@ def test_a_machine_that_dies_costs_attempts_and_no_cell(toy, cluster):
     assert all("the worker was lost" in earlier["why"] for earlier in lost)
     assert "it is tried again" in errors
 
-
-def test_no_cluster_is_one_message(tmp_path, monkeypatch):
-    """As Ray says it; a real search would find the clusters of whoever else uses this machine."""
-    import ray
-
-    from ddbench.execute.on_ray import OnRay
-
-    def nothing(**_):
-        raise ConnectionError("Could not find any running Ray instance.")
-
-    monkeypatch.setattr(ray, "init", nothing)
-    with pytest.raises(BenchError, match=r"there is no Ray cluster at auto .* `ray start --head`"):
-        OnRay(str(tmp_path), address="auto")
+    # Without the token it is one sentence.
+    code, _, errors = toy.run("refused", "--ray-address", address, *CELLS, HOME=str(toy.folder))
+    assert code == 2
+    assert "copy ~/.ray/auth_token from there" in errors
+    assert "Authentication token is missing or incorrect" in errors
+    assert "Traceback" not in errors
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "nonsense"])
 def test_an_address_where_nobody_answers_is_one_message_at_once(tmp_path, address):
-    from ddbench.execute.on_ray import OnRay
-
     with pytest.raises(BenchError, match=f"there is no Ray cluster at {address}"):
         OnRay(str(tmp_path), address=address)
 

@@ -8,11 +8,12 @@ import sys
 import pytest
 
 from ddbench.keys import digest
+from ddbench.processors import allowed_processors
 from ddbench.store.opening import open_store
 from tests.support import two_epochs
 
 
-def run(study, store, executor, *arguments):
+def run(study, store, executor, *arguments, **environment):
     done = subprocess.run(
         [
             sys.executable,
@@ -31,7 +32,7 @@ def run(study, store, executor, *arguments):
         capture_output=True,
         text=True,
         timeout=280,
-        env={**os.environ, "RAY_AUTH_MODE": "disabled"},
+        env={**os.environ, **environment},
     )
     return done.returncode, json.loads(done.stdout), done.stderr
 
@@ -52,8 +53,17 @@ def test_inline_and_ray_give_identical_artifacts_records_and_tables(tiny_study, 
     # Of the two networks one draws while it is trained; the protocol puts the trained weights on the record.
     short = ["--plugin", two_epochs.__file__, "--set", "grid.protocol=two-epochs@1"]
     inline = run(tiny_study, tmp_path / "inline", "inline", *short, "--archs", "convnet3-w32,timm:test_vit_relpos")
-    ray = run(tiny_study, tmp_path / "ray", "ray", *short, "--archs", "timm:test_vit_relpos,convnet3-w32")
+    # Ray starts where batch systems put a job: folders with long names, no home to write, another job's cluster.
+    long, home = tmp_path / ("slurm_job_" * 10), tmp_path / "home"
+    long.mkdir()
+    home.touch()
+    batch = {"TMPDIR": str(long), "RAY_TMPDIR": str(long), "HOME": str(home), "RAY_ADDRESS": "http://127.0.0.1:8265"}
+    archs = "timm:test_vit_relpos,convnet3-w32"
+    ray = run(tiny_study, tmp_path / "ray", "ray", *short, "--archs", archs, **batch)
     assert inline[0] == ray[0] == 0, ray[2]
+    assert f"starting Ray on {allowed_processors()} processor" in ray[2]
+    assert "RAY_ADDRESS=http://127.0.0.1:8265 is not used" in ray[2]
+    assert not home.read_text()
     assert contents(tmp_path / "inline") == contents(tmp_path / "ray")
     assert inline[1]["table"] == ray[1]["table"]
     assert inline[1]["stages"] == ray[1]["stages"]
@@ -70,8 +80,8 @@ def test_inline_and_ray_give_identical_artifacts_records_and_tables(tiny_study, 
 def test_the_default_executor_is_ray_only_where_it_pays(monkeypatch):
     from ddbench.api import run as module
 
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setattr(module, "allowed_processors", lambda: 2)
     assert module.pays(8)
     assert not module.pays(2)
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
+    monkeypatch.setattr(module, "allowed_processors", lambda: 1)
     assert not module.pays(100)

@@ -13,11 +13,6 @@ LR = "methods.dm.lr"
 ONE_AT_A_TIME = ["--set", "resources.evaluate={cpus: 1000}"]
 
 
-@pytest.fixture(autouse=True)
-def no_token(monkeypatch):
-    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
-
-
 def tune(study, store, *arguments):
     return invoke("tune", "dm", "--config", study, "--store", store, *arguments)
 
@@ -25,8 +20,11 @@ def tune(study, store, *arguments):
 @pytest.mark.timeout(600)
 def test_asha_stops_a_bad_trial_early_and_it_is_on_record(tiny_study, tmp_path):
     asked = ["--param", f"{LR}=grid(1e6, 0.5)", "--seeds", "0-2", "--scheduler", "asha", *ONE_AT_A_TIME]
-    done = own_process("tune", "dm", "--config", tiny_study, "--store", tmp_path / "s", *asked, "--json")
+    (tmp_path / "home").touch()  # a home that cannot be written, and another job's cluster
+    batch = {"HOME": str(tmp_path / "home"), "RAY_ADDRESS": "127.0.0.1:1"}
+    done = own_process("tune", "dm", "--config", tiny_study, "--store", tmp_path / "s", *asked, "--json", **batch)
     assert done.returncode == 0, done.stderr
+    assert "starting Ray on" in done.stderr
     document = json.loads(done.stdout)
     own, bad, _ = document["trials"]
     assert (own["outcome"], own["rounds"]) == ("ok", 3)

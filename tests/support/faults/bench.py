@@ -29,7 +29,6 @@ class Toy:
             **os.environ,
             "PYTHONPATH": os.pathsep.join([str(plug), str(Path(__file__).parents[3])]),
             "TOY_FOLDER": str(folder / "happened"),
-            "RAY_AUTH_MODE": "disabled",
             "OMP_NUM_THREADS": "1",
         }
 
