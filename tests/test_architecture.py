@@ -11,7 +11,7 @@ from tests.support.light import loaded_by_command
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("benchmark", "methods", "evaluators", "results", "configs")
 
-GROUND = {"errors", "hyperparameters", "images", "keys", "records", "seeding", "types", "watchers"}
+GROUND = {"errors", "hyperparameters", "images", "keys", "records", "seeding", "types", "watchers", "weights"}
 FLOORS = (
     GROUND,
     {"plugins", "store"},

@@ -7,6 +7,7 @@ import torch
 from diffusers import AutoencoderKL, DDIMScheduler, DDPMScheduler, DiTPipeline, DiTTransformer2DModel
 
 from ddbench.data.imagenet_subsets import NETTE_WNIDS as WNIDS
+from ddbench.errors import BenchError
 from ddbench.methods.diffusion.guidances.cgs import CGS
 from ddbench.methods.diffusion.method import Diffusion
 from ddbench.methods.diffusion.noise import image_noise
@@ -186,7 +187,7 @@ def test_another_decoder_can_take_the_place_of_the_pipelines(source):
 
 
 def test_a_pipeline_that_is_not_there_says_what_to_type(tmp_path):
-    with pytest.raises(ValueError, match=r"--set methods\.diffusion\.prior\.source=FOLDER"):
+    with pytest.raises(BenchError, match=r"--set methods\.diffusion\.prior\.source=FOLDER"):
         load(tmp_path / "nowhere")
 
 
