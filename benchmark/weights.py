@@ -163,7 +163,7 @@ def _load(path: Path, shapes_only: bool = False) -> Any:
             return torch.load(path, map_location=where, weights_only=True, mmap=mapped)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError, AttributeError) as error:
         what = "is no file of weights, or is damaged"
-        if isinstance(error, pickle.UnpicklingError) and "weights_only" in str(error):
+        if "allowed global" in str(error):
             what = "holds objects that only running code can make (it is read with weights_only=True)"
         raise BenchError(f"{path} {what}. Save the network's state_dict() alone into a file.") from None
 

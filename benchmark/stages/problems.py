@@ -43,39 +43,42 @@ def problems_of(stages: Iterable[Stage], light: bool) -> list[str]:
     return list(found)
 
 
-Question = Callable[[DataFacts], Sequence[str]]
+Question = tuple[Any, Callable[[DataFacts], Sequence[str]]]
+"""a part, and its ``problems`` as a function of the data alone"""
 
 
 def _questions(stage: Stage) -> Iterator[tuple[Any, Callable[[], Question]]]:
-    """Each part that a stage runs, as JSON, with a function that builds it and gives its ``problems``."""
+    """For each part that a stage runs: its description, and a function that builds the part and the question to it."""
     task = stage.task
 
     def part(described: dict[str, Any]) -> Any:
         return build(plain(described), stage.addresses)
 
+    def simple(described: dict[str, Any]) -> Question:
+        built = part(described)
+        return built, built.problems
+
+    def of_method() -> Question:
+        method, preparations = part(task["method"]), tuple(map(part, task["state"]))
+        return method, lambda data: method.problems(data, preparations)
+
     if "preparation" in task:
-        yield task["preparation"], lambda: part(task["preparation"]).problems
+        yield task["preparation"], lambda: simple(task["preparation"])
     if "method" in task:
-
-        def of_method() -> Question:
-            method, preparations = part(task["method"]), tuple(map(part, task["state"]))
-            return lambda data: method.problems(data, preparations)
-
         yield [task["method"], task["state"]], of_method
     if "protocol" in task:
-        yield task["protocol"], lambda: part(task["protocol"]).problems
+        yield task["protocol"], lambda: simple(task["protocol"])
 
 
 def _answers(stage: Stage, ask: Callable[[], Question], light: bool) -> list[str]:
     try:
-        dataset, question = dataset_of(stage), ask()
+        dataset, (asked, question) = dataset_of(stage), ask()
     except (ImportError, BenchError):
         return []
-    data = DataFacts(dataset.name, dataset.classes, dataset.shape, light)
     try:
-        return list(question(data))
+        return list(question(DataFacts(dataset.name, dataset.classes, dataset.shape, light)))
     except BenchError as error:
         return [str(error)]
     except Exception as error:  # a mistake in a plug-in, which would otherwise end the command with a traceback
-        where = getattr(question, "__qualname__", "problems")
-        return [f"{where} of {stage.label} raised {type(error).__name__}: {error}. Mend that function."]
+        what = f"{type(error).__name__}: {error}"
+        return [f"{type(asked).__name__}.problems raised {what} ({stage.label}). Mend that function."]

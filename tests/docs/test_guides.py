@@ -9,8 +9,8 @@ import pytest
 
 from ddbench.data.imagenet_subsets import WOOF_WNIDS as WOOF
 from tests.data.test_data import make_tree
-from tests.methods.diffusion.test_pretrained import tiny_pipeline
 from tests.support.invoke import invoke, own_process
+from tests.support.pipelines import tiny_pipeline
 from tests.support.registered import forgotten
 
 ROOT = Path(__file__).parents[2]

@@ -60,16 +60,21 @@ class PriorFacts:
                 f"{self.option}.type=ScratchPrior"
             )
         if self.transformer is not None:
-            for name, space in self.spaces.items():
+            for space in dict.fromkeys(self.spaces.values()):
+                name = " and ".join(name for name, own in self.spaces.items() if own == space)
                 found += self._size(name, space, data, self.transformer)
-        return list(dict.fromkeys(found))
+        return found
 
     def _size(self, name: str, space: Space, data: DataFacts, transformer: Config) -> list[str]:
         channels, side = transformer.get("in_channels", 4), transformer.get("sample_size", 32) * space.factor
         if space.latents != channels:
-            return [f"the prior {self.source} has latents of {channels} channels, and its {name} {space.latents}."]
+            return [
+                f"the prior {self.source} has latents of {channels} channels, and those of its {name} have {space.latents}."
+            ]
         if data.shape[0] != space.channels:
-            return [f"the {name} of {self.source} takes {space.channels} channels, and {data.name} {data.shape[0]}."]
+            return [
+                f"the {name} of {self.source} work on {space.channels} channels, and {data.name} has {data.shape[0]}."
+            ]
         if data.shape[1:] != (side, side):
             return [
                 f"the prior {self.source} draws images of {side} x {side} px (latents of {side // space.factor}, "
