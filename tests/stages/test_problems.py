@@ -27,7 +27,9 @@ class Trained(Preparation):
     good: bool = False
 
     def problems(self, data):
-        return () if self.good and "UNTRAINED" not in os.environ else [f"nothing can be trained on {data.name}, {data.shape}, {len(data.classes)}"]
+        if self.good and "UNTRAINED" not in os.environ:
+            return ()
+        return [f"nothing can be trained on {data.name}, {data.shape}, {len(data.classes)}"]
 
     def run(self, real, before, ctx):
         return 1

@@ -69,7 +69,8 @@ class PriorFacts:
         channels, side = transformer.get("in_channels", 4), transformer.get("sample_size", 32) * space.factor
         if space.latents != channels:
             return [
-                f"the prior {self.source} has latents of {channels} channels, and those of its {name} have {space.latents}."
+                f"the prior {self.source} has latents of {channels} channels, and those of its {name} have "
+                f"{space.latents}."
             ]
         if data.shape[0] != space.channels:
             return [

@@ -21,6 +21,7 @@ from tests.support.pipelines import TINY, seeded, tiny_pipeline
 
 NETTE = DataFacts("nette", WNIDS, (3, 16, 16), light=True)
 CONTEXT = StageContext(seed=0)
+SCHEDULE = "scheduler/scheduler_config.json"
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 
 
@@ -64,7 +65,7 @@ def test_a_good_pipeline_has_no_problems(pipeline):
         (lambda w: dict(list(w.items())[2:]), "they lack {1}, {0}"),
         (lambda w: {f"module.{name}": tensor for name, tensor in w.items()}, "their names begin with 'module.'"),
         (lambda w: {**w, "extra.weight": torch.zeros(1)}, "they have the unknown extra.weight"),
-        (lambda w: {**w, list(w)[0]: torch.zeros(2, 3)}, "they have {0} of shape 2 x 3 in place of"),
+        (lambda w: {**w, next(iter(w)): torch.zeros(2, 3)}, "they have {0} of shape 2 x 3 in place of"),
     ],
     ids=["missing", "prefixed", "unexpected", "shape"],
 )
@@ -92,19 +93,19 @@ def test_missing_weights_of_bin_files_are_refused_when_they_are_loaded(tmp_path)
     ("file", "values", "says"),
     [
         (
-            "scheduler/scheduler_config.json",
+            SCHEDULE,
             {"prediction_type": "flow_prediction"},
             "prediction_type 'flow_prediction'",
         ),
-        ("scheduler/scheduler_config.json", {"rescale_betas_zero_snr": True}, "zero terminal SNR"),
-        ("scheduler/scheduler_config.json", {"trained_betas": [0.1, 0.5, 1.0]}, "zero terminal SNR"),
-        ("scheduler/scheduler_config.json", {"clip_sample": True}, "clip_sample true"),
-        ("scheduler/scheduler_config.json", {"set_alpha_to_one": False}, "set_alpha_to_one false"),
-        ("scheduler/scheduler_config.json", {"beta_schedule": "exp"}, "beta_schedule 'exp'"),
-        ("scheduler/scheduler_config.json", {"snr_shift_scale": 3.0}, "shifts the timesteps"),
-        ("scheduler/scheduler_config.json", {"thresholding": True}, "thresholding"),
-        ("scheduler/scheduler_config.json", {"_class_name": "FlowMatchEulerDiscreteScheduler"}, "flow matching"),
-        ("scheduler/scheduler_config.json", {"_class_name": "EDMEulerScheduler"}, "EDM's noise is not honoured"),
+        (SCHEDULE, {"rescale_betas_zero_snr": True}, "zero terminal SNR"),
+        (SCHEDULE, {"trained_betas": [0.1, 0.5, 1.0]}, "zero terminal SNR"),
+        (SCHEDULE, {"clip_sample": True}, "clip_sample true"),
+        (SCHEDULE, {"set_alpha_to_one": False}, "set_alpha_to_one false"),
+        (SCHEDULE, {"beta_schedule": "exp"}, "beta_schedule 'exp'"),
+        (SCHEDULE, {"snr_shift_scale": 3.0}, "shifts the timesteps"),
+        (SCHEDULE, {"thresholding": True}, "thresholding"),
+        (SCHEDULE, {"_class_name": "FlowMatchEulerDiscreteScheduler"}, "flow matching"),
+        (SCHEDULE, {"_class_name": "EDMEulerScheduler"}, "EDM's noise is not honoured"),
         ("vae/config.json", {"scaling_factor": None}, "scaling_factor None"),
         ("vae/config.json", {"latents_mean": [0.0] * 4}, "latents_mean"),
         ("vae/config.json", {"latents_std": [1.0] * 4}, "latents_std"),
@@ -197,7 +198,7 @@ def test_a_hub_id_that_may_come_is_no_problem_of_a_dry_run_and_is_fetched_before
     assert "zero terminal SNR" in found
     assert sorted(asked) == [
         "model_index.json",
-        "scheduler/scheduler_config.json",
+        SCHEDULE,
         "transformer/config.json",
         "vae/config.json",
     ]
