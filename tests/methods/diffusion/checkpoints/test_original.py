@@ -30,7 +30,7 @@ def weights():
 def original_names(model):
     """The weights of a DiT of diffusers as the original code names them."""
     own = model.state_dict()
-    found = {"pos_embed": model.pos_embed.pos_embed}
+    found = {"pos_embed": positions(math.isqrt(model.pos_embed.pos_embed.shape[1]))}
 
     def take(name, there):
         for kind in ("weight", "bias"):
@@ -54,6 +54,14 @@ def original_names(model):
             parts = [own[f"{block}.attn1.to_{which}.{kind}"] for which in "qkv"]
             found[f"blocks.{i}.attn.qkv.{kind}"] = torch.cat(parts)
     return found
+
+
+def positions(side):
+    """Sines and cosines of the column, then of the row, of each patch: (1, side * side, WIDTH)."""
+    frequencies = 10_000.0 ** -(torch.arange(WIDTH // 4) / (WIDTH // 4))
+    row, column = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
+    angles = [place.flatten()[:, None] * frequencies for place in (column, row)]
+    return torch.cat([wave for angle in angles for wave in (angle.sin(), angle.cos())], 1)[None]
 
 
 def reference(w, x, t, y):
