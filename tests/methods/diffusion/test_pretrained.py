@@ -110,7 +110,9 @@ def test_it_is_fine_tuned_saved_and_sampled(source, real, tmp_path, parameters):
         state = preparation.run(real, state, StageContext(seed=0, log=log.update))
         (tmp_path / str(i)).mkdir()
         preparation.save(state, tmp_path / str(i))
-    assert log["variance/t900-999"] != 0  # the variance head is trained by its own bound
+    assert any(
+        value for name, value in log.items() if name.startswith("variance/")
+    )  # the variance head is trained by its own bound
     made = method.distill(real, state, 4, CONTEXT)
     assert made.images.shape == (12, 3, 16, 16)
 
