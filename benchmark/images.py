@@ -1,4 +1,5 @@
-"""Labelled images, the one type in which images pass between datasets, methods, protocols and the store."""
+"""Labelled images, the one type in which images pass between datasets, methods, protocols and the store, and what is
+known of them before they are decoded."""
 
 from __future__ import annotations
 
@@ -64,6 +65,21 @@ class ImageView:
     def __str__(self) -> str:
         crop = "" if self.side == self.shorter else f", centre {self.side} px"
         return f"{self.shorter} px {self.filter}{crop}"
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """What is known of a dataset before an image is decoded, for ``problems`` of preparations, methods and protocols.
+
+    Their ``problems`` are asked before the first stage of a run, and in a dry run, which is ``light``: then they import
+    nothing heavy and fetch nothing. Each problem is a sentence or two: what is wrong, where, and what to type next.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    shape: Shape
+    """of the train images"""
+    light: bool = False
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -19,6 +19,7 @@ from ddbench.hyperparameters import MicroBatch as MicroBatch
 from ddbench.hyperparameters import NonNegative as NonNegative
 from ddbench.hyperparameters import NonNegativeInt as NonNegativeInt
 from ddbench.hyperparameters import Positive as Positive
+from ddbench.images import DataFacts as DataFacts
 from ddbench.images import DistilledSet as DistilledSet
 from ddbench.images import ImageView as ImageView
 from ddbench.images import LabeledImages as LabeledImages
@@ -191,6 +192,10 @@ class Preparation(ABC):
         """Names of the registered networks to provide as ``ctx.networks``."""
         return ()
 
+    def problems(self, data: DataFacts) -> Sequence[str]:
+        """Why it cannot run on this data, as far as can be known beforehand (see ``DataFacts``); empty: it can."""
+        return ()
+
     @abstractmethod
     def run(self, real: LabeledImages, before: Any, ctx: StageContext) -> Any:
         """The state that this stage computes, such as a network; ``before`` is the previous preparation's, or None."""
@@ -276,6 +281,11 @@ class Distiller(ABC):
         """Requirements on a cell, and knowledge from outside the train split."""
         return Needs()
 
+    def problems(self, data: DataFacts, preparations: Sequence[Preparation]) -> Sequence[str]:
+        """Why it cannot distil this data, as far as can be known beforehand (see ``DataFacts``), and apart from what
+        its ``preparations`` say themselves."""
+        return ()
+
     @abstractmethod
     def distill(self, real: LabeledImages, state: Any, ipc: int, ctx: StageContext) -> LabeledImages:
         """``ipc`` images a class. ``real``: the train split; ``state``: that of the last preparation, or None."""
@@ -301,6 +311,10 @@ class Protocol(ABC):
         A dataset without files (``Dataset.decodes_views``) gives its own whatever this says: ``ctx.judged_view`` tells.
         """
         return None
+
+    def problems(self, data: DataFacts) -> Sequence[str]:
+        """Why it cannot judge sets of this data, as far as can be known beforehand (see ``DataFacts``)."""
+        return ()
 
     @abstractmethod
     def evaluate(

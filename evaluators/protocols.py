@@ -7,11 +7,13 @@ where the peers' code does it: docs/protocols.md.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from ddbench.evaluators.recipe import Augmentation, ManyClasses, Recipe
 from ddbench.types import (
+    DataFacts,
     Evaluation,
     LabeledImages,
     Network,
@@ -59,6 +61,11 @@ class SoftLabels(HardLabels):
     """architecture of that checkpoint: ``torchvision:NAME`` or ``timm:NAME``"""
     temperature: Positive = 20.0
     """KL(softmax(teacher / T) || softmax(student / T)), mean over the batch, without the factor T^2"""
+
+    def problems(self, data: DataFacts) -> Sequence[str]:
+        from ddbench.evaluators.teacher import teacher_problems
+
+        return teacher_problems(self.teacher, self.teacher_sha256, len(data.classes), self.teacher_arch, data.light)
 
     def evaluate(
         self, distilled: LabeledImages, test: LabeledImages, network: Network, ctx: StageContext

@@ -24,6 +24,7 @@ GROUND = {
     "seeding",
     "types",
     "watchers",
+    "weights",
 }
 FLOORS = (
     GROUND,

@@ -15,15 +15,16 @@ from ddbench.errors import BenchError, unknown
 from ddbench.execute.backend import Backend
 from ddbench.execute.demand import Demand, recorded_peaks
 from ddbench.execute.interrupt import stop_on_signals
-from ddbench.execute.missing import find_missing
+from ddbench.execute.missing import find_missing, to_run
 from ddbench.execute.observer import Observer
 from ddbench.execute.policy import Policy
 from ddbench.execute.schedule import Summary, run_schedule
 from ddbench.execute.watched import Watched, run_start
 from ddbench.plan.graph import Plan, Stage
 from ddbench.processors import allowed_processors
+from ddbench.stages.problems import refuse_problems
 from ddbench.store.folder import Store
-from ddbench.store.opening import open_store
+from ddbench.store.opening import open_store, store_exists
 from ddbench.types import Record, Watcher
 
 RAY_PAYS_FROM = 8
@@ -83,10 +84,12 @@ def run_plan(
 ) -> Finished:
     """Run the missing stages of ``plan`` in the store ``where``, and record there that ``config`` asked for its cells.
 
-    ``prepare`` may write artifacts into the store before. Raises KeyboardInterrupt when a stop was requested.
+    ``prepare`` may write artifacts into the store before. Raises BenchError, before anything is run or written, for
+    what preparations, methods or the protocol say against the data, and KeyboardInterrupt when a stop was requested.
     """
     watchers = how.resolved_watchers()
     check_device(config.device)
+    refuse_problems(waiting(plan, where).values())
     store = open_store(where, create=True)
     store.write_run(
         {
@@ -101,6 +104,11 @@ def run_plan(
         missing = find_missing(plan, store, observer)
         summary = run_stages(plan, missing.stages, store, config, how, observer)
     return Finished(summary, store, missing.done, _draw(plan, store, say))
+
+
+def waiting(plan: Plan, where: Path | str) -> Mapping[str, Stage]:
+    """The stages of a plan that still have to run in the store ``where``, which is neither made nor changed."""
+    return to_run(plan, open_store(where, create=False)) if store_exists(where) else plan.stages
 
 
 def run_stages(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from ddbench.cli.study_options import configuration_of, grid_options
 
 if TYPE_CHECKING:
     from ddbench.api.choices import Executor
-    from ddbench.plan.graph import Plan
+    from ddbench.plan.graph import Plan, Stage
 
 
 @click.command()
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 @store_option
 @execution_options
 @click.option("--shard", metavar="I/N", help="Run this part of N only, on a machine or store of its own.")
-@click.option("--dry-run", is_flag=True, help="Print the cells and the stages they need; run nothing.")
+@click.option("--dry-run", is_flag=True, help="Print cells, stages and what stands in their way; run nothing.")
 @json_option
 def run(
     store: Path,
@@ -51,22 +52,21 @@ def run(
         say(remark)
     plan = plan_of_study(study, shard)
     if dry_run:
-        _print_plan(plan, store, as_json)
+        from ddbench.api.run import waiting
+        from ddbench.stages.problems import refuse_problems
+
+        pending = waiting(plan, store)
+        _print_plan(plan, pending, store, as_json)
+        refuse_problems(pending.values(), light=True)
         return 0
     with stdout_kept() as stdout:
         return finish(run_plan(config, plan, store, how, say=say), plan, as_json, stdout)
 
 
-def _print_plan(plan: Plan, folder: Path | str, as_json: bool) -> None:
-    from ddbench.execute.schedule import to_run
-    from ddbench.store.opening import open_store, store_exists
-
+def _print_plan(plan: Plan, pending: Mapping[str, Stage], folder: Path | str, as_json: bool) -> None:
     planned = plan.counts()
-    pending = dict(planned)
-    if store_exists(folder):
-        waiting = to_run(plan, open_store(folder, create=False))
-        pending = {kind: sum(stage.kind == kind for stage in waiting.values()) for kind in planned}
-    stages = {kind: {"planned": planned[kind], "to_run": pending[kind]} for kind in planned}
+    left = {kind: sum(stage.kind == kind for stage in pending.values()) for kind in planned}
+    stages = {kind: {"planned": planned[kind], "to_run": left[kind]} for kind in planned}
     if as_json:
         cells = [vars(cell) for cell in plan.cells]
         where = str(folder.absolute()) if isinstance(folder, Path) else folder

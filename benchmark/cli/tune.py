@@ -76,8 +76,10 @@ def tune(
     first. The setting with the highest mean top-1 at the last epoch is chosen. Results lie in the store: the same
     command again resumes the search, and `bench run --tuned TUNE` applies the chosen values.
     """
+    from ddbench.api.run import waiting
     from ddbench.api.stores import say_on_stderr
     from ddbench.execute.policy import Policy
+    from ddbench.stages.problems import refuse_problems
     from ddbench.store.opening import open_store
     from ddbench.tune.on_ray import OnTune
     from ddbench.tune.record import write
@@ -88,6 +90,7 @@ def tune(
     config = configuration_of(store, methods=(method,), changes={"split": "validation"}, **grid)
     request = _request(config, parameters, trials, search, seed, scheduler)
     planned = make_trials(request)
+    refuse_problems(stage for trial in planned for stage in waiting(trial.plan, store).values())
     with stdout_kept() as stdout:
         opened = open_store(store, create=True)
         check_validation(config, opened)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, AutoencoderTiny
 
+from ddbench.methods.diffusion.checkpoints.load import load_model
+from ddbench.methods.diffusion.checkpoints.look import class_check, space_of
 from ddbench.methods.pixels import from_levels, to_levels
 
 BATCH = 32
@@ -117,28 +119,20 @@ class DiffusersCodec(Codec):
         return found.hexdigest()[:16]
 
     def latent_shape(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
-        if isinstance(self.vae, AutoencoderKL):
-            factor = 2 ** (len(self.vae.config.block_out_channels) - 1)
-        else:
-            factor = 2 ** sum(n > 0 for n in self.vae.config.num_encoder_blocks[1:])
-        return int(self.vae.config.latent_channels), shape[1] // factor, shape[2] // factor
+        space = space_of({**self.vae.config, "_class_name": type(self.vae).__name__})
+        return space.latents, shape[1] // space.factor, shape[2] // space.factor
 
     def save(self, folder: Path) -> None:
         self.vae.save_pretrained(folder / "vae")
 
 
-def open_kl(source: str, device: str) -> DiffusersCodec:
-    """An AutoencoderKL from a hub id or a folder. Raises OSError when it is neither at hand nor downloadable."""
-    return DiffusersCodec(
-        AutoencoderKL.from_pretrained(source, use_safetensors=True, low_cpu_mem_usage=False).to(device)
-    )
+def open_codec(cls: Any, source: str, device: str, option: str, part: str = "") -> DiffusersCodec:
+    """The autoencoder of class ``cls`` (AutoencoderKL, AutoencoderTiny) at a hub id or in a folder, there in ``part``.
 
-
-def open_tiny(source: str, device: str) -> DiffusersCodec:
-    """An AutoencoderTiny from a hub id or a folder."""
-    return DiffusersCodec(
-        AutoencoderTiny.from_pretrained(source, use_safetensors=True, low_cpu_mem_usage=False).to(device)
-    )
+    option: the key of the configuration that names it, for messages. Raises BenchError when it is neither at hand nor
+    downloadable, of another class, scaled in a way that is not honoured, or lacks a weight.
+    """
+    return DiffusersCodec(load_model(cls, source, class_check(cls.__name__, option), part).to(device))
 
 
 def load_codec(folder: Path, device: str) -> Codec:
@@ -146,5 +140,9 @@ def load_codec(folder: Path, device: str) -> Codec:
     config = folder / "vae" / "config.json"
     if not config.exists():
         return PixelCodec()
-    tiny = json.loads(config.read_text())["_class_name"] == "AutoencoderTiny"
-    return (open_tiny if tiny else open_kl)(str(folder / "vae"), device)
+    return open_codec(class_of(json.loads(config.read_text())), str(folder), device, "source", "vae")
+
+
+def class_of(config: Mapping[str, Any]) -> Any:
+    """The class of an autoencoder by its configuration."""
+    return {cls.__name__: cls for cls in (AutoencoderKL, AutoencoderTiny)}[config["_class_name"]]

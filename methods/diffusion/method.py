@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -15,7 +16,7 @@ from ddbench.methods.diffusion.sampler import Sampler
 from ddbench.methods.diffusion.starts.start import Start
 from ddbench.methods.diffusion.training.finetune import FineTune
 from ddbench.methods.diffusion.training.options import FineTuning
-from ddbench.types import Distiller, LabeledImages, Needs, Preparation, StageContext
+from ddbench.types import DataFacts, Distiller, LabeledImages, Needs, Preparation, StageContext
 
 if TYPE_CHECKING:
     import torch
@@ -73,6 +74,12 @@ class Diffusion(Distiller):
 
     def reads(self) -> tuple[str, ...]:
         return "start", "guidance", "sampler"
+
+    def problems(self, data: DataFacts, preparations: Sequence[Preparation]) -> Sequence[str]:
+        priors = [one for one in preparations if isinstance(one, Prior)]
+        if self.sampler.variance == "learned" and any(one.learns_variance(data.light) is False for one in priors):
+            return ["sampler.variance=learned needs a prior that predicts it; this one has as many outputs as inputs."]
+        return ()
 
     def distill(self, real: LabeledImages, state: DiffusionModel, ipc: int, ctx: StageContext) -> LabeledImages:
         import torch

@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from diffusers import DDPMScheduler, DiTTransformer2DModel
 
+from ddbench.methods.diffusion.checkpoints.honoured import transformer_problems
+from ddbench.methods.diffusion.checkpoints.load import load_model
 from ddbench.methods.diffusion.codec import Codec, load_codec
 
 Weights = dict[str, torch.Tensor]
@@ -50,6 +52,11 @@ class DiffusionModel:
         return self.scheduler.alphas_cumprod
 
     @property
+    def prediction(self) -> str:
+        """What the network predicts: ``epsilon``, ``v_prediction`` or ``sample``."""
+        return str(self.scheduler.config.prediction_type)
+
+    @property
     def latent_shape(self) -> tuple[int, int, int]:
         size = int(self.transformer.config.sample_size)
         return int(self.transformer.config.in_channels), size, size
@@ -75,11 +82,16 @@ class DiffusionModel:
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """eps_theta(x_t, t, class) and, of a model with learned variance, what it says of that.
 
-        x (B, C, H, W), t and class_ids int64 (B,) -> (B, C, H, W) each.
+        x (B, C, H, W), t and class_ids int64 (B,) -> (B, C, H, W) each. Of a model that predicts v or x_0, eps is what
+        follows from it.
         """
         out = self.transformer(x, timestep=t, class_labels=class_ids).sample
         channels = x.shape[1]
-        return out[:, :channels], out[:, channels:] if out.shape[1] == 2 * channels else None
+        first, variance = out[:, :channels], out[:, channels:] if out.shape[1] == 2 * channels else None
+        if self.prediction == "epsilon":
+            return first, variance
+        abar = self.alphas_cumprod[t.cpu()].view(-1, 1, 1, 1).to(x.device)
+        return noise_of(self.prediction, first, x, abar), variance
 
     def chunks(self, names: Sequence[str]) -> list[tuple[str, ...]]:
         """``names`` in groups that one set of weights serves, in their order."""
@@ -113,9 +125,7 @@ class DiffusionModel:
     def load(folder: Path, device: str) -> DiffusionModel:
         codec = load_codec(folder, device)
         return DiffusionModel(
-            transformer=DiTTransformer2DModel.from_pretrained(
-                folder / "transformer", use_safetensors=True, low_cpu_mem_usage=False
-            ).to(device),
+            transformer=load_model(DiTTransformer2DModel, str(folder), transformer_problems, "transformer").to(device),
             scheduler=DDPMScheduler.from_pretrained(folder / "scheduler"),
             classes=tuple(json.loads((folder / "classes.json").read_text())),
             encoder=codec,
@@ -146,6 +156,21 @@ class DiffusionModel:
             weights = load_file(folder / f"{i}.safetensors", device=str(self.device))
             weights |= {name: weights[first] for name, first in chunk["same"].items()}
             self.tuned.append((tuple(chunk["classes"]), weights))
+
+
+def noise_of(prediction: str, output: torch.Tensor, x: torch.Tensor, abar: torch.Tensor) -> torch.Tensor:
+    """The noise in ``x`` = sqrt(abar) x_0 + sqrt(1 - abar) eps that a prediction of v = sqrt(abar) eps - sqrt(1 - abar)
+    x_0 (Salimans & Ho 2022, section 4) or of x_0 (``sample``) implies."""
+    if prediction == "v_prediction":
+        return abar.sqrt() * output + (1 - abar).sqrt() * x
+    return (x - abar.sqrt() * output) / (1 - abar).sqrt()
+
+
+def own_weight(prediction: str, abar: torch.Tensor) -> torch.Tensor | float:
+    """The factor that turns a squared error of eps into that of what the network predicts, at the same ``x``."""
+    if prediction == "epsilon":
+        return 1.0
+    return 1 / abar if prediction == "v_prediction" else (1 - abar) / abar
 
 
 def share_copies(weights: Weights) -> Weights:

@@ -6,11 +6,12 @@ import shlex
 from pathlib import Path
 
 import pytest
+import torch
 
 from ddbench.data.imagenet_subsets import WOOF_WNIDS as WOOF
 from tests.data.test_data import make_tree
-from tests.methods.diffusion.test_pretrained import tiny_pipeline
 from tests.support.invoke import invoke, own_process
+from tests.support.pipelines import tiny_pipeline
 from tests.support.registered import forgotten
 
 ROOT = Path(__file__).parents[2]
@@ -75,6 +76,8 @@ def guide(tmp_path_factory):
         if not re.search(r"-[0-4]\.png$", path.name):
             path.unlink()
     tiny_pipeline().save_pretrained(places["PIPELINE"])
+    places["CHECKPOINT"] = folder / "DiT-XL-2-256x256.pt"
+    torch.save({}, places["CHECKPOINT"])  # a dry run looks no further than the file
     with contextlib.chdir(folder):
         for kind, name in (("method", "my_method"), ("objective", "my_term"), ("watcher", "my_watcher")):
             prepare("new", kind, name)

@@ -219,12 +219,12 @@ def test_a_teacher_is_frozen_and_in_eval_mode(checkpoint):
 def test_a_teacher_that_is_missing_or_another_is_one_clear_error(checkpoint, tmp_path, monkeypatch):
     file, sha = checkpoint
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    with pytest.raises(ValueError, match=r"'none.pth' is not there: put .* TORCH_HOME .*teacher_sha256"):
+    with pytest.raises(BenchError, match=r"'none.pth' is not there: put .* TORCH_HOME .*teacher_sha256"):
         open_teacher("none.pth", sha, 2, "cpu")
     for wrong in ("0" * 8, sha[:7]):
-        with pytest.raises(ValueError, match=f"has SHA-256 {sha}.*teacher_sha256"):
+        with pytest.raises(BenchError, match=f"has SHA-256 {sha}.*teacher_sha256"):
             open_teacher(file, wrong, 2, "cpu")
-    with pytest.raises(ValueError, match="knows 2 classes, the dataset has 10"):
+    with pytest.raises(BenchError, match="knows 2 classes, the dataset has 10"):
         open_teacher(file, sha, 10, "cpu")
 
 
@@ -248,9 +248,9 @@ def test_a_teacher_may_be_any_network_of_timm(tmp_path, suffix):
     sha = hashlib.sha256(path.read_bytes()).hexdigest()
     x = torch.randn(2, 3, 32, 32)
     assert torch.equal(open_teacher(str(path), sha, 2, "cpu", "timm:test_resnet")(x), expected(x))
-    with pytest.raises(ValueError, match="knows 2 classes, the dataset has 10"):
+    with pytest.raises(BenchError, match="knows 2 classes, the dataset has 10"):
         open_teacher(str(path), sha, 10, "cpu", "timm:test_resnet")
-    with pytest.raises(ValueError, match="does not hold the weights of the protocol's teacher_arch 'torchvision:resn"):
+    with pytest.raises(BenchError, match="does not hold the weights of the protocol's teacher_arch 'torchvision:resn"):
         open_teacher(str(path), sha, 2, "cpu")
     quick = small(rded_1k_1, teacher=str(path), teacher_sha256=sha, teacher_arch="timm:test_resnet")
     assert len(quick.evaluate(rgb(), rgb(), BatchNormResNet18(), StageContext(seed=0)).correct) == 8
@@ -258,9 +258,9 @@ def test_a_teacher_may_be_any_network_of_timm(tmp_path, suffix):
 
 def test_a_teacher_of_an_unknown_arch_is_refused(checkpoint):
     for arch in ("resnet18", "torchvision:resnet", "keras:resnet18"):
-        with pytest.raises(ValueError, match="is no classifier of torchvision or timm: write torchvision:resnet18"):
+        with pytest.raises(BenchError, match="is no classifier of torchvision or timm: write torchvision:resnet18"):
             open_teacher(*checkpoint, 2, "cpu", arch)
-    with pytest.raises(ValueError, match="nearest: resnet18"):
+    with pytest.raises(BenchError, match="nearest: resnet18"):
         open_teacher(*checkpoint, 2, "cpu", "timm:resnet118")
 
 

@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from ddbench.methods.diffusion.checkpoints.look import Look, look_at_autoencoder
 from ddbench.types import Preparation
 
 if TYPE_CHECKING:
@@ -23,14 +24,23 @@ class Prior(Preparation):
     """what a model of this kind knows from outside the train split"""
     stage: ClassVar[Literal["prior"]] = "prior"
 
+    def learns_variance(self, light: bool) -> bool | None:
+        """Whether the model predicts the variance of a step too; None where that is not known before it is made."""
+        return None
+
 
 @dataclass(frozen=True)
 class Autoencoder(ABC):
     """Which autoencoder, if any."""
 
+    def look(self, option: str, light: bool) -> Look:
+        """What it is and what is wrong with it, without loading it; ``option``: the key that names it, for messages,
+        and ``light`` as in ``DataFacts``."""
+        return Look()
+
     @abstractmethod
     def open(self, device: str) -> Codec:
-        """Load it onto ``device``."""
+        """Load it onto ``device``. Raises BenchError for what ``look`` finds."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +58,17 @@ class KLAutoencoder(Autoencoder):
     """diffusers' AutoencoderKL: ``stabilityai/sd-vae-ft-ema``, ``stabilityai/sd-vae-ft-mse``, or a local folder."""
 
     source: str = "stabilityai/sd-vae-ft-ema"
-    """hub id, or folder with config.json and weights in safetensors"""
+    """hub id, or folder with config.json and weights"""
+
+    def look(self, option: str, light: bool) -> Look:
+        return look_at_autoencoder(self.source, "AutoencoderKL", f"{option}.source", light)
 
     def open(self, device: str) -> Codec:
-        from ddbench.methods.diffusion.codec import open_kl
+        from diffusers import AutoencoderKL
 
-        return open_kl(self.source, device)
+        from ddbench.methods.diffusion.codec import open_codec
+
+        return open_codec(AutoencoderKL, self.source, device, "autoencoder.source")
 
 
 @dataclass(frozen=True)
@@ -62,7 +77,12 @@ class TinyAutoencoder(Autoencoder):
 
     source: str = "madebyollin/taesd"
 
-    def open(self, device: str) -> Codec:
-        from ddbench.methods.diffusion.codec import open_tiny
+    def look(self, option: str, light: bool) -> Look:
+        return look_at_autoencoder(self.source, "AutoencoderTiny", f"{option}.source", light)
 
-        return open_tiny(self.source, device)
+    def open(self, device: str) -> Codec:
+        from diffusers import AutoencoderTiny
+
+        from ddbench.methods.diffusion.codec import open_codec
+
+        return open_codec(AutoencoderTiny, self.source, device, "autoencoder.source")

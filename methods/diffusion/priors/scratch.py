@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ddbench import seeding
 from ddbench.methods.diffusion.priors.prior import Autoencoder, PixelSpace, Prior
 from ddbench.methods.diffusion.training.options import Training
-from ddbench.types import Count, LabeledImages, NonNegativeInt, StageContext
+from ddbench.types import Count, DataFacts, LabeledImages, NonNegativeInt, StageContext
 
 if TYPE_CHECKING:
     from ddbench.methods.diffusion.model import DiffusionModel
@@ -29,6 +30,24 @@ class ScratchPrior(Prior):
     training: Training = field(default_factory=Training)
     seed: NonNegativeInt = 0
 
+    def problems(self, data: DataFacts) -> Sequence[str]:
+        look = self.autoencoder.look("methods.diffusion.prior.autoencoder", data.light)
+        pixels, space = isinstance(self.autoencoder, PixelSpace), look.space
+        if not pixels and space is None:
+            return look.problems
+        if space and space.channels != data.shape[0]:
+            return [f"the prior's autoencoder takes {space.channels} channels, and {data.name} has {data.shape[0]}."]
+        height, width = (side // (space.factor if space else 1) for side in data.shape[1:])
+        return [*look.problems, *self._size_problems(height, width)]
+
+    def _size_problems(self, height: int, width: int) -> list[str]:
+        if height == width and not height % self.patch:
+            return []
+        return [f"a DiT with patch {self.patch} needs square latents that it divides, not {height}x{width}"]
+
+    def learns_variance(self, light: bool) -> bool | None:
+        return False
+
     def run(self, real: LabeledImages, before: Any, ctx: StageContext) -> DiffusionModel:
         import torch
         from diffusers import DDPMScheduler
@@ -40,10 +59,8 @@ class ScratchPrior(Prior):
 
         codec = self.autoencoder.open(ctx.device)
         channels, height, width = codec.latent_shape(real.shape)
-        if height != width or height % self.patch:
-            raise ValueError(
-                f"a DiT with patch {self.patch} needs square latents that it divides, not {height}x{width}"
-            )
+        if problems := self._size_problems(height, width):
+            raise ValueError(problems[0])
         with seeding.seeded("prior-init", self.seed):
             transformer = new_transformer(
                 width=self.width,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ddbench import seeding
 from ddbench.methods.diffusion.objectives.objective import Objective, Plain
-from ddbench.methods.diffusion.training.options import FineTuning
-from ddbench.types import LabeledImages, NonNegativeInt, Preparation, StageContext
+from ddbench.methods.diffusion.training.options import LORA_NEEDS, FineTuning
+from ddbench.types import DataFacts, LabeledImages, NonNegativeInt, Preparation, StageContext
 
 if TYPE_CHECKING:
     from ddbench.methods.diffusion.model import DiffusionModel
@@ -27,6 +29,11 @@ class FineTune(Preparation):
     objective: Objective = field(default_factory=Plain)
     training: FineTuning = field(default_factory=FineTuning)
     seed: NonNegativeInt = 0
+
+    def problems(self, data: DataFacts) -> Sequence[str]:
+        if self.training.parameters == "lora" and find_spec("peft") is None:
+            return [LORA_NEEDS]
+        return ()
 
     def run(self, real: LabeledImages, before: DiffusionModel, ctx: StageContext) -> DiffusionModel:
         import torch

@@ -7,6 +7,8 @@ from typing import Literal
 
 from ddbench.types import Count, Fraction, NonNegative, NonNegativeInt, Positive
 
+LORA_NEEDS = "parameters=lora needs the package peft: pip install -e '.[lora]' -c constraints.txt"
+
 
 @dataclass(frozen=True)
 class Training:

@@ -13,7 +13,7 @@ from torch import nn
 from ddbench import seeding
 from ddbench.finite import check_loss, check_weights
 from ddbench.methods.diffusion.latents import Latents
-from ddbench.methods.diffusion.model import DiffusionModel
+from ddbench.methods.diffusion.model import DiffusionModel, own_weight
 from ddbench.methods.diffusion.objectives.objective import Objective, Prediction
 from ddbench.methods.diffusion.training.average import WeightAverage
 from ddbench.methods.diffusion.training.options import Training
@@ -125,7 +125,8 @@ class _Run:
         with torch.autocast(model.device.type, torch.bfloat16, enabled=self.options.precision == "bf16"):
             eps_hat, v = model.predict(x_t, t.to(model.device), shown)
         eps_hat = eps_hat.float()
-        terms = {"denoising": F.mse_loss(eps_hat, eps, reduction="none").flatten(1).mean(1)}
+        error = F.mse_loss(eps_hat, eps, reduction="none").flatten(1).mean(1)
+        terms = {"denoising": error * own_weight(model.prediction, abar.flatten())}
         if v is not None:
             terms["variance"] = variational_bound(x0, x_t, eps_hat, v.float(), t, model.alphas_cumprod)
         return {**terms, **self.terms(Prediction(x0=x0, x_t=x_t, eps_hat=eps_hat, abar=abar, labels=labels))}

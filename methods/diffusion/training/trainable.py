@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.hooks import RemovableHandle
 
-from ddbench.methods.diffusion.training.options import FineTuning
+from ddbench.methods.diffusion.training.options import LORA_NEEDS, FineTuning
 
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 """layers of a block's attention that LoRA updates"""
@@ -152,9 +152,7 @@ def _lora(transformer: Any, options: FineTuning) -> Iterator[Trainable]:
     try:
         from peft import LoraConfig, LoraModel
     except ImportError:
-        raise ValueError(
-            "parameters=lora needs the package peft: pip install -e '.[lora]' -c constraints.txt"
-        ) from None
+        raise ValueError(LORA_NEEDS) from None
     from ddbench import seeding
 
     changed = [
