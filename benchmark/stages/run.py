@@ -87,7 +87,7 @@ def run_stage(stage: Stage, root: str, trial: Attempt | None = None) -> StageRes
     except CorruptArtifact as error:
         result = StageResult("failed", reason=str(error), corrupt=error.args)
     except CopiesJudged as error:
-        result = StageResult("invalid_output", str(error), about={"copies": error.copies.to_json()})
+        result = StageResult("failed", str(error), about={"copies": error.copies.to_json()})
     except (Exception, SystemExit) as error:
         result = StageResult(_classify(error), reason=_one_line(error), traceback=traceback.format_exc())
     return replace(result, seconds=time.perf_counter() - started)

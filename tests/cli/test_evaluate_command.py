@@ -123,7 +123,7 @@ def test_judged_images_are_no_distilled_set_unless_that_is_allowed_and_then_tabl
     assert "(1 failed of 1)" in refused.stdout
     (failed,) = [r for r in open_store(store, create=False).records() if r.cell.method == "copied"]
     counts = {"images": 20, "equal": 20, "near": 0, "in_both": 0, "repeated": 0}
-    assert (failed.outcome, failed.run["copies"]) == ("invalid_output", counts)
+    assert (failed.outcome, failed.run["copies"]) == ("failed", counts)
     allowed = evaluate(tmp_path / "copied", store, "--allow-test-copies", "--json")
     assert allowed.returncode == 0, allowed.stderr
     table = invoke("table", "--store", store).stdout
