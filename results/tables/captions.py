@@ -64,7 +64,8 @@ class CaptionFacts:
         if differs:
             told += f" Judges with {MARK} differ from their sources (`bench info NAME`): {_by_items(differs)}."
         name = f"{protocol}{MARK}" if protocol in differs else protocol
-        return f"Split {split}, protocol {name}{f' ({about})' if about else ''}.{told}{copies_told(self.copies.get((split, protocol), {}))}"
+        told += copies_told(self.copies.get((split, protocol), {}))
+        return f"Split {split}, protocol {name}{f' ({about})' if about else ''}.{told}"
 
     def arch(self, name: str, split: str, protocol: str) -> str:
         """The arch as a table shows it: ``resnet18*`` where it differs from its source."""

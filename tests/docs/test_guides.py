@@ -9,6 +9,7 @@ import pytest
 
 from ddbench.data.imagenet_subsets import WOOF_WNIDS as WOOF
 from tests.data.test_data import make_tree
+from tests.data.test_external_tensors import levels, results
 from tests.methods.diffusion.test_pretrained import tiny_pipeline
 from tests.support.invoke import invoke, own_process
 from tests.support.registered import forgotten
@@ -74,6 +75,7 @@ def guide(tmp_path_factory):
     for path in places["IMAGES"].glob("val/*/*"):
         if not re.search(r"-[0-4]\.png$", path.name):
             path.unlink()
+    places["TENSORS"] = results(folder / "res_DM_digits_ConvNet_2ipc.pt", [levels(0), levels(1)])
     tiny_pipeline().save_pretrained(places["PIPELINE"])
     with contextlib.chdir(folder):
         for kind, name in (("method", "my_method"), ("objective", "my_term"), ("watcher", "my_watcher")):

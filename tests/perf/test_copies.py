@@ -75,6 +75,7 @@ def test_real_images_of_two_splits_and_copies_are_told_apart(name):
     print(f"\n{name}: {len(train)} train images to {len(judged)} judged ones: nearest {lowest}; below {NEAR}: {below}")
     assert below == 0
     some = judged.images[:: max(1, len(judged) // 400)]
+    print(f"  of {len(some)} copies of judged images")
     for what, change in CHANGES.items():
         copies = torch.stack([change(one) for one in some])
         distances = Queries.of(copies).nearest(judged.images)[0]
