@@ -1,6 +1,7 @@
 """A distilled set as a folder of PNG files for torchvision's ImageFolder and Hugging Face's imagefolder.
 
-<class>/<index>.png   the stored pixels, exactly; index is the place within the class
+<class>/<index>.png   the stored pixels, exactly; the folder is named as the class, so that other folders of the dataset
+                      sort alike; index is the place within the class
 metadata.jsonl        a line for each image: file_name, label (the class name), class_index (in the dataset's order)
 README.md             how the set was made, as a dataset card
 """
@@ -11,10 +12,11 @@ import hashlib
 import html
 import io
 import json
+import os
 import re
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +30,8 @@ METADATA = "metadata.jsonl"
 CARD = "README.md"
 LONGEST_NAME = 60
 """characters; at four bytes each, with the digest, they stay below the 255 bytes of most file systems"""
+MOST_BYTES = 255
+"""of the name of a folder, on most file systems"""
 MODES = {1: "L", 3: "RGB"}
 """PNG mode by number of channels"""
 
@@ -41,6 +45,26 @@ def safe_name(name: str) -> str:
     """``name`` where it is a plain folder name; otherwise its plain characters and a digest of the whole name."""
     plain = re.sub(r"[^\w.+@=-]", "_", name).lstrip(".-")[:LONGEST_NAME]
     return plain if plain and plain == name else f"{plain or '_'}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def class_folders(classes: Sequence[str]) -> list[str]:
+    """The folder of each class: its name exactly as it is, where that can be one folder inside another.
+
+    Loaders number classes by the order of their folders: with another name a class would have another number there than
+    in the dataset's own folders. Names that lead elsewhere, are hidden, too long or hold control characters are made
+    safe. Raises BenchError when two classes would share a folder.
+    """
+    folders = [name if _can_be_a_folder(name) else safe_name(name) for name in classes]
+    for i, folder in enumerate(folders):
+        if folder in folders[:i]:
+            first = classes[folders.index(folder)]
+            raise BenchError(f"the classes {first!r} and {classes[i]!r} would share the folder {folder!r}. Rename one.")
+    return folders
+
+
+def _can_be_a_folder(name: str) -> bool:
+    leads = name in ("", ".", "..") or name[0] == "." or "/" in name or "\\" in name
+    return not leads and all(map(str.isprintable, name)) and len(os.fsencode(name)) <= MOST_BYTES
 
 
 def export_set(folder: Path, data: LabeledImages, facts: Mapping[str, Any]) -> bool:
@@ -86,11 +110,11 @@ def _holds(folder: Path, expected: Iterator[tuple[str, bytes]]) -> bool:
 def _files(data: LabeledImages, facts: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
     """(path in the folder, content) of every file, one image at a time."""
     lines = []
-    for label, name in enumerate(data.classes):
+    for label, (name, folder) in enumerate(zip(data.classes, class_folders(data.classes), strict=True)):
         images = data.of_class(label)
         digits = len(str(max(len(images) - 1, 0)))  # so that the order of the names is that of the images
         for i, image in enumerate(images):
-            path = f"{safe_name(name)}/{i:0{digits}}.png"
+            path = f"{folder}/{i:0{digits}}.png"
             lines.append(json.dumps({"file_name": path, "label": name, "class_index": label}, ensure_ascii=False))
             yield path, _png(image)
     yield METADATA, "".join(f"{line}\n" for line in lines).encode()
@@ -114,6 +138,8 @@ def _card(data: LabeledImages, facts: Mapping[str, Any]) -> str:
     )
     ipc, seed = int(facts["ipc"]), int(facts["seed"])
     channels, height, width = data.shape
+    safe = sum(folder != name for folder, name in zip(class_folders(data.classes), data.classes, strict=True))
+    renamed = f"; {safe} of the names can be no folder, so that `metadata.jsonl` alone has them" if safe else ""
     title = f"{dataset} distilled by {method}: {ipc} image{'s' * (ipc > 1)} per class, seed {seed}"
     return f"""\
 ---
@@ -136,10 +162,15 @@ them alone and judged on the test images of that split.
 
 ## Loading
 
+    torchvision.datasets.ImageFolder("path/to/this/folder")    # classes in the order of the folders' names
     datasets.load_dataset("path/to/this/folder", split="train")    # image, label (the class name), class_index
-    torchvision.datasets.ImageFolder("path/to/this/folder")        # orders classes by folder name
+    datasets.load_dataset("imagefolder", data_files={{"train": "path/to/this/folder/*/*.png"}}, split="train")
+                                                               # image, label (a number in the order of the folders)
 
-A class is its name. `class_index` is its place in the order of the dataset as it was distilled.
+These three hold whatever the classes are called. `data_dir=` with `imagefolder` does not: it takes class folders called
+train, test or validation for splits, and leaves out the others.
+
+A class is its name{renamed}. `class_index` is its place in the order of the dataset as it was distilled.
 
 ## How it was made
 

@@ -53,10 +53,13 @@ COLUMNS = (
     Measure("nearest_ratio", "nearest", 2, "median distance to the nearest train image / that between train images"),
     Measure("close", "close %", 0, "nearer to a train image than 99 % of these are to each other", percent=True),
     Measure("copies", "copies %", 0, "equal to a train image, pixel by pixel", percent=True),
+    Measure(
+        "judged", "judged %", 0, "equal or nearly equal to an image of the judged split and to no train image", True
+    ),
     Measure("latent_ratio", "latent", 2, "mean absolute latent / that of train images"),
 )
-PLAIN = ("mean_distance", "frechet", "latent_abs")
-"""measures in the units of the space, in csv and json only"""
+PLAIN = ("mean_distance", "frechet", "latent_abs", "equal", "near", "in_both", "repeated")
+"""measures in the units of the space, and numbers of images that are judged or repeated, in csv and json only"""
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,7 @@ def _row(method: str, sets: list[Measurement]) -> ShiftRow:
     keys = [column.key for column in COLUMNS] + list(PLAIN)
     latent_space = ", ".join(sorted({measures["latent_space"] for measures in present}))
     options = (present[0]["neighbours"], present[0]["epsilon"])
-    values = {key: _mean([measures[key] for measures in present]) for key in keys}
+    values = {key: _mean([measures.get(key) for measures in present]) for key in keys}
     return ShiftRow(method, len(sets), values, latent_space, options)
 
 

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterable, Mapping
 from typing import Any, get_args
 
+from ddbench.api.copies import copies_by_place
 from ddbench.api.sets import stage_keys
 from ddbench.config.addresses import class_of, name_of, version_of
 from ddbench.config.values import build, plain
@@ -34,8 +35,17 @@ def facts_of(records: Iterable[Record]) -> CaptionFacts:
             knowledge[method] = "; ".join(filter(None, dict.fromkeys(known)))
             differs[method] = _differences(record)
     views, earlier = _by_place(records)
-    judges = _judges(records)
-    return CaptionFacts(labels, knowledge, differs, _shared(records), views, judges, earlier, _checked(records))
+    return CaptionFacts(
+        labels,
+        knowledge,
+        differs,
+        _shared(records),
+        views,
+        judges=_judges(records),
+        earlier=earlier,
+        copies=copies_by_place(records),
+        checked=_checked(records),
+    )
 
 
 def _by_place(records: Iterable[Record]) -> tuple[dict[tuple[str, str], str], dict[tuple[str, str], tuple[str, ...]]]:

@@ -57,20 +57,28 @@ def evaluate(
     set: Mapping[str, Any] | None = None,
     plugins: Sequence[str | Path] = (),
     resize: bool = False,
+    mean: Sequence[float] = (),
+    sd: Sequence[float] = (),
+    class_order: str | Path | None = None,
+    allow_test_copies: bool = False,
     executor: Executor = "auto",
     ray_address: str | None = None,
     watchers: Sequence[Watcher | str] = (),
 ) -> Results:
     """Evaluate distilled images that other code made; several ``folders`` are several sets of one ``method``.
 
-    A folder holds a sub-folder of images for each class, or a Hugging Face dataset. Dataset, archs, protocol and seeds
-    default to those of the study ``config``. Raises BenchError for images that are not a distilled set of the dataset.
+    A folder holds a sub-folder of images for each class, a Hugging Face dataset, or tensors; a file of tensors may be
+    named too. mean, sd: what its floats were normalised with, one number or one for each channel; class_order: file
+    that says which class a number is, or ``"dataset"``; allow_test_copies: judge sets that hold judged images too.
+    Dataset, archs, protocol and seeds default to those of the study ``config``. Raises BenchError for images that are
+    not a distilled set of the dataset.
     """
     grid = {
         "grid.datasets": [dataset] if dataset else None,
         "grid.archs": archs and list(archs),
         "grid.protocol": protocol,
         "grid.eval_seeds": eval_seeds and list(eval_seeds),
+        "allow_test_copies": allow_test_copies or None,
     }
     how = Execution(executor, ray_address, watchers)
     judging = plan_judging(
@@ -78,6 +86,9 @@ def evaluate(
         config=config,
         method=method,
         resize=resize,
+        mean=tuple(mean),
+        sd=tuple(sd),
+        class_order=None if class_order is None else str(class_order),
         plugins=[str(plugin) for plugin in plugins],
         changes={**{key: value for key, value in grid.items() if value is not None}, **(set or {})},
     )

@@ -10,10 +10,11 @@ from typing import Any
 from ddbench.api.stores import Say, say_on_stderr
 from ddbench.config.schema import Config, load_config
 from ddbench.config.study import ExternalSets, Study, resolve
-from ddbench.data.external.read import read_external
+from ddbench.data.external.levels import Normalisation
+from ddbench.data.external.read import ExternalSet, Reading, read_sets
 from ddbench.errors import BenchError
-from ddbench.images import LabeledImages
 from ddbench.methods.external import ExternalImages
+from ddbench.methods.external_tensors import ExternalTensors
 from ddbench.plan.build import make_plan
 from ddbench.plan.graph import Plan
 from ddbench.plugins.files import absolute, load_plugins
@@ -28,7 +29,7 @@ class Judging:
 
     config: Config
     plan: Plan
-    sets: tuple[LabeledImages, ...]
+    sets: tuple[ExternalSet, ...]
     study: Study
 
     def add_sets(self, store: Store) -> None:
@@ -36,7 +37,10 @@ class Judging:
         (dataset,) = self.study.datasets.values()
         for stage in self.plan.stages.values():
             if stage.kind == "distill":
-                write_external(store, stage, self.sets[stage.task["seed"]], dataset)  # seeds count the folders
+                one = self.sets[stage.task["seed"]]  # seeds count the sets
+                write_external(
+                    store, stage, one.images, dataset, {} if one.clipped is None else {"clipped": one.clipped}
+                )
 
 
 def plan_judging(
@@ -45,40 +49,54 @@ def plan_judging(
     config: str = "digits",
     method: str | None = None,
     resize: bool = False,
+    mean: Sequence[float] = (),
+    sd: Sequence[float] = (),
+    class_order: str | None = None,
     plugins: Sequence[str] = (),
     changes: Mapping[str, Any] | None = None,
     assignments: Sequence[str] = (),
     say: Say = say_on_stderr,
 ) -> Judging:
-    """Read ``folders``, a distilled set of one method each, and plan their evaluation as in the study ``config``.
+    """Read ``folders``, or files of tensors, and plan the evaluation of their sets as in the study ``config``.
 
-    The IPC is counted. method: name in tables, by default that of the first folder; resize: resize images of another
-    size, in the way of the dataset; changes: dotted key of the configuration -> value. Raises BenchError for the name
-    of a registered method, a config with several datasets, and images that are not a distilled set of its dataset.
+    They are sets of one method; the IPC is counted. method: name in tables, by default that of the first folder;
+    resize: resize images of another size, in the way of the dataset; mean, sd: what floats were normalised with, one
+    number or one for each channel; class_order: a file that says which class a number is, or ``dataset``; changes:
+    dotted key of the configuration -> value. Raises BenchError for the name of a registered method, a config with
+    several datasets, and images that are not a distilled set of its dataset.
     """
     files = absolute(plugins)
     load_plugins(files)
     name = _name(method, folders[0])
-    fixed = {"grid.methods": [name], "grid.ipc": [1], "grid.seeds": list(range(len(folders)))}
+    fixed = {"grid.methods": [name], "grid.ipc": [1], "grid.seeds": [0]}
     named = {"plugins": files} if files else {}
     asked = load_config(config, {**(changes or {}), **named, **fixed}, assignments)
     if len(asked.grid.datasets) != 1:
         raise BenchError(f"{config} has the datasets {', '.join(asked.grid.datasets)}: name one with --dataset.")
-    external = ExternalSets(ExternalImages(resized=resize), images=())
-    study = resolve(asked, external)
+    reading = Reading(resize, class_order, Normalisation.stated(tuple(mean), tuple(sd)))
+    study = resolve(asked, ExternalSets(_as_method(reading), images=()))
     for remark in study.remarks():
         say(remark)
     (dataset,) = study.datasets.values()
-    sets = tuple(read_external(folder, dataset, resize) for folder in folders)
-    _check_soft_labels(sets[0], study, asked.grid.protocol, say)
-    asked = asked.model_copy(update={"grid": asked.grid.model_copy(update={"ipc": (_ipc(folders, sets),)})})
-    external = replace(external, images=tuple(images.digest() for images in sets))
+    sets = tuple(one for folder in folders for one in read_sets(folder, dataset, reading, say))
+    _check_soft_labels(sets, study, asked.grid.protocol, say)
+    counted = {"ipc": (_ipc(sets),), "seeds": tuple(range(len(sets)))}
+    asked = asked.model_copy(update={"grid": asked.grid.model_copy(update=counted)})
+    external = ExternalSets(_as_method(reading), images=tuple(one.images.digest() for one in sets))
     return Judging(asked, make_plan(replace(study, config=asked, external=external)), sets, study)
+
+
+def _as_method(reading: Reading) -> ExternalImages:
+    """What stands for the sets' method in keys and records."""
+    if reading.normalisation is None:
+        return ExternalImages(resized=reading.resize)
+    return ExternalTensors(reading.resize, reading.normalisation.mean, reading.normalisation.sd)
 
 
 def _name(method: str | None, folder: Path) -> str:
     """The name in tables. Raises BenchError for the name of a registered method."""
-    name = method or folder.resolve().name
+    path = folder.resolve()
+    name = method or (path.stem if path.is_file() else path.name)
     if name in entries("method"):
         raise BenchError(
             f"{name!r} is a registered method: images from elsewhere must be told from its own. Name them with "
@@ -87,24 +105,25 @@ def _name(method: str | None, folder: Path) -> str:
     return name
 
 
-def _ipc(folders: Sequence[Path], sets: Sequence[LabeledImages]) -> int:
-    ipcs = [len(images) // len(images.classes) for images in sets]
+def _ipc(sets: Sequence[ExternalSet]) -> int:
+    ipcs = [len(one.images) // len(one.images.classes) for one in sets]
     if len(set(ipcs)) > 1:
         other = next(i for i, ipc in enumerate(ipcs) if ipc != ipcs[0])
         raise BenchError(
-            f"{folders[0]} has IPC {ipcs[0]} and {folders[other]} has IPC {ipcs[other]}: only sets of one IPC can be "
-            "averaged. Give each IPC in a command of its own, with the same --method."
+            f"{sets[0].where} has IPC {ipcs[0]} and {sets[other].where} has IPC {ipcs[other]}: only sets of one IPC "
+            "can be averaged. Give each IPC in a command of its own, with the same --method."
         )
     return ipcs[0]
 
 
-def _check_soft_labels(images: LabeledImages, study: Study, protocol: str, say: Say) -> None:
+def _check_soft_labels(sets: Sequence[ExternalSet], study: Study, protocol: str, say: Say) -> None:
     """Report soft labels that the protocol ignores. Raises BenchError when it needs soft labels and there are none."""
     uses = getattr(study.protocol, "labels", "hard")
-    if uses == "set" and images.soft is None:
+    lacking = next((one for one in sets if one.images.soft is None), None)
+    if uses == "set" and lacking:
         raise BenchError(
-            f"the protocol {protocol} trains on the soft labels of the set, and this one has none. Choose one with "
-            "hard labels (`bench list protocols`)."
+            f"the protocol {protocol} trains on the soft labels of the set, and this one has none: {lacking.where}. "
+            "Choose one with hard labels (`bench list protocols`)."
         )
-    if uses != "set" and images.soft is not None:
+    if uses != "set" and any(one.images.soft is not None for one in sets):
         say(f"the images carry soft labels; {protocol} does not use them")

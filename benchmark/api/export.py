@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 from ddbench.api.stores import Say, say_on_stderr
 from ddbench.errors import CorruptArtifact, unknown
-from ddbench.plan.asked import sets_asked_for
+from ddbench.plan.asked import distilled_keys, sets_asked_for
 from ddbench.plan.lineage import lineage
 from ddbench.results.export import export_set, set_folder
 from ddbench.store.distilled import load_distilled
@@ -55,7 +55,7 @@ def export_sets(
     Raises BenchError for a folder without a store and a value that no set has.
     """
     store = open_store(where, create=False)
-    sets = asked_sets(store)
+    sets, known = asked_sets(store), distilled_keys(store)
     for field, values in (("dataset", datasets), ("method", methods), ("ipc", ipc), ("seed", seeds)):
         sets = _only(sets, field, values)
     records = {record.key: record for record in store.records((k for keys in sets.values() for k in keys), say)}
@@ -65,13 +65,15 @@ def export_sets(
             say(f"{place} was skipped: {record.reason}")
             yield Exported(place, "skipped")
             continue
-        distilled = record.config["evaluate"]["parents"][0] if record else ""
-        if record is None or not store.exists("distill", distilled):
-            say(f"{place} has not been made or judged yet; the `bench run` that asked for it makes it")
+        judged = record.config["evaluate"]["parents"][0] if record else ""
+        distilled, split = known.get(keys[0], (judged, record.cell.split if record else ""))
+        if not distilled or not store.exists("distill", distilled):
+            what = "made" if keys[0] in known else "made or judged"
+            say(f"{place} has not been {what} yet; the `bench run` that asked for it makes it")
             yield Exported(place, "missing")
             continue
         try:
-            data, facts = _gather(store, place, record.cell.split, distilled)
+            data, facts = _gather(store, place, split, distilled)
         except CorruptArtifact as error:
             say(f"{place}: {error}; the `bench run` that asked for it makes it again")
             yield Exported(place, "missing")

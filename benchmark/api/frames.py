@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from ddbench.api.copies import copies_of
 from ddbench.api.sets import images_in, run_of, stage_keys
 from ddbench.api.stores import Stores
 from ddbench.errors import unknown
@@ -20,6 +21,8 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 STAGES = ("prior", "fit", "embed", "distill", "evaluate")
 COORDINATES = ("dataset", "split", "arch", "ipc", "method", "protocol", "seed", "eval_seed")
 HARDWARE = ("device", "processor", "cores", "platform", "host")
+COPIES = ("equal", "near", "in_both", "repeated")
+"""numbers of images of the set that are judged images, or others of the set (``stages.copies``)"""
 RECORDS = (
     *COORDINATES,
     "outcome",
@@ -27,6 +30,7 @@ RECORDS = (
     "last",
     "best",
     "n_images",
+    *(f"set_{kind}" for kind in COPIES),
     *(f"seconds_{stage}" for stage in STAGES),
     *(f"peak_memory_mib_{stage}" for stage in STAGES),
     *(f"peak_gpu_mib_{stage}" for stage in STAGES),
@@ -83,6 +87,8 @@ def _record(stores: Stores, cell: Cell, key: str, record: Record | None) -> dict
         return row
     provenance, task = record.run.get("provenance", {}), record.config.get("evaluate", {})
     row |= {"outcome": record.outcome, "reason": record.reason, "n_images": record.n_images or None}
+    if copies := copies_of(record):
+        row |= {f"set_{kind}": getattr(copies, kind) for kind in COPIES}
     if record.curve:
         row |= {"last": record.last, "best": record.best}
     row |= {f"seconds_{stage}": seconds for stage, seconds in record.run.get("seconds", {}).items()}

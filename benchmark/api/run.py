@@ -96,6 +96,7 @@ def run_plan(
             "name": config.name,
             "config": config.model_dump(mode="json"),
             "cells": [[vars(cell), key] for cell, key in plan.cells.items()],
+            "distilled": {key: parents[0] for key in plan.cells.values() if (parents := plan.stages[key].parents)},
         }
     )
     prepare(store)

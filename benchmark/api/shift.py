@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ddbench.api.copies import copies_of
 from ddbench.api.progress import make_display
 from ddbench.api.run import Execution, run_stages
 from ddbench.config.schema import Config, read_assignment
@@ -15,7 +16,7 @@ from ddbench.config.values import nested, override
 from ddbench.errors import BenchError, CorruptArtifact, unknown
 from ddbench.execute.missing import shift_to_run
 from ddbench.execute.watched import Watched
-from ddbench.plan.shift import REAL, ShiftPlan, plan_shift
+from ddbench.plan.shift import REAL, SetCoordinates, ShiftPlan, plan_shift
 from ddbench.plugins.files import absolute, load_plugins
 from ddbench.results.shift import Measurement
 from ddbench.stages.shift import read_shift
@@ -107,13 +108,19 @@ def _measurements(
         if key:
             behind = [failed[k] for k in (*planned.plan.stages[key].parents, key) if k in failed]
             try:
-                measures = read_shift(store, key) if store.has("shift", key) else None
+                measures = read_shift(store, key) | _judged(planned, wanted) if store.has("shift", key) else None
                 note = (behind or ["not measured yet; `bench shift` does it"])[0]
             except CorruptArtifact as error:
                 note = str(error)
         place = (wanted.dataset, wanted.split, wanted.ipc, wanted.method, wanted.seed)
         rows.append(Measurement(*place, named, measures, "" if measures else note, planned.variants.get(wanted, {})))
     return rows
+
+
+def _judged(planned: ShiftPlan, wanted: SetCoordinates) -> dict[str, Any]:
+    """What the evaluations of a set counted: images that are judged images, or repeated; empty where none did."""
+    found = next(filter(None, map(copies_of, planned.records.get(wanted, ()))), None)
+    return {**vars(found), "judged": (found.equal + found.near) / found.images} if found else {}
 
 
 def _options(preparation: Preparation) -> str:

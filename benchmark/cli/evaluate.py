@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from ddbench.cli.options import (
+    allow_test_copies_option,
     execution_of,
     execution_options,
     integers,
     json_option,
     names,
+    numbers,
     plugin_option,
     say,
     store_option,
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="SETS...")
 @click.option(
     "--config", default="digits", show_default=True, help="The study whose dataset, archs and protocol are meant."
 )
@@ -32,6 +34,16 @@ if TYPE_CHECKING:
 @click.option("--protocol", help="How the images are judged (`bench list protocols`).")
 @click.option("--eval-seeds", multiple=True, help="Seeds of classifiers, e.g. 0,1,2 or 0-2.")
 @click.option("--method", help="Name of the images in tables; by default that of the first folder.")
+@click.option(
+    "--mean", help="What the floats of a file of tensors were normalised with: 0.49,0.48,0.45, or one number."
+)
+@click.option("--sd", help="What they were divided by, likewise.")
+@click.option(
+    "--class-order",
+    metavar="FILE|dataset",
+    help="Which class a number is: a file with a class on each line, from 0; or the order of the dataset.",
+)
+@allow_test_copies_option
 @click.option("--resize", is_flag=True, help="Resize images of another size, as the dataset resizes its own.")
 @store_option
 @execution_options
@@ -46,6 +58,10 @@ def evaluate(
     protocol: str | None,
     eval_seeds: tuple[str, ...],
     method: str | None,
+    mean: str | None,
+    sd: str | None,
+    class_order: str | None,
+    allow_test_copies: bool,
     resize: bool,
     store: Path,
     executor: Executor,
@@ -56,11 +72,12 @@ def evaluate(
     as_json: bool,
     debug: bool,
 ) -> int:
-    """Judge distilled images in FOLDERS, made by any code, and print their table.
+    """Judge distilled images in SETS, made by any code, and print their table.
 
-    A folder is a distilled set: a sub-folder of images for each class, named as the class (wnid or name), or a Hugging
-    Face dataset (save_to_disk, parquet). Several folders are several sets of one method, for a spread. The IPC is
-    counted. `bench table` then shows them beside the methods that ran on the same store.
+    A set is a sub-folder of images for each class, named as the class (wnid or name), a Hugging Face dataset
+    (save_to_disk, parquet), or a file of tensors: res_*.pt of DC, DSA and DM, images_best.pt of MTT and DATM, an npz.
+    Several are several sets of one method, for a spread. The IPC is counted. `bench table` then shows them beside the
+    methods that ran on the same store.
     """
     from ddbench.api.evaluate import plan_judging
     from ddbench.api.run import run_plan
@@ -72,6 +89,7 @@ def evaluate(
         "grid.archs": names(archs),
         "grid.eval_seeds": integers("--eval-seeds", eval_seeds, ranges=True),
         "grid.protocol": protocol,
+        "allow_test_copies": allow_test_copies or None,
     }
     how = execution_of(executor, ray_address, watchers, debug)
     judging = plan_judging(
@@ -79,6 +97,9 @@ def evaluate(
         config=config,
         method=method,
         resize=resize,
+        mean=numbers("--mean", mean),
+        sd=numbers("--sd", sd),
+        class_order=class_order,
         plugins=plugins,
         changes={key: value for key, value in options.items() if value is not None},
         assignments=assignments,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
@@ -75,6 +76,9 @@ def stores_options(command: F) -> F:
 
 plugin_option = click.option(
     "--plugin", "plugins", multiple=True, metavar="FILE", help="A Python file that registers more."
+)
+allow_test_copies_option = click.option(
+    "--allow-test-copies", is_flag=True, help="Judge sets that hold judged images too; tables say so."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 
@@ -164,3 +168,17 @@ def integers(option: str, values: Sequence[str] | None, *, ranges: bool = False)
     if not numbers:
         raise BenchError(f"{option} is empty. Example: {option} {'0-2' if ranges else '1,10,50'}")
     return numbers
+
+
+def numbers(option: str, text: str | None) -> tuple[float, ...]:
+    """``0.49,0.48,0.45`` as numbers; empty when the option was not given. Raises BenchError."""
+    if text is None:
+        return ()
+    try:
+        found = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        found = ()
+    if not found or not all(map(math.isfinite, found)):
+        zca = " ZCA-whitened images are no pixels: undo the whitening first." if "zca" in text.lower() else ""
+        raise BenchError(f"{option} {text!r} is no list of numbers.{zca} Example: {option} 0.49,0.48,0.45")
+    return found

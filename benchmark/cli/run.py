@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ddbench.cli.options import execution_of, execution_options, json_option, say, store_option
+from ddbench.cli.options import (
+    allow_test_copies_option,
+    execution_of,
+    execution_options,
+    json_option,
+    say,
+    store_option,
+)
 from ddbench.cli.streams import stdout_kept
 from ddbench.cli.study_options import configuration_of, grid_options
 
@@ -22,6 +29,7 @@ if TYPE_CHECKING:
 @grid_options()
 @store_option
 @execution_options
+@allow_test_copies_option
 @click.option("--shard", metavar="I/N", help="Run this part of N only, on a machine or store of its own.")
 @click.option("--dry-run", is_flag=True, help="Print cells, stages and what stands in their way; run nothing.")
 @json_option
@@ -30,6 +38,7 @@ def run(
     executor: Executor,
     ray_address: str | None,
     watchers: tuple[str, ...],
+    allow_test_copies: bool,
     shard: str | None,
     dry_run: bool,
     as_json: bool,
@@ -43,7 +52,8 @@ def run(
     from ddbench.config.study import resolve
 
     how = execution_of(executor, ray_address, watchers, debug)
-    config = configuration_of(store, **grid)
+    allowed = {"allow_test_copies": True} if allow_test_copies else {}
+    config = configuration_of(store, changes=allowed, **grid)
     study = resolve(config)
     how.resolved_watchers()  # refuse unknown watchers now, when the plug-ins of the study are loaded
     for reason in study.broken():

@@ -42,6 +42,8 @@ def lines(document: dict[str, Any]) -> Iterator[str]:
     yield _line("outcome", document["outcome"] + (f": {record['reason']}" if record.get("reason") else ""))
     if accuracy := document["accuracy"]:
         yield _line("top-1", _top1(accuracy))
+    if copies := run.get("copies"):
+        yield _line("copies", _copies(copies))
     yield _line("attempts", f"{len(document['attempts'])} on record")
     yield _line("asked by", ", ".join(document["asked_by"]) or "an earlier run alone")
     if run:
@@ -66,6 +68,13 @@ def _top1(accuracy: dict[str, Any]) -> str:
     return (
         f"{100 * accuracy['last']:.1f} % at the last epoch ({accuracy['last_epoch']}){right}; best "
         f"{100 * accuracy['best']:.1f} % at epoch {accuracy['best_epoch']}"
+    )
+
+
+def _copies(found: dict[str, int]) -> str:
+    return (
+        f"of {found['images']} images {found['equal']} equal a judged image, {found['near']} nearly; "
+        f"{found['in_both']} are in both splits; {found['repeated']} repeat another of the set"
     )
 
 

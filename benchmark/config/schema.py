@@ -148,6 +148,8 @@ class Config(Overrides, Running):
     """Python files that register methods and other parts; relative to the current folder"""
     split: Literal["test", "validation"] = "test"
     """the images that classifiers are judged on; choose hyper-parameters on ``validation``"""
+    allow_test_copies: bool = False
+    """whether a set that holds images of the judged split is judged all the same; otherwise its cells fail"""
     device: Literal["cpu", "cuda"] = "cpu"
     nondeterministic: Literal["record", "refuse"] = "record"
     """operations that a GPU does not repeat bit by bit: ``record`` names them on the record, ``refuse`` ends the stage.

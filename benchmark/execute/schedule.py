@@ -172,7 +172,7 @@ class _Scheduler:
                 self.observer.say(f"{stage.kind} {stage.label}: {tries}: {result.reason}; it is tried again")
                 self.queue.add(stage, first=True)
                 return
-        tried = job.attempt.about(stage.key)
+        tried = {**job.attempt.about(stage.key), **result.about}
         self._finish(stage, result, {**tried, "earlier": self.earlier[stage.key]} if result.lost else tried)
 
     def _repair(self, stage: Stage, damage: CorruptArtifact) -> None:

@@ -28,3 +28,13 @@ def sets_asked_for(
                 latest.setdefault(place_of(cell), ([], run))[0].append(key)
         sets |= latest
     return sets
+
+
+def distilled_keys(store: Store) -> dict[str, tuple[str, str]]:
+    """Key of a cell -> (key of the set that it evaluates, split), judged or not; runs of release 0.2 do not tell."""
+    return {
+        key: (run["distilled"][key], cell["split"])
+        for run in store.runs()
+        for cell, key in run["cells"]
+        if key in run.get("distilled", {})
+    }

@@ -85,6 +85,7 @@ class _Builder:
             protocol=self.protocol,
             network=self.networks[cell.arch],
             compute=dataclasses.asdict(config.compute),
+            **({"allow_test_copies": True} if config.allow_test_copies else {}),
         )
 
     def _judged(self, dataset: Dataset) -> dict[str, Any]:

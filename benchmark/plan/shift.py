@@ -17,13 +17,13 @@ from ddbench.config.study import ExternalSets, resolve
 from ddbench.config.values import describe
 from ddbench.errors import BenchError, CorruptArtifact
 from ddbench.keys import digest
-from ddbench.plan.asked import sets_asked_for
+from ddbench.plan.asked import distilled_keys, sets_asked_for
 from ddbench.plan.build import make_plan
 from ddbench.plan.code import code_digest
 from ddbench.plan.graph import Plan, Stage
 from ddbench.plan.lineage import lineage
 from ddbench.store.folder import Store
-from ddbench.types import Distiller, LabeledImages, Preparation, StageContext
+from ddbench.types import Distiller, LabeledImages, Preparation, Record, StageContext
 
 REAL = "(real draw)"
 """in place of a method: random train images, measured against all others; no method can have this name"""
@@ -55,6 +55,8 @@ class ShiftPlan:
     """set -> why it cannot be measured"""
     variants: dict[SetCoordinates, dict[str, str]] = field(default_factory=dict)
     """set -> {arch and protocol: variant}; sets of different variants must not be averaged"""
+    records: dict[SetCoordinates, list[Record]] = field(default_factory=dict)
+    """set -> records of its evaluations"""
 
 
 @dataclass(frozen=True)
@@ -81,16 +83,19 @@ def plan_shift(store: Store, space: Preparation | None, measure: Any, plugins: t
     that a worker loads first, besides those of the runs.
     """
     shift = ShiftPlan(Plan(stages={}, cells={}))
-    asked = sets_asked_for(store, _coordinates)
+    asked, known = sets_asked_for(store, _coordinates), distilled_keys(store)
     records = {record.key: record for record in store.records(key for keys, _ in asked.values() for key in keys)}
     spaces: dict[tuple[str, str], _Planned | str] = {}
     sets: list[tuple[SetCoordinates, _Planned, str, dict[str, Any]]] = []
     for wanted, (keys, run) in asked.items():
         judged = [records[key] for key in keys if key in records]
         parents: list[str] = next((record.config["evaluate"]["parents"] for record in judged), [])
-        if not parents or not store.exists("distill", parents[0]):
-            shift.absent[wanted] = "not made or not judged yet; the `bench run` that asked for it makes it"
+        distilled, _ = known.get(keys[0], (parents[0] if parents else "", ""))
+        if not distilled or not store.exists("distill", distilled):
+            what = "not made" if keys[0] in known else "not made or not judged"
+            shift.absent[wanted] = f"{what} yet; the `bench run` that asked for it makes it"
             continue
+        shift.records[wanted] = judged
         shift.variants[wanted] = {
             f"{record.cell.arch} {record.cell.protocol}": record.config["evaluate"]["variant"] for record in judged
         }
@@ -102,14 +107,14 @@ def plan_shift(store: Store, space: Preparation | None, measure: Any, plugins: t
             shift.absent[wanted] = planned
             continue
         try:
-            manifests = lineage(store, parents[0])
+            manifests = lineage(store, distilled)
         except CorruptArtifact as error:
             shift.absent[wanted] = f"{error}; the `bench run` that asked for it makes it again"
             continue
         if manifests["distill"]["task"]["dataset"] != planned.asks["dataset"]:
             shift.absent[wanted] = "made from another version of the dataset; the `bench run` that asked makes it again"
             continue
-        sets.append((wanted, planned, parents[0], manifests))
+        sets.append((wanted, planned, distilled, manifests))
     priors = {wanted.dataset: manifests["prior"] for wanted, _, _, manifests in sets if "prior" in manifests}
     addresses = addresses_of(measure)
     measured = {**describe(measure), "code": code_digest(describe(measure), addresses)}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 import traceback
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from ddbench.plugins.files import load_plugins
 from ddbench.stages import attempt, determinism
 from ddbench.stages.allocator import keep_freed_memory
 from ddbench.stages.attempt import Attempt
+from ddbench.stages.copies import Copies, CopiesJudged, find_copies
 from ddbench.stages.data import check_data, found_by_check
 from ddbench.stages.inputs import StageCost, about, context_of, dataset_of, judged_view, load_split, load_state, timed
 from ddbench.stages.provenance import provenance
@@ -65,6 +66,8 @@ class StageResult:
     traceback: str = ""
     lost: bool = False
     record: str = ""
+    about: dict[str, Any] = field(default_factory=dict)
+    """what a failed stage found, for the ``run`` of its record"""
 
 
 def run_stage(stage: Stage, root: str, trial: Attempt | None = None) -> StageResult:
@@ -84,6 +87,8 @@ def run_stage(stage: Stage, root: str, trial: Attempt | None = None) -> StageRes
         result = StageResult("ok", record=written or "")
     except CorruptArtifact as error:
         result = StageResult("failed", reason=str(error), corrupt=error.args)
+    except CopiesJudged as error:
+        result = StageResult("failed", str(error), about={"copies": error.copies.to_json()})
     except (Exception, SystemExit) as error:
         result = StageResult(_classify(error), reason=_one_line(error), traceback=traceback.format_exc())
     return replace(result, seconds=time.perf_counter() - started)
@@ -142,13 +147,14 @@ def _distill(stage: Stage, store: Store) -> None:
     _write_set(store, stage, images, cost)
 
 
-def write_external(store: Store, stage: Stage, images: LabeledImages, dataset: Dataset) -> None:
+def write_external(store: Store, stage: Stage, images: LabeledImages, dataset: Dataset, log: dict[str, float]) -> None:
     """Write images that other code made into the store, as the artifact of the distill stage ``stage``.
 
-    Raises InvalidOutput when they are not a distilled set of ``dataset``.
+    log: what reading them found, for the manifest. Raises InvalidOutput when they are not a distilled set of
+    ``dataset``.
     """
     check_distilled(images, dataset.classes, dataset.shape, stage.task["ipc"])
-    _write_set(store, stage, images, StageCost())
+    _write_set(store, stage, images, StageCost(log=log))
 
 
 def _evaluate(stage: Stage, store: Store) -> str:
@@ -165,6 +171,7 @@ def _evaluate(stage: Stage, store: Store) -> str:
         trained_on = load_split(dataset, "train", store.cache)
     view, checked = judged_view(stage), found_by_check(store, stage)
     judged = load_split(dataset, task["judged"]["split"], store.cache, view)
+    copies = _copies(stage, store, dataset, trained_on, None if view else judged)
     cost, context = context_of(stage, store, seed=cell.eval_seed)
     context = replace(context, judged_view=view)
     seconds = {kind: manifest["run"]["seconds"] for kind, manifest in manifests.items()}
@@ -188,9 +195,28 @@ def _evaluate(stage: Stage, store: Store) -> str:
                 "seconds": {**seconds, "evaluate": cost.seconds},
                 **({"data": checked} if checked else {}),
                 "log": cost.log,
+                **({"copies": copies.to_json()} if copies else {}),
             },
         )
     )
+
+
+def _copies(
+    stage: Stage, store: Store, dataset: Dataset, made: LabeledImages, judged: LabeledImages | None
+) -> Copies | None:
+    """Judged images in a distilled set; None where the train split itself is trained on.
+
+    judged: the judged images as the dataset gives them, loaded here when None. Raises CopiesJudged where there are
+    any and the configuration does not allow it.
+    """
+    if not stage.parents:
+        return None
+    split = stage.task["judged"]["split"]
+    judged = load_split(dataset, split, store.cache) if judged is None else judged
+    found = find_copies(made, judged, lambda: load_split(dataset, "train", store.cache))
+    if found.copied and not stage.task.get("allow_test_copies"):
+        raise CopiesJudged(found, split)
+    return found
 
 
 RUN: dict[str, Callable[[Stage, Store], str | None]] = {

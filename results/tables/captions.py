@@ -9,6 +9,7 @@ from typing import Literal
 from ddbench.results.statistics import Select
 from ddbench.results.statistics.intervals import CONFIDENCE
 from ddbench.results.statistics.paired import Comparison
+from ddbench.results.tables.copies import SetCopies, copies_told
 
 Spread = Literal["sd", "ci"]
 """what ± is: the sample standard deviation, or half of the 95 % interval"""
@@ -50,7 +51,8 @@ class CaptionFacts:
     """(split, protocol) -> protocol or arch -> what it does otherwise than its source, by its fidelity card; marked"""
     earlier: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     """(split, protocol) -> what its records hold in an earlier version than the code, such as ``dm@1 (now dm@2)``"""
-
+    copies: Mapping[tuple[str, str], Mapping[str, SetCopies]] = field(default_factory=dict)
+    """(split, protocol) -> method -> images of its sets that are judged images, or others of the set"""
     checked: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """(split, protocol) -> what the check of its images counted and a reader must know, such as duplicates"""
 
@@ -66,6 +68,7 @@ class CaptionFacts:
         if differs:
             told += f" Judges with {MARK} differ from their sources (`bench info NAME`): {_by_items(differs)}."
         name = f"{protocol}{MARK}" if protocol in differs else protocol
+        told += copies_told(self.copies.get((split, protocol), {}))
         return f"Split {split}, protocol {name}{f' ({about})' if about else ''}.{told}"
 
     def arch(self, name: str, split: str, protocol: str) -> str:

@@ -3,12 +3,18 @@
 import json
 
 import pytest
+import torch
 from PIL import Image, ImageOps
 
+from ddbench.data.digits import Digits
 from ddbench.data.imagenet_subsets import NETTE as NAMES
+from ddbench.results.export import export_set
 from ddbench.store.opening import open_store
+from ddbench.types import LabeledImages
 from tests.data.test_data import make_tree
 from tests.data.test_external import hugging_face, write
+from tests.data.test_external_tensors import levels, results
+from tests.results.test_export import FACTS
 from tests.support.invoke import invoke
 
 PROTOCOL = "cpu-small@1[epochs_by_ipc=[[1000, 2]],evaluations=2]"
@@ -104,6 +110,51 @@ def test_slips_cost_one_line_and_exit_code_2(tmp_path, change, message):
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
     assert not (tmp_path / "store").exists()
+
+
+def test_judged_images_are_no_distilled_set_unless_that_is_allowed_and_then_tables_say_so(tmp_path):
+    judged, store = Digits().load("test"), tmp_path / "store"
+    chosen = torch.cat([(judged.labels == k).nonzero()[:2, 0] for k in range(10)])
+    export_set(tmp_path / "copied", LabeledImages(judged.images[chosen], judged.labels[chosen], judged.classes), FACTS)
+    assert run(store).returncode == 0
+    refused = evaluate(tmp_path / "copied", store)
+    assert refused.returncode == 1
+    assert "20 of its 20 images are images of the judged test split (20 equal, 0 nearly equal)" in refused.stderr
+    assert "(1 failed of 1)" in refused.stdout
+    (failed,) = [r for r in open_store(store, create=False).records() if r.cell.method == "copied"]
+    counts = {"images": 20, "equal": 20, "near": 0, "in_both": 0, "repeated": 0}
+    assert (failed.outcome, failed.run["copies"]) == ("failed", counts)
+    allowed = evaluate(tmp_path / "copied", store, "--allow-test-copies", "--json")
+    assert allowed.returncode == 0, allowed.stderr
+    table = invoke("table", "--store", store).stdout
+    assert "Copies of judged images, judged all the same: copied (20 of 20 images)." in table
+    records = {r.cell.method: r for r in open_store(store, create=False).records() if r.outcome == "ok"}
+    assert records["copied"].run["copies"] == counts
+    assert records["copied"].config["evaluate"]["allow_test_copies"] is True
+    assert records["random"].run["copies"] == {**counts, "equal": 0}
+    assert "allow_test_copies" not in records["random"].config["evaluate"]
+    shown = invoke("show", records["copied"].key, "--store", store).stdout
+    assert "of 20 images 20 equal a judged image, 0 nearly" in shown
+    shift = invoke("shift", "--store", store, "--space", "pixels", "--format", "json", "--executor", "inline")
+    found = {row["method"]: (row["judged"], row["equal"]) for row in json.loads(shift.stdout)}
+    assert found == {"(real draw)": (None, None), "random": (0, 0), "copied": (1, 20)}
+
+
+def test_each_experiment_of_a_file_of_tensors_is_a_set_and_mean_and_sd_are_in_the_record(tmp_path):
+    path = results(tmp_path / "res_DM_digits_ConvNet_2ipc.pt", [levels(0), levels(1)])
+    options = ["--mean", "0.25", "--sd", "0.5", "--class-order", "dataset", "--method", "theirs", "--json"]
+    done = evaluate(path, tmp_path / "store", *options)
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads(done.stdout)["table"]
+    assert (row["method"], row["ipc"], row["distilled_sets"]) == ("theirs", 2, 2)
+    store = open_store(tmp_path / "store", create=False)
+    method = store.records()[0].config["distill"]["method"]
+    assert (method["mean"], method["sd"], method["resized"]) == ([0.25], [0.5], False)
+    key = store.records()[0].config["evaluate"]["parents"][0]
+    assert store.manifest("distill", key)["log"] == {"clipped": 0.0}
+    wrong = evaluate(path, tmp_path / "other", "--mean", "zca", "--sd", "1")
+    assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
+    assert "ZCA-whitened images are no pixels" in wrong.stderr
 
 
 def test_sets_of_two_ipcs_are_not_averaged(tmp_path):

@@ -6,10 +6,19 @@ import pytest
 import torch
 from PIL import Image
 
+from ddbench.data.anyfolder import AnyFolder
 from ddbench.data.digits import Digits
-from ddbench.data.external.read import read_external
+from ddbench.data.external.names import ClassNames
+from ddbench.data.external.read import Reading, read_sets
+from ddbench.data.imagenet import ImageNet1K
 from ddbench.data.imagenet_subsets import NETTE, WOOF, ImageNette
 from ddbench.errors import BenchError
+
+
+def read_external(folder, dataset, resize=False, say=lambda _: None, **reading):
+    """The only set in ``folder``."""
+    (found,) = read_sets(folder, dataset, Reading(resize, **reading), say)
+    return found.images
 
 
 def pixels(label, i, side=8):
@@ -156,6 +165,7 @@ def test_text_labels_of_a_plain_parquet_file_are_class_names(tmp_path):
     pq.write_table(numbered, tmp_path / "n" / "set.parquet")
     with pytest.raises(BenchError, match="a number without class names"):
         read_external(tmp_path / "n", Digits(), resize=False)
+    check(read_external(tmp_path / "n", Digits(), class_order="dataset"))
 
 
 def break_class(folder):
@@ -235,8 +245,64 @@ def test_an_alpha_channel_that_hides_nothing_is_dropped(tmp_path, mode):
 
 def test_class_folders_named_by_number_are_no_classes(tmp_path):
     folder = write(tmp_path / "mine")
-    with pytest.raises(BenchError, match="known by its name, never by a number"):
+    with pytest.raises(BenchError, match=r"known by its name, never by a number alone: .* --class-order FILE"):
         read_external(folder, ImageNette(resolution=8), resize=False)
+
+
+def test_class_folders_named_by_number_are_classes_with_an_order(tmp_path):
+    folder = write(tmp_path / "mine", names=[f"{9 - d:05d}" for d in range(10)], side=16)
+    order = tmp_path / "classes.txt"
+    order.write_text("".join(f"{wnid} {name}\n" for wnid, name in reversed(NETTE.items())))
+    found = read_external(folder, ImageNette(resolution=16), class_order=str(order))
+    named = read_external(write(tmp_path / "named", names=list(NETTE), side=16), ImageNette(resolution=16))
+    assert torch.equal(found.images, named.images)
+    for text, message in {
+        "a\n\nb": "line 2 .* is empty",
+        "a\nb\na": "names 'a' twice",
+        "tench": r"number \d is none of the 1 of",
+    }.items():
+        order.write_text(text)
+        with pytest.raises(BenchError, match=message):
+            read_external(folder, ImageNette(resolution=16), class_order=str(order))
+    with pytest.raises(BenchError, match=r"nowhere cannot be read: .* --class-order dataset"):
+        read_external(folder, ImageNette(resolution=16), class_order="nowhere")
+
+
+@pytest.mark.parametrize(
+    ("label", "meant"),
+    [
+        ("tench, Tinca tinca", "n01440764"),
+        ("Tinca_tinca", "n01440764"),
+        ("n01440764 tench", "n01440764"),
+        ("English springer, English springer spaniel", "n02102040"),
+        ("chain saw, chainsaw", "n03000684"),
+        ("CHAINSAW", "n03000684"),
+        ("gas pump, gasoline pump, petrol pump, island dispenser", "n03425413"),
+    ],
+)
+def test_synonyms_and_their_lists_mean_a_class(label, meant):
+    assert ClassNames(ImageNette()).of(label, "here") == meant
+
+
+def test_a_name_of_two_classes_is_refused_and_their_whole_entries_are_not():
+    names = ClassNames(ImageNet1K())
+    with pytest.raises(BenchError, match="'crane' may mean n02012849 or n03126707"):
+        names.of("crane", "here")
+    assert names.of("maillot", "here") == "n03710637"
+    assert names.of("maillot, tank suit", "here") == "n03710721"
+
+
+def test_classes_that_differ_in_spelling_alone_are_told_apart_by_their_own(tmp_path):
+    for name in ("ice cream", "ice-cream", "Apple", "apple"):
+        (tmp_path / "train" / name).mkdir(parents=True)
+    names = ClassNames(AnyFolder(root=str(tmp_path)))
+    assert [names.of(name, "here") for name in ("ice cream", "ice-cream", "Apple")] == [
+        "ice cream",
+        "ice-cream",
+        "Apple",
+    ]
+    with pytest.raises(BenchError, match="'ice_cream' may mean ice cream or ice-cream"):
+        names.of("ice_cream", "here")
 
 
 def test_a_missing_or_empty_folder_is_said(tmp_path):

@@ -10,6 +10,7 @@ import torch
 
 from ddbench.data.imagenet_subsets import WOOF_WNIDS as WOOF
 from tests.data.test_data import make_tree
+from tests.data.test_external_tensors import levels, results
 from tests.support.invoke import invoke, own_process
 from tests.support.pipelines import tiny_pipeline
 from tests.support.registered import forgotten
@@ -75,6 +76,7 @@ def guide(tmp_path_factory):
     for path in places["IMAGES"].glob("val/*/*"):
         if not re.search(r"-[0-4]\.png$", path.name):
             path.unlink()
+    places["TENSORS"] = results(folder / "res_DM_digits_ConvNet_2ipc.pt", [levels(0), levels(1)])
     tiny_pipeline().save_pretrained(places["PIPELINE"])
     places["CHECKPOINT"] = folder / "DiT-XL-2-256x256.pt"
     torch.save({}, places["CHECKPOINT"])  # a dry run looks no further than the file

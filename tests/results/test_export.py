@@ -1,8 +1,10 @@
 """Exported sets: the exact pixels, names that stay inside, nothing overwritten, and what a run asked for."""
 
 import json
+import re
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,10 +13,12 @@ from click.testing import CliRunner
 from PIL import Image
 
 from ddbench.api.export import asked_sets
+from ddbench.api.run import Execution, run_plan
 from ddbench.cli.export import export
 from ddbench.config.schema import load_config
 from ddbench.config.study import resolve
 from ddbench.errors import BenchError
+from ddbench.plan.asked import distilled_keys
 from ddbench.plan.build import make_plan
 from ddbench.results.export import export_set, safe_name, set_folder
 from ddbench.stages.provenance import provenance
@@ -181,6 +185,85 @@ def test_all_sets_of_a_store_are_exported_and_the_missing_ones_said(filled, tmp_
             assert torch.equal(found, stored.images)
     again = bench("--store", store.root, "--out", tmp_path / "out")
     assert "0 written, 3 already there, 1 missing" in again[2]
+
+
+def test_a_set_that_is_not_judged_yet_is_exported(filled, tmp_path):
+    store, plan = filled
+    copy = tmp_path / "store"
+    shutil.copytree(store.root, copy)
+    for record in (copy / "records").iterdir():
+        record.unlink()
+    (run,) = (copy / "runs").glob("*.json")
+    told = json.loads(run.read_text())
+    told["distilled"] = {key: plan.stages[key].parents[0] for key in plan.cells.values()}
+    run.write_text(json.dumps(told))
+    stage = next(s for s in plan.stages.values() if s.kind == "distill" and (s.task["ipc"], s.task["seed"]) == (1, 1))
+    shutil.rmtree(copy / "artifacts/distill" / stage.key)
+    code, folders, said = bench("--store", copy, "--out", tmp_path / "out")
+    assert (code, [Path(f).name for f in folders]) == (1, ["ipc1-seed0", "ipc2-seed0", "ipc2-seed1"])
+    assert "digits/random/ipc1/seed1 has not been made yet" in said
+    card = (tmp_path / "out/digits/random/ipc1-seed0/README.md").read_text()
+    assert "(split stratified-60-20-20)" in card
+
+
+def test_a_run_tells_the_set_of_each_cell_before_any_is_made(tmp_path):
+    store = open_store(tmp_path / "store", create=True)
+    changes = {"methods": ["random", "full"], "ipc": [1], "seeds": [0], "eval_seeds": [0]}
+    config = load_config("digits", {f"grid.{k}": v for k, v in changes.items()}, [])
+    plan = make_plan(resolve(config))
+
+    def stop(_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_plan(config, plan, store.root, Execution("inline"), stop)
+    (distill,) = (stage.key for stage in plan.stages.values() if stage.kind == "distill")
+    split = "stratified-60-20-20/test"
+    assert list(distilled_keys(store).values()) == [(distill, split)]
+
+
+SPLITS = ("ice cream", "ice-age", "train", "test", "[a-z]*", "0", "größe", "-rf", "a'b\"c", "x" * 200)
+
+
+def test_class_folders_keep_their_names_so_that_loaders_agree_on_the_order(tmp_path):
+    from torchvision.datasets import ImageFolder
+
+    for name in SPLITS:
+        (tmp_path / "val" / name).mkdir(parents=True)
+        Image.new("RGB", (5, 5)).save(tmp_path / "val" / name / "x.png")
+    theirs = ImageFolder(str(tmp_path / "val"))
+    data = made(classes=SPLITS)
+    export_set(tmp_path / "set", data, FACTS)
+    ours = ImageFolder(str(tmp_path / "set"))
+    assert ours.class_to_idx == theirs.class_to_idx
+    for image, number in ours:
+        found = torch.tensor(np.asarray(image).transpose(2, 0, 1))
+        assert any(torch.equal(found, one) for one in data.of_class(SPLITS.index(ours.classes[number])))
+
+
+def test_the_loading_calls_of_the_card_see_every_class_whatever_it_is_called(tmp_path, monkeypatch):
+    import datasets
+    from torchvision.datasets import ImageFolder
+
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    folder = tmp_path / "set"
+    export_set(folder, made(classes=SPLITS), FACTS)
+    card = (folder / "README.md").read_text()
+    calls = re.findall(
+        r"^    ((?:datasets|torchvision\.datasets)\..*\))", card.replace("path/to/this/folder", str(folder)), re.M
+    )
+    assert len(calls) == 3
+    torchvision = SimpleNamespace(datasets=SimpleNamespace(ImageFolder=ImageFolder))
+    first, second, third = (eval(call, {"datasets": datasets, "torchvision": torchvision}) for call in calls)
+    assert (len(first), len(second), len(third)) == (20, 20, 20)
+    assert sorted(second["label"]) == sorted(2 * SPLITS)
+    assert third.features["label"].names == first.classes == sorted(SPLITS)
+    assert "`data_dir=` with `imagefolder` does not" in card
+
+
+def test_two_classes_never_share_a_folder(tmp_path):
+    with pytest.raises(BenchError, match="would share the folder"):
+        export_set(tmp_path / "set", made(classes=("a/b", safe_name("a/b"))), FACTS)
 
 
 def test_options_choose_sets_and_a_name_that_no_run_asked_for_is_an_error(filled, tmp_path):

@@ -1,4 +1,4 @@
-"""Distilled sets that others made: a folder of images, a Hugging Face dataset or parquet files enters.
+"""Distilled sets that others made: image folders, Hugging Face datasets, parquet files, files of tensors.
 
 ``LabeledImages`` held to a dataset's classes and shape leave.
 """

@@ -1,10 +1,10 @@
-"""Reading distilled sets that other code made from a folder, and checking them against their dataset."""
+"""Reading distilled sets that other code made from a folder or file, and checking them against their dataset."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,9 +12,13 @@ from ddbench.data.decode import Resize
 from ddbench.data.external import folder as image_folder
 from ddbench.data.external import table
 from ddbench.data.external.folder import ExternalImage
-from ddbench.data.imagefile import normalised, opened
+from ddbench.data.external.levels import Normalisation
+from ddbench.data.external.names import ClassNames, ClassOrder, read_order
+from ddbench.data.external.tensors import ARCHIVES, PICKLED, Say, is_tensors
+from ddbench.data.external.tensors import read as read_tensors
+from ddbench.data.imagefile import opened
 from ddbench.data.imagefolder import ImageFolder
-from ddbench.errors import BenchError, unknown
+from ddbench.errors import BenchError
 from ddbench.images import MODES, wrong_distribution
 from ddbench.types import Dataset, LabeledImages
 
@@ -23,57 +27,81 @@ if TYPE_CHECKING:
     from PIL import Image
 
 
-def read_external(folder: Path, dataset: Dataset, resize: bool) -> LabeledImages:
-    """The images in ``folder`` as a distilled set of ``dataset``, ordered by its classes, then as in the folder.
+@dataclass(frozen=True)
+class Reading:
+    """How sets are read: what is done with their images, and what their files do not say."""
 
-    ``folder``: a folder of images for each class, named as the class; images with a ``metadata.jsonl``; a saved Hugging
-    Face dataset; or parquet files. ``resize``: whether images of another size are resized, as the dataset resizes its
-    own. Raises BenchError for unknown or missing classes, unequal counts, other sizes, and what cannot be read.
+    resize: bool = False
+    """whether images of another size are resized, as the dataset resizes its own"""
+    class_order: str | None = None
+    """which class a number means: see ``names.read_order``"""
+    normalisation: Normalisation | None = None
+    """what floats were normalised with"""
+
+
+@dataclass(frozen=True)
+class ExternalSet:
+    """A distilled set that other code made."""
+
+    images: LabeledImages
+    where: str
+    """for messages: its folder or file, with the experiment"""
+    clipped: float | None = None
+    """share of the values of a file of tensors that lay outside [0, 1]; None for image files"""
+
+
+def read_sets(path: Path, dataset: Dataset, reading: Reading, say: Say) -> list[ExternalSet]:
+    """The images in ``path`` as distilled sets of ``dataset``, ordered by its classes, then as they came.
+
+    ``path``: a folder of images for each class, named as the class, or by its number with a class order; images with a
+    ``metadata.jsonl``; a saved Hugging Face dataset; parquet files; or a file of tensors (``tensors``), which may hold
+    several sets. Nothing in them is run. Raises BenchError for unknown or missing classes, unequal counts, other
+    sizes, what has to be stated and is not, and what cannot be read.
     """
-    if not folder.is_dir():
-        raise BenchError(f"there is no folder {folder}. Name one that holds a distilled set.")
-    read = table.read if table.is_table(folder) else image_folder.read
-    images = read(folder)
+    if not path.exists():
+        raise BenchError(f"there is no folder or file {path}. Name one that holds a distilled set.")
+    order = read_order(reading.class_order, dataset)
+    if is_tensors(path):
+        found = read_tensors(path, dataset, order, reading.normalisation, say)
+        names = [f"{path}, experiment {i}" if len(found) > 1 else str(path) for i in range(len(found))]
+        return [
+            ExternalSet(_ordered(name, one.images, dataset, reading, order), name, one.clipped)
+            for name, one in zip(names, found, strict=True)
+        ]
+    if not path.is_dir():
+        raise BenchError(
+            f"{path} is no distilled set: a folder of images for each class is meant, a Hugging Face dataset, or a "
+            f"file of tensors ({', '.join((*PICKLED, *ARCHIVES))})."
+        )
+    if reading.normalisation:
+        raise BenchError(f"--mean and --sd are for files of tensors; {path} holds image files.")
+    is_table = table.is_table(path)
+    images = table.read(path, numbered=order is not None) if is_table else image_folder.read(path)
     if not images:
         raise BenchError(
-            f"{folder} holds no images. It must hold a folder of images for each class of {dataset.name}, named as the "
-            "class, or a Hugging Face dataset."
+            f"{path} holds no images. It must hold a folder of images for each class of {dataset.name}, named as the "
+            "class, a Hugging Face dataset, or a file of tensors."
         )
-    classes = _classes_of(folder, images, dataset)
-    _check_counts(folder, images, classes, dataset)
-    order = sorted(range(len(images)), key=lambda i: dataset.classes.index(classes[images[i].label]))
-    return _as_set([images[i] for i in order], classes, dataset, _resize(dataset) if resize else None)
+    if order and not any(image.label.isdecimal() for image in images):
+        say(f"{path} names its classes: --class-order is not used")
+    return [ExternalSet(_ordered(str(path), images, dataset, reading, order), str(path))]
 
 
-def _classes_of(folder: Path, images: Sequence[ExternalImage], dataset: Dataset) -> dict[str, str]:
-    """Label as written -> class of the dataset. Raises BenchError for an unknown one."""
-    known = _names(dataset)
+def _ordered(
+    where: str, images: Sequence[ExternalImage], dataset: Dataset, reading: Reading, order: ClassOrder | None
+) -> LabeledImages:
+    names = ClassNames(dataset, order)
     classes: dict[str, str] = {}
     for image in images:
-        if image.label in classes:
-            continue
-        if _normalised(image.label) not in known:
-            written = [*dataset.classes, *dataset.aliases()]
-            hint = f"The classes of {dataset.name} are {', '.join(written[:3])}, ..."
-            if image.label.isdigit():
-                hint = f"A class is known by its name, never by a number: {hint[0].lower()}{hint[1:]}"
-            raise unknown("class", image.label, written, where=f"{folder} ({image.where})", hint=hint)
-        classes[image.label] = known[_normalised(image.label)]
-    return classes
+        if image.label not in classes:
+            classes[image.label] = names.of(image.label, f"{where} ({image.where})")
+    _check_counts(where, images, classes, dataset)
+    place = {name: i for i, name in enumerate(dataset.classes)}
+    ordered = sorted(images, key=lambda image: place[classes[image.label]])
+    return _as_set(ordered, classes, dataset, _resize(dataset) if reading.resize else None, names)
 
 
-def _names(dataset: Dataset) -> dict[str, str]:
-    """Normalised name -> class of the dataset; the name of a class takes precedence over an alias of another."""
-    aliases = {_normalised(alias): name for alias, name in dataset.aliases().items()}
-    return aliases | {_normalised(name): name for name in dataset.classes}
-
-
-def _normalised(name: str) -> str:
-    """A name without case, and with single blanks for underscores, hyphens and blanks."""
-    return re.sub(r"[\s_-]+", " ", normalised(name)).strip().casefold()
-
-
-def _check_counts(folder: Path, images: Sequence[ExternalImage], classes: Mapping[str, str], dataset: Dataset) -> None:
+def _check_counts(folder: str, images: Sequence[ExternalImage], classes: Mapping[str, str], dataset: Dataset) -> None:
     counts = Counter(classes[image.label] for image in images)
     missing = [name for name in dataset.classes if name not in counts]
     if missing:
@@ -98,7 +126,11 @@ def _resize(dataset: Dataset) -> Resize:
 
 
 def _as_set(
-    images: Sequence[ExternalImage], classes: Mapping[str, str], dataset: Dataset, resize: Resize | None
+    images: Sequence[ExternalImage],
+    classes: Mapping[str, str],
+    dataset: Dataset,
+    resize: Resize | None,
+    names: ClassNames,
 ) -> LabeledImages:
     import numpy as np
     import torch
@@ -113,7 +145,7 @@ def _as_set(
         images=torch.from_numpy(pixels.transpose(0, 3, 1, 2).copy()),
         labels=labels,
         classes=dataset.classes,
-        soft=_soft(images, dataset),
+        soft=_soft(images, dataset, names),
     )
 
 
@@ -131,22 +163,22 @@ def _sized(image: ExternalImage, opened_image: Image.Image, dataset: Dataset, re
     return resize(opened_image)
 
 
-def _soft(images: Sequence[ExternalImage], dataset: Dataset) -> torch.Tensor | None:
+def _soft(images: Sequence[ExternalImage], dataset: Dataset, names: ClassNames) -> torch.Tensor | None:
     """Soft labels, float32 (N, K), in the order of the dataset's classes; None when no image has any."""
     import torch
 
     if not any(image.soft for image in images):
         return None
-    known = _names(dataset)
     place = {name: i for i, name in enumerate(dataset.classes)}
+    known: dict[str, int] = {}
     rows = torch.zeros(len(images), len(place), dtype=torch.float32)
     for row, image in zip(rows, images, strict=True):
         if not image.soft:
             raise BenchError(f"{image.where} has no soft label, other images of the set have. Give all or none.")
         for name, share in image.soft.items():
-            if _normalised(name) not in known:
-                raise unknown("class", name, place, where=f"the soft label of {image.where}")
-            row[place[known[_normalised(name)]]] = share
+            if name not in known:
+                known[name] = place[names.of(name, f"the soft label of {image.where}")]
+            row[known[name]] += share
         if wrong := wrong_distribution(row.tolist()):
             raise BenchError(f"the soft label of {image.where} {wrong}.")
     return rows

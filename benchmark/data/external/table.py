@@ -29,16 +29,18 @@ def is_table(folder: Path) -> bool:
     )
 
 
-def read(folder: Path) -> list[ExternalImage]:
-    """The images of the dataset in ``folder``, in its order; of its split ``train`` if it has several. Raises
-    BenchError."""
+def read(folder: Path, numbered: bool = False) -> list[ExternalImage]:
+    """The images of the dataset in ``folder``, in its order; of its split ``train`` if it has several.
+
+    numbered: whether labels may be numbers without names, because a class order says what they mean. Raises BenchError.
+    """
     import pyarrow as pa
 
     part = _split(folder)
     images: list[ExternalImage] = []
     try:
         for table in _tables(part):
-            images.extend(_images(part, table, len(images)))
+            images.extend(_images(part, table, len(images), numbered))
     except (OSError, pa.ArrowInvalid, ValueError, KeyError, TypeError) as error:
         reason = " ".join(str(error).split())
         raise BenchError(f"the dataset {part} cannot be read: {type(error).__name__}: {reason}.") from None
@@ -74,7 +76,7 @@ def _parquet(folder: Path) -> Iterator[Path]:
     yield from folder.glob("data/*.parquet")
 
 
-def _images(folder: Path, table: pa.Table, start: int) -> Iterator[ExternalImage]:
+def _images(folder: Path, table: pa.Table, start: int, numbered: bool) -> Iterator[ExternalImage]:
     features = _features(table)
     image = _column(table, ("image", "img"), [n for n, f in features.items() if f.get("_type") == "Image"])
     label = _column(table, LABELS, [n for n, f in features.items() if f.get("_type") == "ClassLabel"])
@@ -87,9 +89,9 @@ def _images(folder: Path, table: pa.Table, start: int) -> Iterator[ExternalImage
         where = f"{folder}, row {start + i}"
         yield ExternalImage(
             where=where,
-            label=_label(where, table[label][i].as_py(), names),
+            label=_label(where, table[label][i].as_py(), names, numbered),
             content=partial(_content, folder, where, table[image], i),
-            soft=_soft(where, table[soft][i].as_py(), names) if soft else {},
+            soft=_soft(where, table[soft][i].as_py(), names, numbered) if soft else {},
         )
 
 
@@ -106,13 +108,15 @@ def _column(table: pa.Table, usual: tuple[str, ...], typed: list[str]) -> str | 
     return named[0] if named else typed[0] if len(typed) == 1 else None
 
 
-def _label(where: str, value: Any, names: list[str] | None) -> str:
+def _label(where: str, value: Any, names: list[str] | None, numbered: bool) -> str:
     if isinstance(value, str):
         return value
+    if names is None and numbered and isinstance(value, int) and value >= 0:
+        return str(value)
     if names is None:
         raise BenchError(
-            f"{where}: the label {value!r} is a number without class names. Use a ClassLabel with names, or text: a "
-            "class is its name, never its place in a list."
+            f"{where}: the label {value!r} is a number without class names. Use a ClassLabel with names, or text; or "
+            "say which class each number is with --class-order FILE."
         )
     if not isinstance(value, int) or not 0 <= value < len(names):
         raise BenchError(f"{where}: the label {value!r} is none of the {len(names)} class names.")
@@ -141,11 +145,13 @@ def _inside(folder: Path, name: str) -> Path:
     return path
 
 
-def _soft(where: str, value: Any, names: list[str] | None) -> dict[str, float]:
+def _soft(where: str, value: Any, names: list[str] | None, numbered: bool) -> dict[str, float]:
     if isinstance(value, Mapping):
         return {name: share for name, share in value.items() if share}
     if value is None:
         return {}
+    if names is None and numbered:
+        names = [str(number) for number in range(len(value))]
     if names is None or len(value) != len(names):
         raise BenchError(
             f"{where}: a soft label in a list needs a ClassLabel column with as many names; otherwise give it as a "
