@@ -54,16 +54,8 @@ def test_the_options_of_a_card_are_places_of_a_record(entry):
         ("cgs", []),
         ("rsm_cgs", []),
         ("mgd3", []),
-        ("minimax", ["order of images"]),
-        (
-            "igd",
-            [
-                "null row in the gradient",
-                "real images drawn",
-                "surrogate's normalisation",
-                "surrogate above 100 classes",
-            ],
-        ),
+        ("minimax", []),
+        ("igd", ["null row in the gradient", "real images drawn", "surrogate's normalisation"]),
         ("dm", ["stored images", "normalising constants"]),
         ("d4m_style", ["prior", "prompt", "clustering", "labels", "k-means' seed", "guidance scale"]),
     ],
@@ -78,7 +70,7 @@ def test_at_the_papers_size_only_what_is_done_otherwise_is_open(name, expected):
     [
         ("random", set()),
         ("rsm_cgs", {"prior"}),
-        ("minimax", {"prior", "fine-tuning steps", "learning rate", "tuned weights", "order of images"}),
+        ("minimax", {"prior", "fine-tuning steps", "learning rate", "tuned weights"}),
         ("mgd3", {"pull's scale", "guided steps"}),
         ("igd", {"deviation factor", "surrogate's network", "null row in the gradient"}),
         ("d4m_style", {"prior", "strength"}),
