@@ -1,9 +1,9 @@
-"""Types of hyper-parameters with their ranges, checked when the configuration is loaded."""
+"""Types of hyper-parameters with their ranges, checked when the configuration is loaded, and options of computing."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Interval
 
@@ -20,3 +20,15 @@ NonNegativeInt = Annotated[int, Ge(0)]
 Positive = Annotated[float, Gt(0)]
 NonNegative = Annotated[float, Ge(0)]
 Fraction = Annotated[float, Interval(ge=0, le=1)]
+
+
+@dataclass(frozen=True)
+class Compute:
+    """How classifiers are computed. No protocol prescribes it, but it changes results, so it is part of their keys."""
+
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """bfloat16: forward passes under autocast; weights, losses and optimiser stay float32"""
+    channels_last: bool = False
+    """memory layout of convolutions; faster with batch norm on most GPUs"""
+    compile: bool = False
+    """torch.compile the network: seconds to minutes at first, then faster steps"""

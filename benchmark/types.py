@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from ddbench.hyperparameters import Compute as Compute
 from ddbench.hyperparameters import Count as Count
 from ddbench.hyperparameters import Fraction as Fraction
 from ddbench.hyperparameters import MicroBatch as MicroBatch
@@ -136,18 +137,6 @@ class Network(ABC):
     @abstractmethod
     def __call__(self, shape: Shape, num_classes: int) -> torch.nn.Module:
         """A module from float (N, *shape) to logits (N, num_classes); ``features(x)`` gives the last layer's input."""
-
-
-@dataclass(frozen=True)
-class Compute:
-    """How classifiers are computed. No protocol prescribes it, but it changes results, so it is part of their keys."""
-
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """bfloat16: forward passes under autocast; weights, losses and optimiser stay float32"""
-    channels_last: bool = False
-    """memory layout of convolutions; faster with batch norm on most GPUs"""
-    compile: bool = False
-    """torch.compile the network: seconds to minutes at first, then faster steps"""
 
 
 @dataclass(frozen=True)

@@ -38,19 +38,20 @@ def check_file(path: Path) -> None:
         raise BenchError(f"{path} is empty: copy or download it again.")
 
 
-def shapes_of(path: Path, light: bool) -> Shapes | None:
+def shapes_of(path: Path, light: bool, averaged: bool = False) -> Shapes | None:
     """Names and shapes of the tensors in a file, none of which is read.
 
     The header of ``.safetensors`` is JSON. Other files need torch: with ``light`` the answer for them is None. Names
-    are those under the usual wrappings (``unwrapped``). Raises BenchError for a file that ``check_file`` refuses, and
-    for a damaged or truncated one.
+    are those under the usual wrappings (``unwrapped``), with ``averaged`` those of the average. Raises BenchError for a
+    file that ``check_file`` refuses, and for a damaged or truncated one.
     """
     check_file(path)
     if path.suffix == ".safetensors":
         return _header(path)
     if light:
         return None
-    return {name: tuple(tensor.shape) for name, tensor in unwrapped(_load(path, shapes_only=True), path).items()}
+    tensors = unwrapped(_load(path, shapes_only=True), path, averaged)
+    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
 
 
 def read_weights(path: Path, averaged: bool = False) -> dict[str, torch.Tensor]:

@@ -105,7 +105,7 @@ def _layout(config: Mapping[str, Any], positions: int) -> Iterator[tuple[str, tu
 
 def look_at_original(path: Path, heads: int, option: str, light: bool) -> dict[str, Any] | None:
     """The configuration of the checkpoint ``path``; None where it cannot be read ``light``. Raises BenchError."""
-    shapes = shapes_of(path, light)
+    shapes = shapes_of(path, light, averaged=True)
     return None if shapes is None else config_of(shapes, heads, path, option)
 
 

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from ddbench.data.imagenet_subsets import NETTE_WNIDS as WNIDS
 from ddbench.errors import BenchError
-from ddbench.methods.diffusion.checkpoints.original import load_original, to_diffusers
+from ddbench.methods.diffusion.checkpoints.original import load_original, look_at_original, to_diffusers
 from ddbench.methods.diffusion.priors.pretrained import PretrainedDiT
 from ddbench.methods.diffusion.priors.prior import KLAutoencoder
 from ddbench.methods.diffusion.priors.schedule import NoiseSchedule
@@ -141,7 +141,10 @@ def test_names_there_and_back_are_the_same_weights(weights):
 )
 def test_checkpoints_load_however_they_are_wrapped(weights, tmp_path, wrap):
     """A training checkpoint holds its options, and the average is sampled from."""
-    model = load_original(file_of(tmp_path, wrap(weights)), HEADS, OPTION)
+    file = file_of(tmp_path, wrap(weights))
+    assert look_at_original(file, HEADS, OPTION, light=True) is None
+    assert look_at_original(file, HEADS, OPTION, light=False)["num_layers"] == LAYERS
+    model = load_original(file, HEADS, OPTION)
     torch.testing.assert_close(model.proj_out_2.weight, weights["final_layer.linear.weight"], rtol=1e-3, atol=1e-3)
     assert {p.dtype for p in model.parameters()} == {torch.float32}
 
