@@ -14,6 +14,7 @@ FOLDERS = ("benchmark", "methods", "evaluators", "results", "configs")
 GROUND = {"errors", "hyperparameters", "images", "keys", "records", "seeding", "types", "watchers"}
 FLOORS = (
     GROUND,
+    {"isolation"},
     {"plugins", "store"},
     {"config"},
     {"data", "plan"},

@@ -10,12 +10,16 @@ import traceback
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ddbench.config.values import build, plain
 from ddbench.errors import CorruptArtifact, InvalidOutput
+from ddbench.isolation import around, guard, harness
 from ddbench.plan.lineage import lineage
 from ddbench.plugins.files import load_plugins
+from ddbench.plugins.loaded import changes_at_import
+from ddbench.plugins.registry import PACKAGE
 from ddbench.stages import attempt
 from ddbench.stages.allocator import keep_freed_memory
 from ddbench.stages.attempt import Attempt
@@ -53,7 +57,8 @@ class StageResult:
     """The result of one stage.
 
     corrupt: (kind, key, reason) of a damaged parent that must be made again first; lost: whether its worker or machine
-    went away, so that the stage may be tried again; record: file name of the record that it wrote, if any.
+    went away, so that the stage may be tried again; record: file name of the record that it wrote, if any; changed: the
+    process-wide state that it changed, as text, which was put back.
     """
 
     outcome: Outcome
@@ -63,6 +68,7 @@ class StageResult:
     traceback: str = ""
     lost: bool = False
     record: str = ""
+    changed: tuple[str, ...] = ()
 
 
 def run_stage(stage: Stage, root: str, trial: Attempt | None = None) -> StageResult:
@@ -73,11 +79,17 @@ def run_stage(stage: Stage, root: str, trial: Attempt | None = None) -> StageRes
     run = {"shard": _distill, "distill": _distill, "evaluate": _evaluate, "shift": measure_shift}.get(
         stage.kind, _prepare
     )
+    changed: list[str] = []
     try:
+        whose = plugins_of(stage)
+        if whose:
+            harness.import_harness()  # before any plug-in, so that what one replaces is seen
         load_plugins(stage.plugins)
+        changed += changes_at_import() if stage.plugins else []
         title = f"{stage.kind} {stage.label}"
         # ``_environment`` imports torch before the log begins, so that a timeout does not count the import.
-        with _environment(stage), attempt.under_way(store.root, stage.key, trial or Attempt(), title):
+        log = attempt.under_way(store.root, stage.key, trial or Attempt(), title)
+        with _environment(stage), around.stage(whose, changed), log:
             _check_gpu(stage)
             written = run(stage, store)
         result = StageResult("ok", record=written or "")
@@ -85,7 +97,16 @@ def run_stage(stage: Stage, root: str, trial: Attempt | None = None) -> StageRes
         result = StageResult("failed", reason=str(error), corrupt=error.args)
     except (Exception, SystemExit) as error:
         result = StageResult(_classify(error), reason=_one_line(error), traceback=traceback.format_exc())
-    return replace(result, seconds=time.perf_counter() - started)
+    return replace(result, seconds=time.perf_counter() - started, changed=tuple(changed))
+
+
+def plugins_of(stage: Stage) -> str:
+    """The plug-ins whose code a stage may run, as text: files, and packages beside the harness; empty for none."""
+    files = [f"the plug-in {Path(path).name}" for path in stage.plugins]
+    modules = dict.fromkeys(address.partition(".")[0].partition(":")[0] for address in stage.addresses.values())
+    stems = {Path(path).stem for path in stage.plugins}
+    packages = [f"the package {top}" for top in modules if top != PACKAGE and top not in stems]
+    return " or ".join([*files, *packages])
 
 
 def _check_gpu(stage: Stage) -> None:
@@ -113,7 +134,15 @@ def _prepare(stage: Stage, store: Store) -> None:
     real = load_split(dataset_of(stage), "train", store.cache)
     with timed(cost):
         state = preparation.run(real, before, context)
-    store.write(stage.kind, stage.key, lambda folder: preparation.save(state, folder), about(stage, cost))
+
+    manifest = about(stage, cost)
+
+    def save(folder: Path) -> None:
+        preparation.save(state, folder)
+        around.settle()
+        manifest["run"] |= attempt.notes()
+
+    store.write(stage.kind, stage.key, save, manifest)
     store.clear_scratch(stage.key)
 
 
@@ -179,10 +208,17 @@ def _evaluate(stage: Stage, store: Store) -> str:
                 **_run(started),
                 "addresses": {**addresses, **stage.addresses},
                 "seconds": {**seconds, "evaluate": cost.seconds},
+                "changed_state": _changed(manifests),
                 "log": cost.log,
             },
         )
     )
+
+
+def _changed(manifests: dict[str, dict[str, Any]]) -> dict[str, list[str]]:
+    """Stage -> the process-wide state that it changed, for the stages behind a record that changed some."""
+    by_stage = {kind: manifest["run"].get("changed_state", []) for kind, manifest in manifests.items()}
+    return {kind: changes for kind, changes in {**by_stage, "evaluate": guard.changes()}.items() if changes}
 
 
 def _check_evaluation(evaluation: Evaluation, judged: int) -> None:
