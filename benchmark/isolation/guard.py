@@ -10,9 +10,10 @@ from typing import Any
 
 from ddbench.isolation import imports
 from ddbench.isolation.libraries import LIBRARIES
-from ddbench.isolation.settings import PYTHON, Setting
+from ddbench.isolation.settings import PYTHON, Setting, drawn
 
 SETTINGS: tuple[Setting, ...] = (*PYTHON, *LIBRARIES)
+GENERATORS = tuple(setting.name for setting in SETTINGS if setting.tell is drawn)
 BY_IMPORTS = tuple(setting.name for setting in SETTINGS if setting.by_imports)
 
 

@@ -47,9 +47,10 @@ def loaded() -> list[dict[str, Any]]:
     return [asdict(plugin) for plugin in _loaded.values()]
 
 
-def changes_at_import() -> list[str]:
-    """What plug-ins changed when they were imported, as text."""
-    return [f"{p.name} at its import: {change}" for p in _loaded.values() for change in p.changed_state]
+def changes_at_import(path: str | None = "") -> list[str]:
+    """What plug-ins, or the one at ``path``, changed when they were imported, as text."""
+    plugins = [plugin for plugin in _loaded.values() if path in ("", plugin.path)]
+    return [f"{plugin.name} at its import: {change}" for plugin in plugins for change in plugin.changed_state]
 
 
 def file_digest(path: Path) -> str:
