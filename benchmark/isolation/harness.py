@@ -30,8 +30,12 @@ LIBRARY_CLASSES: dict[str, tuple[str, ...]] = {
 }
 """class -> its noted attributes, all where none is named; torch itself replaces others of Module, to compile"""
 
+ROOMS = ("methods", "evaluators", "results")
+"""packages of the harness that lie in folders of their own in a checkout"""
 APART = ("api", "cli", "execute", "tune")
-"""rooms of the harness that no stage uses"""
+"""packages of the harness that no stage uses"""
+LATER = "methods.diffusion."
+"""modules that import diffusers, which takes seconds: noted when something imports them, as all others are too"""
 
 Replace = Callable[[Any], None]
 
@@ -69,16 +73,16 @@ def begin() -> None:
 
 
 def import_harness() -> None:
-    """Import the modules of the harness that a stage may use, and note their attributes."""
+    """Import the modules of the harness that a stage may use, all but those of ``LATER``, and note their attributes."""
     if not _notes:
         begin()
-    package = sys.modules[imports.HARNESS]
-    for room in pkgutil.iter_modules(package.__path__, f"{imports.HARNESS}."):
-        if room.name.rpartition(".")[2] not in APART:
-            module = importlib.import_module(room.name)
-            if room.ispkg:
-                for inner in pkgutil.walk_packages(module.__path__, f"{room.name}."):
-                    importlib.import_module(inner.name)
+    path = sys.modules[imports.HARNESS].__path__
+    rooms = {room.name for room in pkgutil.iter_modules(path)} - {*APART} | {*ROOMS}
+    for room in sorted(rooms):
+        module = importlib.import_module(f"{imports.HARNESS}.{room}")
+        for inner in pkgutil.walk_packages(getattr(module, "__path__", ()), f"{module.__name__}."):
+            if not inner.name.startswith(f"{imports.HARNESS}.{LATER}"):
+                importlib.import_module(inner.name)
 
 
 def replaced() -> list[str]:
