@@ -28,6 +28,7 @@ GROUND = {
 }
 FLOORS = (
     GROUND,
+    {"isolation"},
     {"plugins", "store"},
     {"config"},
     {"data", "plan"},

@@ -73,7 +73,14 @@ def _stages(store: Store, record: Record) -> Iterator[dict[str, Any]]:
             "seconds": seconds,
             **{name: run.get(name) for name in ("peak_memory_mib", "peak_gpu_mib", "host", "output")},
             "git": run.get("provenance", {}).get("git"),
+            "changed_state": _changed(record, kind),
         }
+
+
+def _changed(record: Record, kind: str) -> list[str]:
+    """What a stage changed of the state of its process; none in records of releases that did not look."""
+    changed = record.run.get("changed_state") or {}
+    return list(changed.get(kind, [])) if isinstance(changed, dict) else []
 
 
 def _images(store: Store, cell: Cell, key: str) -> dict[str, str | None]:

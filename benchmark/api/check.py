@@ -10,21 +10,28 @@ from typing import Any
 
 from ddbench.config.schema import load_config
 from ddbench.config.study import Study, resolve
-from ddbench.conformance.suite import Finding, run_checks
+from ddbench.conformance.suite import Finding, run_checks, run_dataset_checks
 from ddbench.errors import BenchError
 from ddbench.plugins.files import absolute, load_plugins
-from ddbench.plugins.registry import registered_by
+from ddbench.plugins.registry import entries, registered_by
 from ddbench.plugins.scaffold.write import Kind, used_by
 
-CHECKED: dict[str, Kind] = {"method": "method", "objective": "objective", "guidance": "guidance", "arch": "network"}
+CHECKED: dict[str, Kind] = {
+    "method": "method",
+    "objective": "objective",
+    "guidance": "guidance",
+    "arch": "network",
+    "dataset": "dataset",
+}
 """registered kind -> kind in `bench new`, for kinds that can be checked, alone or as part of a method"""
 
 
 @dataclass(frozen=True)
 class Checked:
-    """The findings on one method, in the order of the rules."""
+    """The findings on one method or dataset, in the order of the rules."""
 
     method: str
+    """its name"""
     findings: Sequence[Finding]
 
     @property
@@ -41,8 +48,10 @@ class Checked:
         return "\n".join([*lines, "", self.summary()])
 
     def summary(self) -> str:
-        kept, seconds = len(self.findings) - len(self.broken), sum(finding.seconds for finding in self.findings)
-        return f"{self.method}: {kept} of {len(self.findings)} rules kept, {seconds:.0f} s"
+        untried = sum(bool(finding.untried) for finding in self.findings)
+        kept, seconds = len(self.findings) - len(self.broken) - untried, sum(f.seconds for f in self.findings)
+        rest = f", {untried} could not be tried" if untried else ""
+        return f"{self.method}: {kept} of {len(self.findings)} rules kept{rest}, {seconds:.0f} s"
 
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(str(self))}</pre>"
@@ -50,6 +59,8 @@ class Checked:
 
 def finding_lines(finding: Finding) -> list[str]:
     """A finding as lines of text: the rule and, if it is broken, what is wrong and what to do."""
+    if finding.untried:
+        return [f"{'-':6}  {finding.check.name}: it raises what is told under {finding.untried!r}"]
     lines = [f"{'FAILED' if finding.wrong else 'ok':6}  {finding.check.name}"]
     return [*lines, f"        {finding.wrong}", f"        -> {finding.check.advice}"] if finding.wrong else lines
 
@@ -63,12 +74,16 @@ def check_method(
 ) -> Checked:
     """Run a method on a handful of images and check it against the rules; ``tell`` is called after each.
 
-    ``method`` may be a plug-in file that registers one method, objective, guidance or network; all but a method are
-    checked as part of one. Raises BenchError for a method or dataset that cannot be checked.
+    ``method`` may be the name of a dataset, which has rules of its own, or a plug-in file that registers one method,
+    objective, guidance, network or dataset; objectives, guidances and networks are checked as part of a method. Raises
+    BenchError for a method or dataset that cannot be checked.
     """
     if method.endswith(".py"):
         plugins = [*plugins, method]
         method = _registered_in(method)
+    load_plugins(absolute(plugins))
+    if method in entries("dataset") and method not in entries("method"):
+        return _check_dataset(method, plugins, assignments, changes, tell)
     fixed = {"grid.methods": [method], "plugins": absolute(plugins)}
     config = load_config("check", {**(changes or {}), **fixed}, assignments)
     if len(config.grid.methods) != 1:
@@ -81,6 +96,20 @@ def check_method(
     return Checked(name, run_checks(study, name, tell))
 
 
+def _check_dataset(
+    name: str,
+    plugins: Sequence[str],
+    assignments: Sequence[str],
+    changes: Mapping[str, Any] | None,
+    tell: Callable[[Finding], None],
+) -> Checked:
+    fixed = {"grid.datasets": [name], "grid.methods": ["random"], "plugins": absolute(plugins)}
+    study = resolve(load_config("check", {**(changes or {}), **fixed}, assignments))
+    for reason in study.broken():
+        raise BenchError(reason)
+    return Checked(name, run_dataset_checks(study, tell))
+
+
 def _check_checkable(study: Study, method: str) -> None:
     if len(study.datasets) != 1:
         raise BenchError(f"a check is of one dataset: --set 'grid.datasets=[{next(iter(study.datasets))}]'")
@@ -90,11 +119,14 @@ def _check_checkable(study: Study, method: str) -> None:
 
 
 def _registered_in(file: str) -> str:
-    """A method that uses the one entry that a plug-in file registers. Raises BenchError for none or several."""
+    """A method that uses the one entry that a plug-in file registers, or the dataset that it registers. Raises
+    BenchError for none or several."""
     (path,) = absolute([file])
     load_plugins([path])
     parts = [entry for entry in registered_by(path) if entry.kind in CHECKED]
     if len(parts) != 1:
         names = ", ".join(f"the {entry.kind} {entry.name}" for entry in parts) or "nothing that can be checked"
         raise BenchError(f"{Path(file).name} registers {names}: name what to check, with --plugin {file}.")
+    if parts[0].kind == "dataset":
+        return parts[0].name
     return used_by(CHECKED[parts[0].kind], parts[0].name)

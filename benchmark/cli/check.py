@@ -24,8 +24,9 @@ def check(method: str, plugins: tuple[str, ...], assignments: tuple[str, ...], a
     """Run METHOD on a handful of images and check it against the rules for all methods.
 
     An objective or guidance is checked as part of a method: 'dit[objective=NAME]', 'dit[guidance=NAME]'; a network as
-    the one that a method trains: 'herding[network=NAME]'; a dataset with --set 'grid.datasets=[NAME]'. Exit code 3 when
-    a rule is broken. It takes less than a minute; speed up slow methods with --set methods.NAME.FIELD=VALUE.
+    the one that a method trains: 'herding[network=NAME]'. A dataset in place of METHOD is checked against the rules for
+    datasets. Exit code 3 when a rule is broken. It takes less than a minute; speed up slow methods with --set
+    methods.NAME.FIELD=VALUE.
     """
     from ddbench.api.check import check_method, finding_lines
     from ddbench.cli.streams import stdout_kept
@@ -41,8 +42,9 @@ def check(method: str, plugins: tuple[str, ...], assignments: tuple[str, ...], a
             rows = [
                 {
                     "check": f.check.name,
-                    "ok": not f.wrong,
+                    "ok": not f.wrong and not f.untried,
                     "wrong": f.wrong,
+                    "untried": f.untried,
                     "advice": f.check.advice if f.wrong else "",
                 }
                 for f in checked.findings

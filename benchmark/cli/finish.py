@@ -30,6 +30,10 @@ def finish(done: Finished, plan: Plan, as_json: bool, stdout: TextIO) -> int:
             "store": store.address,
             "table": rows(tables),
             "failures": [{"stage": stage.label, "kind": stage.kind, "reason": why} for stage, why in summary.failures],
+            "changed_state": [
+                {"stage": stage.label, "kind": stage.kind, "changes": list(changes)}
+                for stage, changes in summary.changed
+            ],
         }
         print(json.dumps(document, indent=1), file=stdout)
     else:
@@ -49,6 +53,12 @@ def _conclude(done: Finished) -> None:
     )
     if done.pictures:
         print(f"Distilled images: {done.pictures}", file=sys.stderr)
+    if changed := done.summary.changed:
+        whose = f"{len(changed)} stage{'s' if len(changed) > 1 else ''}"
+        print(
+            f"{whose} changed the state of the process, which was put back: the records say in what (`bench show`).",
+            file=sys.stderr,
+        )
     for stage, reason in failures:
         print(f"failed: {stage.kind} {stage.label}: {reason}", file=sys.stderr)
     if failures:

@@ -51,6 +51,7 @@ def lines(document: dict[str, Any]) -> Iterator[str]:
         yield from _machine(run, config)
     for stage in document["stages"]:
         yield _line(stage["stage"], _stage(stage))
+        yield from (_line("", f"changed, and put back: {change}") for change in stage["changed_state"])
     yield _line("log", document["log"] or "not kept here")
     for name, path in document["images"].items():
         yield _line(name, path or "not kept here")
@@ -84,11 +85,19 @@ def _machine(run: dict[str, Any], config: dict[str, Any]) -> Iterator[str]:
     yield _line("commit", _commit(provenance.get("git")))
     packages = ", ".join(f"{name} {version}" for name, version in provenance.get("packages", {}).items())
     yield _line("versions", f"python {provenance.get('python', '?')}, {packages}")
+    yield from (_line("plug-in", _plugin(plugin)) for plugin in provenance.get("plugins", ()))
     hardware = (
         f"{provenance.get('processor', '?')}, {provenance.get('cores', '?')} cores, {provenance.get('platform', '?')}"
     )
     place = f", host {run['host']}" if run.get("host") else ""
     yield _line("machine", f"{hardware}{place}; device {task.get('device', '?')}, {task.get('threads', '?')} threads")
+
+
+def _plugin(plugin: dict[str, Any]) -> str:
+    """A plug-in of a record's provenance: name, version, path and how its digest begins."""
+    name = " ".join(filter(None, (plugin["name"], plugin["version"])))
+    digest = f"sha256 {plugin['sha256'][:12]}" if plugin["sha256"] else "no file"
+    return f"{name} ({plugin['path']}, {digest})"
 
 
 def _commit(git: dict[str, Any] | None) -> str:

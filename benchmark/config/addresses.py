@@ -8,13 +8,12 @@ the class, is stored beside the key, in the stage and in the record.
 from __future__ import annotations
 
 import dataclasses
-import importlib
 from collections.abc import Iterator, Mapping
 from functools import reduce
 from typing import Any
 
 from ddbench.errors import BenchError
-from ddbench.plugins.registry import PACKAGE, distribution_of
+from ddbench.plugins.registry import PACKAGE, distribution_of, import_plugin
 from ddbench.plugins.source import module_defining
 
 Addresses = Mapping[str, str]
@@ -46,7 +45,7 @@ def addresses_of(*values: Any) -> dict[str, str]:
     Raises BenchError when two classes have the same name, which a record could not tell apart.
     """
     addresses: dict[str, str] = {}
-    for cls in _classes(values):
+    for cls in classes_in(values):
         address = f"{cls.__module__}:{cls.__qualname__}"
         other = addresses.setdefault(name_of(cls), address)
         if other != address:
@@ -74,13 +73,13 @@ def class_of(name: str, addresses: Addresses) -> type:
     module, _, qualname = addresses.get(name, name).partition("@")[0].partition(":")
     package = module.partition(".")[0]
     try:
-        return _attribute(importlib.import_module(module), qualname)
+        return _attribute(import_plugin(module), qualname)
     except (ImportError, AttributeError) as error:
         packages = ROOTS if package in {PACKAGE, *FORMER} else (package,)
         elsewhere = module_defining(packages, qualname)
         if elsewhere is None or elsewhere == module:
             raise ImportError(f"the class {name} ({module}) cannot be imported: {error}") from error
-    return _attribute(importlib.import_module(elsewhere), qualname)
+    return _attribute(import_plugin(elsewhere), qualname)
 
 
 def _attribute(module: Any, qualname: str) -> type:
@@ -88,15 +87,16 @@ def _attribute(module: Any, qualname: str) -> type:
     return cls
 
 
-def _classes(value: Any) -> Iterator[type]:
+def classes_in(value: Any) -> Iterator[type]:
+    """The classes of the dataclasses in ``value``, at any depth."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         yield type(value)
         for f in dataclasses.fields(value):
             if f.init:
-                yield from _classes(getattr(value, f.name))
+                yield from classes_in(getattr(value, f.name))
     elif isinstance(value, tuple | list):
         for inner in value:
-            yield from _classes(inner)
+            yield from classes_in(inner)
     elif isinstance(value, dict):
         for inner in value.values():
-            yield from _classes(inner)
+            yield from classes_in(inner)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ddbench.config import variants
+from ddbench.config.addresses import classes_in
 from ddbench.config.schema import Config
 from ddbench.config.sections import check_sections
 from ddbench.config.values import describe, override
@@ -14,6 +15,7 @@ from ddbench.errors import BenchError, PluginError, unknown
 from ddbench.plugins import registry
 from ddbench.plugins.broken import BrokenDataset, BrokenMethod, BrokenNetwork
 from ddbench.plugins.files import load_plugins
+from ddbench.plugins.hidden import hidden
 from ddbench.types import Dataset, Distiller, Network, Protocol
 
 
@@ -74,6 +76,8 @@ def _resolved(config: Config, external: ExternalSets | None) -> Study:
         for name, dataset in datasets.items()
         for method_name, method in plain.items()
     }
+    for (_, name), method in methods.items():
+        _check_attributes(method, name)
     asked = {name for method in methods.values() for name in _networks(method)}
     networks = {name: _network(name) for name in [*grid.archs, *sorted(asked)]}
     protocol = _of_type("protocol", grid.protocol, Protocol)
@@ -162,6 +166,17 @@ def _declared(dataset: Dataset) -> Dataset:
     if len(counts) != len(classes):
         raise BenchError(f"{whose} has {len(classes)} classes and {len(counts)} counts of train images.")
     return dataset
+
+
+def _check_attributes(method: Distiller, name: str) -> None:
+    """Raises BenchError when a part of a method, or a preparation of it, hides an attribute of its base class.
+
+    Parts are not registered one by one, as methods are.
+    """
+    for parts in (lambda: method, lambda: method.preparations(0)):
+        for cls in classes_in(parts()):
+            if cls.__module__.partition(".")[0] != registry.PACKAGE and (what := hidden(cls)):
+                raise BenchError(f"{cls.__name__}, a part of the method {name!r}, has {what}. Rename it.")
 
 
 def _check_description(method: Distiller, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Running the checks on a method."""
+"""Running the checks on a method or a dataset."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from ddbench.config.study import Study
 from ddbench.conformance.checks import CHECKS, UNTRIED, Check
-from ddbench.conformance.elsewhere import Asked, digests_elsewhere
+from ddbench.conformance.datasets import DATASET_CHECKS, DatasetUnderTest
+from ddbench.conformance.elsewhere import Asked, digests_elsewhere, splits_elsewhere
+from ddbench.conformance.raised import Told, described
 from ddbench.conformance.under_test import MethodUnderTest, sample_of
 from ddbench.images import LabeledImages
 
@@ -25,37 +28,67 @@ LONGEST = 400
 
 @dataclass(frozen=True)
 class Finding:
-    """The result of a check: ``wrong`` is empty when the rule is kept."""
+    """The result of a check: ``wrong`` is empty when the rule is kept.
+
+    untried: the rule under which the exception was told that this check raised too; empty where it raised none.
+    """
 
     check: Check
     wrong: str
     seconds: float
+    untried: str = ""
 
 
-def run_checks(
-    study: Study, name: str, say: Callable[[Finding], None] = lambda _: None, checks: Sequence[Check] = CHECKS
-) -> list[Finding]:
+Tell = Callable[[Finding], None]
+
+
+def run_checks(study: Study, name: str, say: Tell = lambda _: None, checks: Sequence[Check] = CHECKS) -> list[Finding]:
     """Run the checks on the method ``name`` of a study of one dataset; stop after a failed check that is ``first``."""
     (dataset,) = study.datasets.values()
     method, sample = study.methods[dataset.name, name], sample_of(dataset)
 
     @cache
-    def others() -> dict[Asked, str]:
-        return digests_elsewhere(study.config, ASKED)[name]
+    def others() -> dict[Asked, str] | Told:
+        try:
+            return digests_elsewhere(study, ASKED)[name]
+        except Told as error:
+            return error
 
+    def elsewhere(*asked: int) -> str:
+        if isinstance(found := others(), Told):
+            raise found
+        return found[asked]  # type: ignore[index]
+
+    def subject(folder: Path) -> MethodUnderTest:
+        real = LabeledImages(sample.images.clone(), sample.labels.clone(), sample.classes)
+        return MethodUnderTest(method, real, study.networks, folder, elsewhere=elsewhere)
+
+    return _run(checks, subject, say)
+
+
+def run_dataset_checks(
+    study: Study, say: Tell = lambda _: None, checks: Sequence[Check] = DATASET_CHECKS
+) -> list[Finding]:
+    """Run the checks on the one dataset of a study; stop after a failed check that is ``first``."""
+    (dataset,) = study.datasets.values()
+    subject = DatasetUnderTest(dataset, lambda splits: splits_elsewhere(study, dataset, splits))
+    return _run(checks, lambda folder: subject, say)
+
+
+def _run(checks: Sequence[Check], subject: Callable[[Path], Any], say: Tell) -> list[Finding]:
     findings: list[Finding] = []
+    told: dict[str, str] = {}
     for check in checks:
         with tempfile.TemporaryDirectory() as folder:
-            started = time.perf_counter()
-            real = LabeledImages(sample.images.clone(), sample.labels.clone(), sample.classes)
-            subject = MethodUnderTest(
-                method, real, study.networks, Path(folder), elsewhere=lambda *asked: others()[asked]
-            )
+            started, raised = time.perf_counter(), ""
             try:
-                wrong = check.find(subject)
+                wrong = check.find(subject(Path(folder)))
             except (Exception, SystemExit) as error:  # any error of a plug-in is a finding
-                wrong = f"{type(error).__name__}: {' '.join(str(error).split())}"
-            findings.append(Finding(check, textwrap.shorten(wrong, LONGEST), time.perf_counter() - started))
+                raised = wrong = described(error)
+            first = told.setdefault(raised, check.name) if raised else ""
+            again = first if first != check.name else ""
+            wrong = "" if again else textwrap.shorten(wrong, LONGEST)
+            findings.append(Finding(check, wrong, time.perf_counter() - started, again))
             say(findings[-1])
         if wrong and check.first:
             break

@@ -12,7 +12,9 @@ from typing import Any
 
 from ddbench.config.addresses import addresses_of
 from ddbench.config.values import build, describe
+from ddbench.data.sample import Sample
 from ddbench.images import LabeledImages
+from ddbench.isolation.guard import GENERATORS, guarded
 from ddbench.stages.inputs import load_split
 from ddbench.types import Dataset, Distiller, Network, StageContext
 
@@ -21,14 +23,14 @@ PER_CLASS = 12
 CLASSES = 4
 
 
+def in_sample(dataset: Dataset) -> Sample:
+    """The sample of ``dataset`` as a dataset."""
+    return Sample(dataset, CLASSES, PER_CLASS)
+
+
 def sample_of(dataset: Dataset) -> LabeledImages:
     """The first images of the first classes of the train split of ``dataset``. Raises BenchError."""
-    import torch
-
-    train = load_split(dataset, "train")
-    index = [(train.labels == k).nonzero()[:PER_CLASS, 0] for k in range(min(CLASSES, len(train.classes)))]
-    chosen = torch.cat(index)
-    return LabeledImages(train.images[chosen], train.labels[chosen], train.classes[: len(index)])
+    return in_sample(dataset).taken_from(load_split(dataset, "train"))
 
 
 @dataclass
@@ -44,6 +46,8 @@ class MethodUnderTest:
     """name -> the last value that was logged, or the first that was not finite"""
     prepared: dict[tuple[str, ...], Any] = field(default_factory=dict)
     """descriptions of a chain of preparations -> folder of the saved state"""
+    changed: list[str] = field(default_factory=list)
+    """what it changed of the state of this process, which was put back; generators are checked apart"""
     elsewhere: Callable[[int, int], str] = lambda ipc, seed: ""
     """``elsewhere(ipc, seed)``: digest of the set that another process distils"""
 
@@ -102,8 +106,12 @@ class MethodUnderTest:
         read = {key: described[key] for key in ("type", *self.method.reads())}
         method: Distiller = build(read, addresses_of(self.method))
         data = real.digest() if real and not part else ""
-        with deterministic():
-            return method.distill(real or self.real, self.state(seed), ipc, self.context(seed, data))
+        with deterministic(), guarded(leaving=GENERATORS) as guard:
+            try:
+                return method.distill(real or self.real, self.state(seed), ipc, self.context(seed, data))
+            finally:
+                guard.put_back()
+                self.changed += guard.changes
 
 
 @contextmanager

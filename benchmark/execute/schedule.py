@@ -19,7 +19,8 @@ from ddbench.execute.queue import Queue
 from ddbench.execute.summary import Summary
 from ddbench.plan.graph import Plan, Stage
 from ddbench.stages.attempt import Attempt, where
-from ddbench.stages.run import StageResult, failed_record
+from ddbench.stages.evaluate import failed_record
+from ddbench.stages.run import StageResult
 from ddbench.store.folder import Store
 from ddbench.types import Record
 
@@ -89,6 +90,7 @@ class _Scheduler:
         self.failed: set[str] = set()
         self.skipped = {key for key, stage in plan.stages.items() if "skipped" in stage.task}
         self.failures: list[tuple[Stage, str]] = []
+        self.changed: list[tuple[Stage, tuple[str, ...]]] = []
 
     def run(self) -> None:
         waiting = [stage for key, stage in self.plan.stages.items() if key in self.queue]
@@ -160,6 +162,7 @@ class _Scheduler:
 
     def _ended(self, stage: Stage, result: StageResult) -> None:
         job = self.under_way.pop(stage.key)
+        self._say_changed(stage, result)
         if result.corrupt and stage.key not in self.repaired:
             self._repair(stage, CorruptArtifact(*result.corrupt))
             return
@@ -173,6 +176,8 @@ class _Scheduler:
                 self.queue.add(stage, first=True)
                 return
         tried = {**job.attempt.about(stage.key), **result.about}
+        if result.changed:
+            tried["changed_state"] = {stage.kind: list(result.changed)}
         self._finish(stage, result, {**tried, "earlier": self.earlier[stage.key]} if result.lost else tried)
 
     def _repair(self, stage: Stage, damage: CorruptArtifact) -> None:
@@ -234,6 +239,17 @@ class _Scheduler:
             if record:
                 self.observer.record(record)
 
+    def _say_changed(self, stage: Stage, result: StageResult) -> None:
+        """Say what a stage changed of the state of its process, for the first of all stages of a kind alone."""
+        if not result.changed:
+            return
+        if (stage.kind, result.changed) not in [(other.kind, changed) for other, changed in self.changed]:
+            what = "; ".join(result.changed)
+            self.observer.say(
+                f"{stage.kind} {stage.label} changed the state of its process, which was put back: {what}"
+            )
+        self.changed.append((stage, result.changed))
+
     def _say_stopping(self) -> None:
         names = ", ".join(f"{job.stage.kind} {job.stage.label}" for job in self.under_way.values())
         self.observer.say(
@@ -253,6 +269,7 @@ class _Scheduler:
             cells={"total": len(self.plan.cells), **{k: cells[k] for k in ("ok", "failed", "cached", "skipped")}},
             stages={kind: {"run": self.ran[kind], "cached": counts[kind] - asked[kind]} for kind in STAGE_KINDS},
             failures=self.failures,
+            changed=self.changed,
             stopped=self.stop.asked or isinstance(broken, KeyboardInterrupt),
             error=f"{type(broken).__name__}: {broken}".removesuffix(": ") if broken else "",
         )

@@ -18,6 +18,8 @@ class Summary:
     stages: dict[str, dict[str, int]]
     failures: list[tuple[Stage, str]] = field(default_factory=list)
     """(failed stage, reason), without its dependants"""
+    changed: list[tuple[Stage, tuple[str, ...]]] = field(default_factory=list)
+    """(stage that changed process-wide state, the changes as text), in the order in which they ended"""
     stopped: bool = False
     """whether a stop was requested"""
     error: str = ""

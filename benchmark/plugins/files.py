@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import sys
 import traceback
@@ -11,7 +10,9 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 from ddbench.errors import BenchError
+from ddbench.isolation.around import importing
 from ddbench.plugins import registry
+from ddbench.plugins.loaded import file_digest, note
 
 _imported: dict[Path, str] = {}
 """plug-in file -> digest of its content when this process imported it"""
@@ -21,8 +22,8 @@ def load_plugins(paths: Iterable[str]) -> None:
     """Import each file once in this process, as a top-level module of the file's name.
 
     Keys hold that module name and not the folder of the file. Raises BenchError for a file that is missing, raises, has
-    the name of an existing module, or has changed since this process imported it, since then the keys would not be
-    those of the code that runs.
+    the name of an existing module, replaces a part of the harness, or has changed since this process imported it, since
+    then the keys would not be those of the code that runs.
     """
     for path in paths:
         _load(Path(path))
@@ -44,7 +45,7 @@ def _load(path: Path) -> None:
     if path.suffix != ".py" or not name.isidentifier():
         raise BenchError(f"the plug-in {path} must be a file NAME.py, NAME being a name that Python can import.")
     if name in sys.modules and _is(sys.modules[name].__spec__, path):
-        if _imported.get(path.resolve(), digest := _digest(path)) != digest:
+        if _imported.get(path.resolve(), digest := file_digest(path)) != digest:
             raise BenchError(
                 f"the plug-in {path} has changed since it was imported: start Python, or the kernel, anew."
             )
@@ -56,10 +57,11 @@ def _load(path: Path) -> None:
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    _imported[path.resolve()] = _digest(path)
+    _imported[path.resolve()] = file_digest(path)
     registry.forget(str(path))
     try:
-        spec.loader.exec_module(module)
+        with importing(f"the plug-in {path}", name) as changed:
+            spec.loader.exec_module(module)
     except BaseException as error:
         del sys.modules[name]
         registry.forget(str(path))
@@ -68,10 +70,7 @@ def _load(path: Path) -> None:
         raise BenchError(
             f"the plug-in {path} cannot be imported: {type(error).__name__}: {error}{_place(error, path)}."
         ) from None
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    note(path.name, "", path, changed)
 
 
 def _place(error: BaseException, path: Path) -> str:

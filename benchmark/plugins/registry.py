@@ -14,10 +14,13 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.metadata import entry_points
+from importlib.metadata import entry_points, version
 from typing import Any, Literal, TypeVar, get_args
 
 from ddbench.errors import BenchError, PluginError, unknown
+from ddbench.isolation.around import importing
+from ddbench.plugins.hidden import hidden
+from ddbench.plugins.loaded import note_module
 from ddbench.plugins.source import parse
 
 T = TypeVar("T")
@@ -50,12 +53,13 @@ class Entry:
     """the object itself, where the decorator registered it"""
 
     def load(self) -> Any:
-        """The registered object. Raises PluginError, naming the origin, when it cannot be imported."""
+        """The registered object. Raises PluginError, naming the origin, when it cannot be imported, replaces a part of
+        the harness, or has a field that hides an attribute of its base class."""
         if self.value is not None:
             return self.value
         module, _, attribute = self.reference.partition(":")
         try:
-            value: Any = importlib.import_module(module)
+            value: Any = import_plugin(module)
             for part in attribute.split("."):
                 value = getattr(value, part)
         except (Exception, SystemExit) as error:
@@ -63,6 +67,10 @@ class Entry:
                 f"the {self.kind} {self.name!r} registered by {self.origin} as {self.reference} cannot be imported: "
                 f"{type(error).__name__}: {error}."
             ) from error
+        if self.origin.partition(" ")[0] != DISTRIBUTION and (what := hidden(_class_of(value))):
+            raise PluginError(
+                f"the {self.kind} {self.name!r} registered by {self.origin} as {self.reference} has {what}. Rename it."
+            )
         return value
 
     def summary(self) -> str:
@@ -94,6 +102,33 @@ class Entry:
         return "" if "." in attribute else f"BROKEN: {module} defines no {attribute}"
 
 
+def import_plugin(module: str) -> Any:
+    """Import a module by name; one that is not of the harness as a plug-in. Raises BenchError when it replaces a part
+    of the harness, and what it raises itself."""
+    top = module.partition(".")[0]
+    if top == PACKAGE:
+        return importlib.import_module(module)
+    if module in sys.modules:
+        imported = sys.modules[module]
+    else:
+        with importing(f"the module {module} of a plug-in", top) as changed:
+            imported = importlib.import_module(module)
+        note_module(*_distribution(top), module, changed)
+    if top in _distributions():
+        note_module(*_distribution(top), module)
+    return imported
+
+
+def _distribution(top: str) -> tuple[str, str]:
+    """Name and version of the distribution that registers entries from a top-level package."""
+    name = distribution_of(top)
+    return (name, version(name)) if top in _distributions() else (name, "")
+
+
+def _class_of(value: Any) -> type:
+    return value if inspect.isclass(value) else type(value)
+
+
 _decorated: dict[tuple[Kind, str], Entry] = {}
 
 
@@ -101,8 +136,8 @@ def register(kind: Kind, name: str) -> Callable[[T], T]:
     """A decorator that registers a class or an instance under ``name``.
 
     For a class of methods, archs or protocols, its instance with default fields is registered. Raises BenchError for an
-    unknown kind, a name with other characters than NAME, a class with annotated fields but without ``@dataclass``, and
-    a name that is taken, showing both origins.
+    unknown kind, a name with other characters than NAME, a class with annotated fields but without ``@dataclass`` or
+    with a field that hides an attribute of its base class, and a name that is taken, showing both origins.
     """
     if kind not in KINDS:
         raise unknown("kind", kind, KINDS, where=f"register({kind!r}, {name!r})")
@@ -112,12 +147,17 @@ def register(kind: Kind, name: str) -> Callable[[T], T]:
     origin = sys._getframe(1).f_code.co_filename
 
     def add(value: T) -> T:
-        cls = value if inspect.isclass(value) else type(value)
+        cls = _class_of(value)
         fields = [name for name, hint in inspect.get_annotations(cls).items() if "ClassVar" not in str(hint)]
         if fields and "__dataclass_fields__" not in cls.__dict__:
             raise BenchError(
                 f"{cls.__name__}, registered as the {kind} {name!r} in {origin}, has the field {fields[0]} but is no "
                 "dataclass: nobody could set or record it. Put @dataclass(frozen=True) between @register and the class."
+            )
+        if what := hidden(cls):
+            raise BenchError(
+                f"{cls.__name__}, registered as the {kind} {name!r} in {origin}, has {what}: the harness would read it "
+                "in its place. Rename it."
             )
         thing = value() if inspect.isclass(value) and kind not in CLASSES else value
         entry = Entry(kind, name, f"{cls.__module__}:{cls.__qualname__}", origin, thing)

@@ -20,6 +20,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ddbench.isolation import guard
+
 
 @dataclass(frozen=True)
 class Attempt:
@@ -42,13 +44,15 @@ _current: ContextVar[dict[str, Any] | None] = ContextVar("attempt", default=None
 
 
 def notes() -> dict[str, Any]:
-    """The current attempt of this process: id, number, earlier ones, log, host, process id, peak memory so far.
+    """The current attempt of this process: id, number, earlier ones, log, host, process id, peak memory so far, and the
+    process-wide state that it changed so far, if any.
 
     Host and process id alone when no stage is running.
     """
     here = {"host": socket.gethostname(), "process": os.getpid()}
     current = _current.get()
-    return {**current, **here, **peaks()} if current else here
+    changed = {"changed_state": changes} if (changes := guard.changes()) else {}
+    return {**current, **here, **peaks(), **changed} if current else here
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ddbench.config.addresses import Addresses
 from ddbench.config.values import build, plain
 from ddbench.errors import BenchError
+from ddbench.isolation.around import settle
 from ddbench.keys import digest
 from ddbench.stages import attempt, determinism
 from ddbench.stages.provenance import provenance
@@ -37,6 +38,7 @@ def load_state(
     for described, key in zip(chain, keys, strict=True):
         preparation: Preparation = build(plain(described), addresses)
         state = preparation.load(store.read(preparation.stage, key), state, context)
+    settle()
     return state
 
 
@@ -60,6 +62,7 @@ def load_split(
     Raises BenchError when classes, shape or train counts differ from those declared.
     """
     images = dataset.load_view(split, view, cache) if view else dataset.load(split, cache)
+    settle()
     loaded = {"classes": images.classes, "shape": images.shape}
     declared = {
         "classes": dataset.classes,
@@ -104,10 +107,11 @@ def context_of(stage: Stage, store: Store, seed: int) -> tuple[StageCost, StageC
 
 @contextmanager
 def timed(cost: StageCost) -> Iterator[None]:
-    """Set ``cost.seconds`` to the duration of the block, if it does not raise."""
+    """Set ``cost.seconds`` to the duration of the block, the code of a plug-in, if it does not raise."""
     started = time.perf_counter()
     yield
     cost.seconds = time.perf_counter() - started
+    settle()
 
 
 def about(stage: Stage, cost: StageCost) -> dict[str, Any]:

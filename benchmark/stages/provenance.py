@@ -10,14 +10,20 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from ddbench.plugins.loaded import loaded
 from ddbench.processors import allowed_processors
 
 PACKAGES = ("dataset-distillation-bench", "torch", "torchvision", "diffusers", "timm", "ray", "numpy", "scikit-learn")
 
 
-@lru_cache
 def provenance() -> dict[str, Any]:
-    """Versions, the harness's git commit and whether it had uncommitted changes, processor and allowed cores."""
+    """Versions, the harness's git commit and whether it had uncommitted changes, processor and allowed cores; and the
+    plug-ins that this process has imported, with their digests."""
+    return {**_fixed(), "plugins": loaded()}
+
+
+@lru_cache
+def _fixed() -> dict[str, Any]:
     return {
         "python": sys.version.split()[0],
         "packages": {name: installed for name in PACKAGES if (installed := _version(name))},

@@ -9,25 +9,26 @@ import time
 import traceback
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ddbench import seeding
 from ddbench.config.values import build, plain
 from ddbench.errors import CorruptArtifact, InvalidOutput
-from ddbench.plan.lineage import lineage
+from ddbench.isolation import around, harness
 from ddbench.plugins.files import load_plugins
+from ddbench.plugins.loaded import changes_at_import
+from ddbench.plugins.registry import PACKAGE
 from ddbench.stages import attempt, determinism
 from ddbench.stages.allocator import keep_freed_memory
 from ddbench.stages.attempt import Attempt
-from ddbench.stages.copies import Copies, CopiesJudged, find_copies
-from ddbench.stages.data import check_data, found_by_check
-from ddbench.stages.inputs import StageCost, about, context_of, dataset_of, judged_view, load_split, load_state, timed
-from ddbench.stages.provenance import provenance
+from ddbench.stages.copies import CopiesJudged
+from ddbench.stages.data import check_data
+from ddbench.stages.evaluate import evaluate
+from ddbench.stages.inputs import StageCost, about, context_of, dataset_of, load_split, load_state, timed
 from ddbench.stages.shift import measure_shift
 from ddbench.store.distilled import (
     check_distilled,
-    load_distilled,
     merge_shards,
     only_classes,
     save_distilled,
@@ -35,14 +36,11 @@ from ddbench.store.distilled import (
 from ddbench.store.folder import Store
 from ddbench.store.opening import store_at
 from ddbench.types import (
-    Cell,
     Dataset,
     Distiller,
-    Evaluation,
     LabeledImages,
     Outcome,
     Preparation,
-    Record,
 )
 
 if TYPE_CHECKING:
@@ -56,7 +54,8 @@ class StageResult:
     """The result of one stage.
 
     corrupt: (kind, key, reason) of a damaged parent that must be made again first; lost: whether its worker or machine
-    went away, so that the stage may be tried again; record: file name of the record that it wrote, if any.
+    went away, so that the stage may be tried again; record: file name of the record that it wrote, if any; changed: the
+    process-wide state that it changed, as text, which was put back.
     """
 
     outcome: Outcome
@@ -66,6 +65,7 @@ class StageResult:
     traceback: str = ""
     lost: bool = False
     record: str = ""
+    changed: tuple[str, ...] = ()
     about: dict[str, Any] = field(default_factory=dict)
     """what a failed stage found, for the ``run`` of its record"""
 
@@ -76,11 +76,17 @@ def run_stage(stage: Stage, root: str, trial: Attempt | None = None) -> StageRes
         return StageResult("skipped", reason=stage.task["skipped"])
     started, store = time.perf_counter(), store_at(root)
     run = RUN.get(stage.kind, _prepare)
+    changed: list[str] = []
     try:
+        whose = plugins_of(stage)
+        if whose:
+            harness.import_harness()  # before any plug-in, so that what one replaces is seen
         load_plugins(stage.plugins)
+        changed += changes_at_import() if stage.plugins else []
         title = f"{stage.kind} {stage.label}"
         # ``_environment`` imports torch before the log begins, so that a timeout does not count the import.
-        with _environment(stage), attempt.under_way(store.root, stage.key, trial or Attempt(), title):
+        log = attempt.under_way(store.root, stage.key, trial or Attempt(), title)
+        with _environment(stage), around.stage(whose, changed), log:
             _check_gpu(stage)
             with seeding.seeded(*_unnamed(stage)):
                 written = run(stage, store)
@@ -91,7 +97,16 @@ def run_stage(stage: Stage, root: str, trial: Attempt | None = None) -> StageRes
         result = StageResult("failed", str(error), about={"copies": error.copies.to_json()})
     except (Exception, SystemExit) as error:
         result = StageResult(_classify(error), reason=_one_line(error), traceback=traceback.format_exc())
-    return replace(result, seconds=time.perf_counter() - started)
+    return replace(result, seconds=time.perf_counter() - started, changed=tuple(changed))
+
+
+def plugins_of(stage: Stage) -> str:
+    """The plug-ins whose code a stage may run, as text: files, and packages beside the harness; empty for none."""
+    files = [f"the plug-in {Path(path).name}" for path in stage.plugins]
+    modules = dict.fromkeys(address.partition(".")[0].partition(":")[0] for address in stage.addresses.values())
+    stems = {Path(path).stem for path in stage.plugins}
+    packages = [f"the package {top}" for top in modules if top != PACKAGE and top not in stems]
+    return " or ".join([*files, *packages])
 
 
 def _unnamed(stage: Stage) -> tuple[str | int, ...]:
@@ -125,7 +140,15 @@ def _prepare(stage: Stage, store: Store) -> None:
     real = load_split(dataset_of(stage), "train", store.cache)
     with timed(cost):
         state = preparation.run(real, before, context)
-    store.write(stage.kind, stage.key, lambda folder: preparation.save(state, folder), about(stage, cost))
+
+    manifest = about(stage, cost)
+
+    def save(folder: Path) -> None:
+        preparation.save(state, folder)
+        around.settle()
+        manifest["run"] |= attempt.notes()
+
+    store.write(stage.kind, stage.key, save, manifest)
     store.clear_scratch(stage.key)
 
 
@@ -157,105 +180,14 @@ def write_external(store: Store, stage: Stage, images: LabeledImages, dataset: D
     _write_set(store, stage, images, StageCost(log=log))
 
 
-def _evaluate(stage: Stage, store: Store) -> str:
-    import numpy as np
-
-    task = stage.task
-    cell = Cell(**task["cell"])
-    started = datetime.now(UTC)
-    dataset = dataset_of(stage)
-    manifests: dict[str, dict[str, Any]] = {}
-    if stage.parents:
-        trained_on, manifests = load_distilled(store, stage.parents[0]), lineage(store, stage.parents[0])
-    else:
-        trained_on = load_split(dataset, "train", store.cache)
-    view, checked = judged_view(stage), found_by_check(store, stage)
-    judged = load_split(dataset, task["judged"]["split"], store.cache, view)
-    copies = _copies(stage, store, dataset, trained_on, None if view else judged)
-    cost, context = context_of(stage, store, seed=cell.eval_seed)
-    context = replace(context, judged_view=view)
-    seconds = {kind: manifest["run"]["seconds"] for kind, manifest in manifests.items()}
-    addresses = {name: place for manifest in manifests.values() for name, place in manifest["addresses"].items()}
-    with timed(cost):
-        network = build(plain(task["network"]), stage.addresses)
-        evaluation = build(plain(task["protocol"]), stage.addresses).evaluate(trained_on, judged, network, context)
-    _check_evaluation(evaluation, len(judged))
-    return store.write_record(
-        Record(
-            key=stage.key,
-            cell=cell,
-            outcome="ok",
-            curve=evaluation.curve,
-            correct=np.packbits(np.asarray(evaluation.correct, dtype=bool)).tobytes().hex(),
-            n_images=len(evaluation.correct),
-            config={**{kind: manifest["task"] for kind, manifest in manifests.items()}, "evaluate": task},
-            run={
-                **_run(started),
-                "addresses": {**addresses, **stage.addresses},
-                "seconds": {**seconds, "evaluate": cost.seconds},
-                **({"data": checked} if checked else {}),
-                "log": cost.log,
-                **({"copies": copies.to_json()} if copies else {}),
-            },
-        )
-    )
-
-
-def _copies(
-    stage: Stage, store: Store, dataset: Dataset, made: LabeledImages, judged: LabeledImages | None
-) -> Copies | None:
-    """Judged images in a distilled set; None where the train split itself is trained on.
-
-    judged: the judged images as the dataset gives them, loaded here when None. Raises CopiesJudged where there are
-    any and the configuration does not allow it.
-    """
-    if not stage.parents:
-        return None
-    split = stage.task["judged"]["split"]
-    judged = load_split(dataset, split, store.cache) if judged is None else judged
-    found = find_copies(made, judged, lambda: load_split(dataset, "train", store.cache))
-    if found.copied and not stage.task.get("allow_test_copies"):
-        raise CopiesJudged(found, split)
-    return found
-
-
 RUN: dict[str, Callable[[Stage, Store], str | None]] = {
     "data": check_data,
     "shard": _distill,
     "distill": _distill,
-    "evaluate": _evaluate,
+    "evaluate": evaluate,
     "shift": measure_shift,
 }
 """kind of stage -> the function that runs it and may return the name of a record; other kinds are preparations"""
-
-
-def _check_evaluation(evaluation: Evaluation, judged: int) -> None:
-    """Raises InvalidOutput when curve and correctness, for ``judged`` images, are invalid or contradict each other."""
-    curve, correct = evaluation.curve, evaluation.correct
-    wrong = [(epoch, accuracy) for epoch, accuracy in curve if not 0 <= accuracy <= 1]  # true of NaN as well
-    if wrong or not curve:
-        what = f"the accuracy {wrong[0][1]} at epoch {wrong[0][0]}" if wrong else "no accuracy"
-        raise InvalidOutput(f"the protocol returned {what}; an accuracy is a fraction from 0 to 1")
-    epochs = [epoch for epoch, _ in curve]
-    if epochs != sorted(set(epochs)):
-        raise InvalidOutput(f"the protocol returned a curve whose epochs do not rise: {epochs}")
-    if len(correct) != judged:
-        raise InvalidOutput(f"the protocol said of {len(correct)} images whether it was right, and there are {judged}")
-    if abs(sum(correct) / judged - curve[-1][1]) > 1e-6:
-        right = f"{sum(correct)} of {judged} images right"
-        raise InvalidOutput(f"the protocol returned {right} and, at the last epoch, the accuracy {curve[-1][1]}")
-
-
-def failed_record(stage: Stage, outcome: Outcome, reason: str, tried: dict[str, Any]) -> Record:
-    """The record of a cell whose evaluation or a stage before it failed; ``tried``: that attempt as JSON."""
-    return Record(
-        key=stage.key,
-        cell=Cell(**stage.task["cell"]),
-        outcome=outcome,
-        reason=reason,
-        config={"evaluate": stage.task},
-        run={**_run(datetime.now(UTC)), "addresses": stage.addresses, **tried},
-    )
 
 
 @contextmanager
@@ -271,11 +203,6 @@ def _environment(stage: Stage) -> Iterator[None]:
             yield
     finally:
         torch.set_num_threads(threads)
-
-
-def _run(started: datetime) -> dict[str, Any]:
-    when = {"started": started.isoformat(), "finished": datetime.now(UTC).isoformat()}
-    return {**when, **attempt.notes(), **determinism.notes(), "provenance": provenance()}
 
 
 def _classify(error: BaseException) -> Outcome:

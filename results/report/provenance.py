@@ -54,6 +54,7 @@ def origin(entry: ReportPosition) -> Origin:
     packages = made[0].get("packages", {}) if made else {}
     software = [f"Python {made[0]['python']}"] if made and "python" in made[0] else []
     software += [f"{name} {version}" for name, version in packages.items()]
+    software += [_plugin(plugin) for plugin in made[0].get("plugins", ())] if made else []
     hardware = [str(made[0][key]) for key in ("processor", "platform") if made[0].get(key)] if made else []
     return Origin(
         entry=entry,
@@ -63,6 +64,11 @@ def origin(entry: ReportPosition) -> Origin:
         hardware=", ".join(hardware),
         configuration=_text(best[0].config) if best else "",
     )
+
+
+def _plugin(plugin: dict[str, Any]) -> str:
+    name = " ".join(filter(None, (plugin["name"], plugin["version"])))
+    return f"plug-in {name} (sha256 {plugin['sha256'][:12] or 'unknown'})"
 
 
 def commit(record: Record) -> str:

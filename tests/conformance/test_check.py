@@ -21,12 +21,12 @@ BUILT_IN = [name for name, entry in registry.entries("method").items() if not en
 @pytest.fixture(scope="module")
 def elsewhere():
     """What another process makes by every method: one process for all, since they take seconds to start."""
-    return digests_elsewhere(load_config("check", {"grid.methods": BUILT_IN}, []), suite.ASKED)
+    return digests_elsewhere(resolve(load_config("check", {"grid.methods": BUILT_IN}, [])), suite.ASKED)
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_built_in_methods_keep_all_rules(name, elsewhere, monkeypatch):
-    monkeypatch.setattr(suite, "digests_elsewhere", lambda config, asked: elsewhere)
+    monkeypatch.setattr(suite, "digests_elsewhere", lambda study, asked: elsewhere)
     findings = run_checks(resolve(load_config("check", {"grid.methods": [name]}, [])), name)
     assert {f.check.name: f.wrong for f in findings if f.wrong} == {}
 
@@ -192,7 +192,28 @@ CHEATS = {
         "memory",
         "a handful of small images took 0.25 GiB, and it declares 0.1",
     ),
-    "raises": ("raise RuntimeError('out of luck')", "format", "RuntimeError: out of luck"),
+    "raises": ("raise RuntimeError('out of luck')", "format", "RuntimeError: out of luck, at cheat_"),
+    "uses a part of the seed": (
+        "part = ctx.seed % 2; images = torch.cat([real.of_class(k)[torch.randperm(12, "
+        "generator=seeding.generator(part, name))[:ipc]] for k, name in enumerate(real.classes)])",
+        "another seed",
+        "seeds 0 and 232792560 give the same images",
+    ),
+    "leaves another dtype": (
+        "torch.set_default_dtype(torch.float64)",
+        "process state",
+        "it changes torch's default dtype: torch.float32 -> torch.float64",
+    ),
+    "leaves the grad mode off": (
+        "torch.set_grad_enabled(False)",
+        "process state",
+        "it changes torch's grad mode: True -> False",
+    ),
+    "silences warnings": (
+        "import warnings; warnings.simplefilter('ignore')",
+        "process state",
+        "it changes warnings filters: 1 added",
+    ),
 }
 
 

@@ -85,8 +85,8 @@ def write_plugin(kind: Kind, name: str, folder: Path) -> list[Path]:
 
 def usage(kind: Kind, name: str) -> tuple[str, str]:
     """A command that checks the plug-in, and one that runs it."""
-    where = f" --set 'grid.datasets=[{name}]'" if kind == "dataset" else ""
-    check = f"bench check --plugin {name}.py{where} {shlex.quote(used_by(kind, name))}"
+    checked = name if kind == "dataset" else used_by(kind, name)
+    check = f"bench check --plugin {name}.py {shlex.quote(checked)}"
     if kind in UNCHECKED:
         check = f"python -m pytest test_{name}.py"
     return check, f"bench run --plugin {name}.py {Template(COMPARE[kind]).substitute(name=name)} --ipc 1"
