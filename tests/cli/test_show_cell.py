@@ -49,7 +49,8 @@ def shown(store, text, *arguments):
 
 def test_everything_about_a_number(store):
     text = shown(store, NAME)
-    lines = dict(line.split(maxsplit=1) for line in text.splitlines()[1:18] if " " in line)
+    head = text.partition("\n\n")[0].splitlines()[1:]
+    lines = dict(line.split(maxsplit=1) for line in head if " " in line)
     assert text.startswith(f"{NAME}\n")
     assert lines["outcome"] == "ok" and lines["asked"] == "by   digits"
     assert "% at the last epoch (1)" in lines["top-1"] and "images right" in lines["top-1"]
