@@ -16,7 +16,7 @@ from ddbench.config.addresses import addresses_of
 from ddbench.config.fields import places_of
 from ddbench.config.values import build, describe, nested, override
 from ddbench.conformance.guards import Touched, gradients, no_data
-from ddbench.conformance.preparations import preparations_repeat
+from ddbench.conformance.preparations import preparations_repeat, process_seeded
 from ddbench.conformance.under_test import MethodUnderTest
 from ddbench.errors import InvalidOutput
 from ddbench.hyperparameters import MemoryOnly
@@ -106,7 +106,7 @@ def _no_memory(subject: MethodUnderTest) -> str:
 def _global_state(subject: MethodUnderTest) -> str:
     sets = []
     for seed in (1, 2):
-        with _process_seeded(seed):
+        with process_seeded(seed):
             before = _states()
             sets.append(subject.distil())
             names = [name for name, a, b in zip(("random", "numpy", "torch"), before, _states(), strict=True) if a != b]

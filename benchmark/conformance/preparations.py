@@ -15,7 +15,7 @@ def preparations_repeat(subject: MethodUnderTest) -> str:
     written = []
     for seed in (1, 2):
         subject.prepared.clear()
-        with _process_seeded(seed), deterministic():
+        with process_seeded(seed), deterministic():
             subject.state(0)
         written.append(
             {
@@ -33,7 +33,7 @@ def preparations_repeat(subject: MethodUnderTest) -> str:
 
 
 @contextmanager
-def _process_seeded(seed: int) -> Iterator[None]:
+def process_seeded(seed: int) -> Iterator[None]:
     """Inside, the process-wide generators of Python, numpy and torch start at ``seed``; put back afterwards."""
     import numpy as np
     import torch
