@@ -30,6 +30,10 @@ class Sample(Dataset):
         return self.of.shape
 
     @property
+    def counts_exact(self) -> bool:
+        return self.of.counts_exact
+
+    @property
     def split_name(self) -> str:
         return self.of.split_name
 

@@ -49,7 +49,7 @@ _inference: list[Any] = []
 
 def _at(place: str) -> Any:
     value: Any = torch.backends
-    for part in place.split("."):
+    for part in filter(None, place.split(".")):
         value = getattr(value, part)
     return value
 
@@ -75,28 +75,35 @@ def _attention(kind: str) -> Setting:
     )
 
 
-def _precision() -> tuple[Any, ...]:
-    """torch has two interfaces to one setting, and the older one raises where the newer one was used."""
-    try:
-        older: tuple[Any, ...] = (torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32)
-    except RuntimeError:
-        older = ()
-    return (*older, *((place, _at(place).fp32_precision) for place in PRECISIONS))
+def _precision() -> dict[str, str]:
+    """Place -> the format in which it multiplies; a place without one of its own has that of the places above it."""
+    found = {place: next((kind for kind in _kinds(place) if kind != "none"), "ieee") for place in PRECISIONS}
+    return {**found, "all": _at("").fp32_precision}
 
 
-def _to_precision(before: tuple[Any, ...]) -> None:
-    places = before[-len(PRECISIONS) :]
-    if len(before) > len(places):
-        torch.set_float32_matmul_precision(before[0])
-        torch.backends.cudnn.allow_tf32 = before[1]
-    for place, value in places:
-        _at(place).fp32_precision = value
+def _kinds(place: str) -> Iterator[str]:
+    while place:
+        yield getattr(_at(place), "fp32_precision", "none")
+        place = place.rpartition(".")[0]
+    yield _at("").fp32_precision
 
 
-def _precision_changed(before: tuple[Any, ...], after: tuple[Any, ...]) -> str:
-    one, other = dict(before[-len(PRECISIONS) :]), dict(after[-len(PRECISIONS) :])
-    moved = [f"{place} {one[place]} -> {other[place]}" for place in PRECISIONS if one[place] != other[place]]
-    return ", ".join(moved) or f"{before[0]} -> {after[0]}"
+def _to_precision(before: dict[str, str]) -> None:
+    """Through both of torch's interfaces, since the older one raises while the newer one contradicts it."""
+    _at("").fp32_precision = before["all"]
+    matmul = before["cuda.matmul"], before["mkldnn.matmul"]
+    torch.set_float32_matmul_precision(
+        "highest" if matmul == ("ieee", "ieee") else "medium" if "bf16" in matmul else "high"
+    )
+    torch.backends.cudnn.allow_tf32 = before["cudnn.conv"] == "tf32"
+    now = _precision()
+    for place in PRECISIONS:
+        if now[place] != before[place]:
+            _at(place).fp32_precision = before[place]
+
+
+def _precision_changed(before: dict[str, str], after: dict[str, str]) -> str:
+    return ", ".join(f"{place} {before[place]} -> {after[place]}" for place in before if before[place] != after[place])
 
 
 def _deterministic() -> tuple[bool, bool]:

@@ -86,10 +86,10 @@ def run_stage(stage: Stage, root: str, trial: Attempt | None = None) -> StageRes
         title = f"{stage.kind} {stage.label}"
         # ``_environment`` imports torch before the log begins, so that a timeout does not count the import.
         log = attempt.under_way(store.root, stage.key, trial or Attempt(), title)
-        with _environment(stage), around.stage(whose, changed), log:
+        # The stream is the outer one: between the parts of a stage the generators are put back to its beginning.
+        with _environment(stage), seeding.seeded(*_unnamed(stage)), around.stage(whose, changed), log:
             _check_gpu(stage)
-            with seeding.seeded(*_unnamed(stage)):
-                written = run(stage, store)
+            written = run(stage, store)
         result = StageResult("ok", record=written or "")
     except CorruptArtifact as error:
         result = StageResult("failed", reason=str(error), corrupt=error.args)

@@ -22,7 +22,7 @@ def main() -> None:
     task = json.load(sys.stdin)
     answer: dict[str, Any] = {}
     for described in task.get("stages", ()):
-        stage = Stage(**{**described, **{name: tuple(described[name]) for name in ("parents", "plugins")}})
+        stage = Stage(**{**described, **{name: tuple(described[name]) for name in ("parents", "after", "plugins")}})
         result = run_stage(stage, task["store"])
         if result.outcome != "ok":
             answer["failed"] = [f"{stage.kind} {stage.label}", result.reason, result.traceback]

@@ -120,7 +120,7 @@ def test_newer_names_of_the_precision_are_put_back_too():
     with guarded() as inside:
         torch.backends.cuda.matmul.fp32_precision = "tf32"
     assert torch.get_float32_matmul_precision() == "highest"
-    assert inside.changes == ["torch's float32 precision: cuda.matmul none -> tf32"]
+    assert inside.changes == ["torch's float32 precision: cuda.matmul ieee -> tf32"]
 
 
 LIBRARY = """

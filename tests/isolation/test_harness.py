@@ -14,7 +14,7 @@ from ddbench.errors import BenchError
 from ddbench.evaluators.recipe import Recipe
 from ddbench.isolation import harness
 from ddbench.isolation.around import importing
-from ddbench.stages import run
+from ddbench.stages import evaluate
 from ddbench.types import Distiller
 
 
@@ -28,13 +28,13 @@ def _code():
 
 
 def _default():
-    run.failed_record.__defaults__ = ("ok",)
+    evaluate.failed_record.__defaults__ = ("ok",)
 
 
 REPLACEMENTS = {
     "ddbench.evaluators.classifier._hits": lambda: setattr(classifier, "_hits", print),
     "ddbench.evaluators.classifier.learning_rate": _code,
-    "ddbench.stages.run.failed_record": _default,
+    "ddbench.stages.evaluate.failed_record": _default,
     "ddbench.evaluators.recipe.Recipe.epochs": lambda: setattr(Recipe, "epochs", print),
     "ddbench.types.Distiller.reads": lambda: setattr(Distiller, "reads", print),
     "ddbench.methods.catalog.dm.lr": lambda: object.__setattr__(catalog.dm, "lr", 7.0),
