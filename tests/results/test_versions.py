@@ -52,8 +52,9 @@ def test_the_caption_names_what_is_of_an_earlier_version_than_the_code(tmp_path)
     assert facts_of([other]).earlier == {}
     stored(tmp_path / "s", [old])
     done = invoke("table", "--store", tmp_path / "s")
-    told = "protocol p@1. Of an earlier version: resnet18@1 (now resnet18@2), dm@1 (now dm@2). * differs from"
+    told = "protocol p@1. Of an earlier version: resnet18@1 (now resnet18@2), dm@1 (now dm@2). Judges with * differ"
     assert told in done.stdout
+    assert "resnet18 in initial weights." in done.stdout
 
 
 def test_the_caption_says_how_test_images_were_decoded():
@@ -66,7 +67,8 @@ def test_the_caption_says_how_test_images_were_decoded():
     found = [facts_of([one]).views.get(("s/test", "p@1"), "") for one in views]
     seen = "test images decoded to 256 px bilinear, centre 224 px"
     assert found == [seen, "test images as the dataset gives them", ""]
-    assert facts_of(views[:1]).place("s/test", "p@1") == f"Split s/test, protocol p@1 (hard labels; {seen})."
+    told = facts_of(views[:1]).place("s/test", "p@1")
+    assert told.startswith(f"Split s/test, protocol p@1 (hard labels; {seen}). ")
     assert CaptionFacts({"p@1": "hard"}).place("s/test", "p@1") == "Split s/test, protocol p@1 (hard labels)."
 
 
