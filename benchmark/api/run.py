@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ddbench.api.board import Board
 from ddbench.api.choices import EXECUTORS, Executor
+from ddbench.api.outline import outline, recorded_costs
 from ddbench.api.progress import make_display
 from ddbench.api.stores import Say, say_on_stderr
 from ddbench.config.schema import Config
@@ -17,6 +19,7 @@ from ddbench.execute.demand import Demand, recorded_peaks
 from ddbench.execute.interrupt import stop_on_signals
 from ddbench.execute.missing import find_missing, to_run
 from ddbench.execute.observer import Observer
+from ddbench.execute.pace import Pace
 from ddbench.execute.policy import Policy
 from ddbench.execute.schedule import Summary, run_schedule
 from ddbench.execute.watched import Watched, run_start
@@ -81,15 +84,22 @@ def run_plan(
     how: Execution,
     prepare: Callable[[Store], None] = lambda _: None,
     say: Say = say_on_stderr,
+    announce: Say | None = None,
 ) -> Finished:
     """Run the missing stages of ``plan`` in the store ``where``, and record there that ``config`` asked for its cells.
 
-    ``prepare`` may write artifacts into the store before. Raises BenchError, before anything is run or written, for
+    ``prepare`` may write artifacts into the store before. ``announce`` is told, within seconds, what will be done, how
+    long it takes and where results will be. Raises BenchError, before anything is run or written, for
     what preparations, methods or the protocol say against the data, and KeyboardInterrupt when a stop was requested.
     """
     watchers = how.resolved_watchers()
+    ahead, cost = waiting(plan, where), recorded_costs(where)
+    if announce is not None:
+        parallel = how.executor == "ray" or (how.executor == "auto" and pays(len(ahead)))
+        for line in outline(config.name, plan, ahead, where, cost, allowed_processors() if parallel else 1):
+            announce(line)
     check_device(config.device)
-    refuse_problems(waiting(plan, where).values())
+    refuse_problems(ahead.values())
     store = open_store(where, create=True)
     store.write_run(
         {
@@ -100,9 +110,11 @@ def run_plan(
         }
     )
     prepare(store)
-    with make_display(how.tracebacks, store.how_far) as display:
+    board = Board(plan, lambda key: store.records([key]))
+    with make_display(how.tracebacks, Pace(store.how_far, cost), board, announced=announce is not None) as display:
         observer = Watched(display, watchers, run_start(config, plan, store), how.tracebacks)
         missing = find_missing(plan, store, observer)
+        board.add(missing.done.values())
         summary = run_stages(plan, missing.stages, store, config, how, observer)
     return Finished(summary, store, missing.done, _draw(plan, store, say))
 

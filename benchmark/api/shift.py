@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from ddbench.api.copies import copies_of
+from ddbench.api.outline import recorded_costs
 from ddbench.api.progress import make_display
 from ddbench.api.run import Execution, run_stages
 from ddbench.config.schema import Config, read_assignment
 from ddbench.config.values import nested, override
 from ddbench.errors import BenchError, CorruptArtifact, unknown
 from ddbench.execute.missing import shift_to_run
+from ddbench.execute.pace import Pace
 from ddbench.execute.watched import Watched
 from ddbench.plan.shift import REAL, SetCoordinates, ShiftPlan, plan_shift
 from ddbench.plugins.files import absolute, load_plugins
@@ -47,7 +49,7 @@ def measure_shift(
     planned = _plan(store, preparation, tuple(files))
     failed: dict[str, str] = {}
     watchers = how.resolved_watchers()
-    with make_display(how.tracebacks, store.how_far) as display:
+    with make_display(how.tracebacks, Pace(store.how_far, recorded_costs(store.address))) as display:
         observer = Watched(display, watchers, RunStart(f"shift in the space {space}", store.address), how.tracebacks)
         to_run = shift_to_run(planned, store, observer)
         if to_run:

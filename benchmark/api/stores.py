@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from ddbench.api.choices import DEFAULT_STORE
 from ddbench.errors import BenchError
 from ddbench.store.folder import Store
 from ddbench.store.opening import open_store
@@ -17,6 +19,20 @@ Say = Callable[[str], None]
 
 def say_on_stderr(message: str) -> None:
     print(f"bench: {message}", file=sys.stderr)
+
+
+def store_named(where: Path | str) -> str:
+    """A store as a user would write it: a URL, or a folder from the current one where it lies in that."""
+    if "://" in str(where):
+        return str(where)
+    folder = Path(where).absolute()
+    return str(folder.relative_to(Path.cwd())) if folder.is_relative_to(Path.cwd()) else str(folder)
+
+
+def store_option(where: Path | str) -> str:
+    """`` --store DIR`` for a command to type; empty for the store that is the default."""
+    name = store_named(where)
+    return "" if name == DEFAULT_STORE else f" --store {shlex.quote(name)}"
 
 
 def wanted(store: Store) -> dict[Cell, str]:

@@ -18,6 +18,7 @@ from ddbench.cli.options import (
     plugin_option,
     say,
     store_option,
+    tell,
 )
 
 if TYPE_CHECKING:
@@ -106,5 +107,6 @@ def evaluate(
         say=say,
     )
     with stdout_kept() as stdout:
-        done = run_plan(judging.config, judging.plan, store, how, judging.add_sets, say)
+        announce = None if as_json else tell
+        done = run_plan(judging.config, judging.plan, store, how, judging.add_sets, say, announce)
         return finish(done, judging.plan, as_json, stdout)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from typing import TYPE_CHECKING, TextIO
 
@@ -40,6 +41,8 @@ def finish(done: Finished, plan: Plan, as_json: bool, stdout: TextIO) -> int:
         print_tables(tables, stdout)
     stdout.flush()
     _conclude(done)
+    if not as_json:
+        _say_what_next(done, plan)
     return 1 if summary.cells["failed"] else 0
 
 
@@ -63,3 +66,23 @@ def _conclude(done: Finished) -> None:
         print(f"failed: {stage.kind} {stage.label}: {reason}", file=sys.stderr)
     if failures:
         print("The same command tries the failed cells again.", file=sys.stderr)
+
+
+def _say_what_next(done: Finished, plan: Plan) -> None:
+    """The three commands that are most useful now: why a cell failed comes first, a comparison needs two methods."""
+    from ddbench.api.stores import store_option
+
+    store = store_option(done.store.address)
+    place = store.removeprefix(" --store")
+    methods = list(dict.fromkeys(cell.method for cell in plan.cells if cell.ipc))
+    commands = [(f"bench report{store}", "everything as one page, report.html")]
+    if done.summary.cells["failed"]:
+        commands.insert(0, (f"bench status{store}", "the cells that failed, with their logs"))
+    if len(methods) > 1:
+        sides = f"--a {shlex.quote(f'method={methods[-1]}')} --b {shlex.quote(f'method={methods[0]}')}"
+        commands.append((f"bench compare{place} {sides}", "whether a difference is shown"))
+    commands.append((f"bench table{store} --layout spread", "intervals, and where the spread comes from"))
+    commands.append((f"bench shift{store}", "how far the sets are from the real images"))
+    commands = commands[:3]
+    width = max(len(command) for command, _ in commands)
+    print("Next:", *(f"  {command:{width}}  {what}" for command, what in commands), sep="\n", file=sys.stderr)

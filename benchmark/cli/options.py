@@ -141,6 +141,11 @@ def say(message: str) -> None:
     click.echo(f"bench: {message}", err=True)
 
 
+def tell(message: str) -> None:
+    """Print to stderr what is being done, as the lines about progress are."""
+    click.echo(message, err=True)
+
+
 def names(values: Sequence[str] | None) -> list[str] | None:
     """``["a,b", "c[x=1,y=2]"]`` -> ``["a", "b", "c[x=1,y=2]"]``; None when the option was not given."""
     if not values:

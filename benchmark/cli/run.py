@@ -16,6 +16,7 @@ from ddbench.cli.options import (
     json_option,
     say,
     store_option,
+    tell,
 )
 from ddbench.cli.streams import stdout_kept
 from ddbench.cli.study_options import configuration_of, grid_options
@@ -70,7 +71,8 @@ def run(
         refuse_problems(pending.values(), light=True)
         return 0
     with stdout_kept() as stdout:
-        return finish(run_plan(config, plan, store, how, say=say), plan, as_json, stdout)
+        done = run_plan(config, plan, store, how, say=say, announce=None if as_json else tell)
+        return finish(done, plan, as_json, stdout)
 
 
 def _print_plan(plan: Plan, pending: Mapping[str, Stage], folder: Path | str, as_json: bool) -> None:

@@ -9,7 +9,7 @@ from typing import TextIO
 
 import click
 
-from ddbench.cli.terminal import print_terminal
+from ddbench.api.terminal import print_terminal
 from ddbench.errors import BenchError
 from ddbench.results.tables import FORMATS, Tabular, markdown, parquet
 

@@ -136,13 +136,14 @@ def _run_shared(trials: list[Trial], store: Store, policy: Policy) -> str:
     """Run the preparations that all trials share, before the trials; the reason if that failed, or empty."""
     from ddbench.api.progress import make_display
     from ddbench.execute.inline import Inline
+    from ddbench.execute.pace import Pace
     from ddbench.execute.schedule import run_schedule
     from ddbench.tune.trial import shared
 
     plan, missing = shared(trials, store)
     if not missing:
         return ""
-    with make_display(False, store.how_far) as display:
+    with make_display(False, Pace(store.how_far)) as display:
         summary = run_schedule(plan, store, missing, Inline(store.address), display, policy)
     return next((f"{stage.kind} stage {stage.label}: {why}" for stage, why in summary.failures), "")
 

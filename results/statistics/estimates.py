@@ -174,6 +174,19 @@ class Sample:
         parts = components(self.by_set)
         return replace(found, mean=mean, sd=sd, optimism=optimism, components=parts)
 
+    @property
+    def so_far(self) -> Estimate:
+        """The estimate while cells are still being made: the mean of those that are there, without a spread, is no
+        result yet, and ``ok`` of ``cells`` says so; ``note`` counts those that failed."""
+        found = self.estimate
+        if found.ok == found.cells:
+            return found
+        ended = [record.outcome for _, record in self.members if record is not None and record.outcome != "ok"]
+        note = f"{len(ended)} {ended[0].replace('_', ' ')}" if ended else ""
+        if self.good:
+            return replace(found, mean=statistics.fmean(self.set_means.values()), note=note)
+        return found if ended else replace(found, note=f"0/{found.cells}")
+
 
 def samples(wanted: Mapping[Cell, str], records: Iterable[Record], select: Select) -> dict[Position, Sample]:
     """The sample at each position of the cells ``wanted`` (cell -> key), in their order. One pass over each."""

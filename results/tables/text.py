@@ -44,11 +44,18 @@ def half_width(estimate: Estimate) -> float | None:
 
 
 def as_text(estimate: Estimate | None, spread: Spread = "sd") -> str:
-    """``83.5 ± 1.7``; the reason in brackets where there is no mean, a dash for a position that no run asked for."""
+    """``83.5 ± 1.7``; the reason in brackets where there is no mean, a dash for a position that no run asked for.
+
+    ``83.2 (4/6)`` for the mean of 4 of 6 cells (``Sample.so_far``).
+    """
     if estimate is None:
         return DASH
     if estimate.mean is None:
         return f"({estimate.note})"
+    if estimate.ok < estimate.cells:
+        return (
+            f"{percent(estimate.mean)} ({', '.join(filter(None, (f'{estimate.ok}/{estimate.cells}', estimate.note)))})"
+        )
     width = estimate.sd if spread == "sd" else half_width(estimate)
     return percent(estimate.mean) + ("" if width is None else f" ± {percent(width)}")
 

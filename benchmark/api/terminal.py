@@ -33,17 +33,21 @@ def print_terminal(tables: Iterable[Tabular], out: TextIO) -> None:
 
     console = Console(file=out, highlight=False)
     for tabular in tables:
-        whole = tabular.table()
-        width = _width(_rich(whole), console)
         if not out.isatty():
-            console.width = max(80, _longest(_rich(whole), console))
-        for table in method_tables([tabular]) if isinstance(tabular, Block) and width > console.width else [whole]:
-            for shown in _fitted(table, console):
+            console.width = max(80, _longest(_rich(tabular.table()), console))
+        turned = isinstance(tabular, Block) and not fits(tabular.table(), console)
+        for table in method_tables([tabular]) if isinstance(tabular, Block) and turned else [tabular.table()]:
+            for shown in fitted(table, console):
                 console.print(shown)
             console.print(Text(table.caption), "\n", sep="", end="")
 
 
-def _fitted(table: Table, console: Console) -> list[Text | RichTable]:
+def fits(table: Table, console: Console) -> bool:
+    """Whether the table is no wider than the console."""
+    return _width(_rich(table), console) <= console.width
+
+
+def fitted(table: Table, console: Console) -> list[Text | RichTable]:
     """What to print of a table, in order, so that it fits the console."""
     from rich.text import Text
 

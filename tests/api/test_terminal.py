@@ -8,7 +8,7 @@ import pytest
 from ddbench.api.choices import LAYOUTS
 from ddbench.api.stores import Stores
 from ddbench.api.tables import make_tables
-from ddbench.cli.terminal import PROSE, print_terminal
+from ddbench.api.terminal import PROSE, print_terminal
 from ddbench.results.tables import Block, Column, Table, blocks
 from ddbench.results.tables.model import items
 from tests.support.records import cell, hexkey, record, sampled, stored
