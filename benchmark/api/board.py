@@ -13,7 +13,7 @@ from ddbench.results.tables import Item, Table, blocks, method_tables
 from ddbench.stages.run import StageResult
 from ddbench.types import Cell, Record
 
-CAPTION = "Top-1 (%) so far at the last epoch; 83.2 (4/6) is the mean of 4 of 6 cells."
+CAPTION = "Top-1 (%) so far; (4/6): mean of 4 of 6 cells."
 
 
 @dataclass(frozen=True)

@@ -54,5 +54,5 @@ class LiveTable:
         caption = CAPTION
         if others:
             complete = sum(map(self._board.is_complete, others))
-            caption = f"and {len(others)} more rows, {complete} of them complete. {caption}"
+            caption = f"{caption} {len(others)} more rows, {complete} complete."
         return Group(*parts, Text(caption, style="dim"))

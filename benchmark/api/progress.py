@@ -259,9 +259,8 @@ class Display(Observer):
         from rich.progress_bar import ProgressBar
 
         pace, shown = self.pace, Table.grid(padding=(0, 1))
-        shown.add_column(no_wrap=True)
-        shown.add_column(no_wrap=True, overflow="ellipsis")
-        shown.add_column(no_wrap=True)
+        for whole in (True, False, True):  # of a narrow terminal, the label in the middle is cut
+            shown.add_column(no_wrap=whole)
         for kind in STAGE_KINDS:
             if pace.total[kind]:
                 done, total = pace.done[kind], pace.total[kind]
@@ -269,12 +268,14 @@ class Display(Observer):
         under_way = pace.look()
         most = max(3, self.console.height // 4)
         for one, left in under_way[:most]:
-            name = f"{one.stage.kind} {one.stage.label}" + (f" {one.share:.0%}" if one.share is not None else "")
+            name = Text(f"{one.stage.kind} {one.stage.label}", no_wrap=True, overflow="ellipsis")
+            share = f"{one.share:.0%} " if one.share is not None else ""
             rest = f", {minutes(left)} left" if left is not None else ""
-            now = time.monotonic()
-            shown.add_row(Text("  now", style="dim"), Text(name), Text(f"{minutes(now - one.since)}{rest}"))
+            past = minutes(time.monotonic() - one.since)
+            shown.add_row(Text("  now", style="dim"), name, Text(f"{share}{past}{rest}"))
         if len(under_way) > most:
             shown.add_row("", Text(f"and {len(under_way) - most} more", style="dim"), "")
         elapsed = minutes(time.monotonic() - pace.began)
-        shown.add_row("", Text(f"elapsed {elapsed}, left {pace.remaining()}", style="dim"), "")
+        last = f"elapsed {elapsed}, left {pace.remaining()}"
+        shown.add_row("", Text(last, style="dim", no_wrap=True, overflow="ellipsis"), "")
         return shown
