@@ -42,7 +42,7 @@ def finish(done: Finished, plan: Plan, as_json: bool, stdout: TextIO) -> int:
     stdout.flush()
     _conclude(done)
     if not as_json:
-        _say_what_next(done, plan)
+        say_what_next(done, plan)
     return 1 if summary.cells["failed"] else 0
 
 
@@ -68,7 +68,7 @@ def _conclude(done: Finished) -> None:
         print("The same command tries the failed cells again.", file=sys.stderr)
 
 
-def _say_what_next(done: Finished, plan: Plan) -> None:
+def say_what_next(done: Finished, plan: Plan) -> None:
     """The three commands that are most useful now: why a cell failed comes first, a comparison needs two methods."""
     from ddbench.api.stores import store_option
 

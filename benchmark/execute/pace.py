@@ -52,7 +52,8 @@ class Pace:
     """Counts the stages of a run, and estimates the time left.
 
     A stage under way is expected to go on at its own rate; others to take as long as those of the same sort
-    (``history.sort_of``) in this run, or else as ``cost(stage)`` says, or else as those of the same kind in this run.
+    (``history.sort_of``) in this run, or else as ``cost(stage)`` says, or else as one of the same sort that is under
+    way, or else as those of the same kind in this run.
     ``how_far(key)``: the fraction of a running stage that is done, or None.
     """
 
@@ -72,6 +73,8 @@ class Pace:
         """of each sort, neither ended nor under way"""
         self._seconds: defaultdict[str, list[float]] = defaultdict(list)
         """by sort, and by kind"""
+        self._projected: dict[str, float] = {}
+        """by sort, and by kind: seconds that a stage under way will have taken at its rate"""
 
     def begin(self, to_run: list[Stage]) -> None:
         for stage in to_run:
@@ -100,8 +103,10 @@ class Pace:
         now, found = time.monotonic(), []
         for one in list(self.under_way.values()):
             one.look(self.how_far(one.stage.key), now)
-            left = one.left(now)
-            if left is None and (whole := self._expected(self._sort.get(one.stage.key, ""))) is not None:
+            left, sort = one.left(now), self._sort.get(one.stage.key, "")
+            if left is not None:
+                self._projected[sort] = self._projected[one.stage.kind] = now - one.since + left
+            if left is None and (whole := self._expected(sort)) is not None:
                 left = max(0.0, whole - (now - one.since))
             found.append((one, left))
         return found
@@ -119,10 +124,13 @@ class Pace:
         stage = self._one.get(sort)
         if stage is None:
             return None
-        if self._seconds[sort]:
-            return fmean(self._seconds[sort])
-        before = self.cost(stage)
-        return before if before is not None or not self._seconds[stage.kind] else fmean(self._seconds[stage.kind])
+        measured, kind = self._seconds, stage.kind
+        if measured[sort]:
+            return fmean(measured[sort])
+        for known in (self.cost(stage), self._projected.get(sort), fmean(measured[kind]) if measured[kind] else None):
+            if known is not None:
+                return known
+        return self._projected.get(kind)
 
 
 def minutes(seconds: float) -> str:

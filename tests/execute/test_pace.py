@@ -62,6 +62,17 @@ def test_a_stage_under_way_goes_on_at_its_own_rate(clock):
     assert pace.remaining() == "1:10"
 
 
+def test_a_stage_under_way_tells_what_the_next_of_its_sort_will_take(clock):
+    far = {}
+    pace = begun(stage("a"), stage("b"), stage("c", ipc=50), how_far=far.get)
+    pace.start(stage("a"))
+    for far["a"] in (0.0, 0.5):
+        pace.look()
+        clock[0] += 10
+    clock[0] -= 10
+    assert pace.remaining() == "0:50"
+
+
 def test_progress_that_begins_anew_is_another_rate(clock):
     far = {"a": 0.0}
     pace = begun(stage("a"), how_far=far.get)
