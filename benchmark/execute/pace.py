@@ -106,8 +106,8 @@ class Pace:
             left, sort = one.left(now), self._sort.get(one.stage.key, "")
             if left is not None:
                 self._projected[sort] = self._projected[one.stage.kind] = now - one.since + left
-            if left is None and (whole := self._expected(sort)) is not None:
-                left = max(0.0, whole - (now - one.since))
+            if left is None and (whole := self._expected(sort) or 0.0) > now - one.since:
+                left = whole - (now - one.since)  # unknown for one that already took longer
             found.append((one, left))
         return found
 

@@ -91,7 +91,7 @@ def test_progress_that_begins_anew_is_another_rate(clock):
 
 def test_the_longest_stage_under_way_bounds_the_time_left(clock):
     stages = [stage("a"), stage("b"), stage("c", ipc=50)]
-    pace = begun(*stages, cost=lambda s: 100.0 if s.key == "c" else 1.0)
+    pace = begun(*stages, cost=lambda s: 100.0 if s.key == "c" else 20.0)
     for one in stages[1:]:
         pace.start(one)
     clock[0] += 10
@@ -101,6 +101,15 @@ def test_the_longest_stage_under_way_bounds_the_time_left(clock):
 def test_costs_of_earlier_runs_count_before_anything_ended(clock):
     pace = begun(stage("a"), stage("b", ipc=2), cost=lambda s: 40.0)
     assert pace.remaining() == "1:20"
+
+
+def test_a_stage_that_takes_longer_than_expected_is_not_about_to_end(clock):
+    pace = begun(stage("a"), stage("b", ipc=50), cost=lambda s: 10.0)
+    pace.start(stage("a"))
+    clock[0] += 15
+    ((_, left),) = pace.look()
+    assert left is None
+    assert pace.remaining() == "at least 0:10"
 
 
 def test_what_is_unknown_makes_a_lower_bound(clock):
