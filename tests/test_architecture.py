@@ -19,12 +19,14 @@ GROUND = {
     "images",
     "keys",
     "levels",
+    "paths",
     "processors",
     "records",
     "seeding",
     "types",
     "watchers",
     "weights",
+    "wording",
 }
 FLOORS = (
     GROUND,

@@ -13,12 +13,13 @@ from ddbench.cli.options import (
     execution_options,
     integers,
     json_option,
-    names,
+    named,
     numbers,
     plugin_option,
     say,
     store_option,
 )
+from ddbench.cli.study_options import options_of_grid
 
 if TYPE_CHECKING:
     from ddbench.api.choices import Executor
@@ -86,7 +87,7 @@ def evaluate(
 
     options = {
         "grid.datasets": [dataset] if dataset else None,
-        "grid.archs": names(archs),
+        "grid.archs": named("--archs", archs),
         "grid.eval_seeds": integers("--eval-seeds", eval_seeds, ranges=True),
         "grid.protocol": protocol,
         "allow_test_copies": allow_test_copies or None,
@@ -102,6 +103,7 @@ def evaluate(
         class_order=class_order,
         plugins=plugins,
         changes={key: value for key, value in options.items() if value is not None},
+        typed=options_of_grid() | {"grid.datasets": "--dataset"},
         assignments=assignments,
         say=say,
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ddbench.cli.options import integers, names, say, store_option
+from ddbench.cli.options import integers, named, say, store_option
 
 
 @click.command()
@@ -36,8 +36,8 @@ def export(
     results = export_sets(
         store,
         out,
-        datasets=names(datasets),
-        methods=names(methods),
+        datasets=named("--datasets", datasets),
+        methods=named("--methods", methods),
         ipc=integers("--ipc", ipc),
         seeds=integers("--seeds", seeds, ranges=True),
         say=say,

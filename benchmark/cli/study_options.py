@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ddbench.cli.options import integers, names
+from ddbench.cli.options import integers, named
 
 if TYPE_CHECKING:
     from ddbench.config.schema import Config
@@ -35,6 +35,13 @@ _GRID = (
 )
 
 
+def options_of_grid() -> dict[str, str]:
+    """Key of the grid -> the option that sets it."""
+    from ddbench.api.study import GRID
+
+    return {f"grid.{name}": f"--{name.replace('_', '-')}" for name in GRID}
+
+
 def grid_options(*, methods: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """A decorator that adds the options of ``configuration_of`` to a click command, ``--methods`` if ``methods``."""
     options = (*_GRID[:2], _METHODS, *_GRID[2:]) if methods else _GRID
@@ -53,10 +60,12 @@ def configuration_of(
     plugins: Sequence[str],
     tuned: Sequence[str],
     changes: Mapping[str, Any] | None = None,
+    typed: Mapping[str, str] | None = None,
     **lists: Sequence[str],
 ) -> Config:
     """The configuration that the options describe. ``tuned``: searches, looked up in ``store``; ``changes``: dotted key
-    -> value, overridden by ``--set``. Raises BenchError."""
+    -> value, overridden by ``--set``; ``typed``: key of ``changes`` -> the option that it came by. Raises
+    BenchError."""
     from ddbench.api.study import configuration
 
     return configuration(
@@ -65,10 +74,11 @@ def configuration_of(
         plugins=plugins,
         tuned=tuned,
         changes=changes,
+        typed={**options_of_grid(), **(typed or {})},
         assignments=assignments,
         ipc=integers("--ipc", ipc),
         seeds=integers("--seeds", seeds, ranges=True),
         eval_seeds=integers("--eval-seeds", eval_seeds, ranges=True),
         protocol=protocol,
-        **{name: names(values) for name, values in lists.items()},
+        **{name: named(f"--{name}", values) for name, values in lists.items()},
     )

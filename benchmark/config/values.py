@@ -136,9 +136,7 @@ def _unknown_key(value: Any, name: str, own: set[str], where: str) -> BenchError
     """The error for a key that ``value`` lacks; the nearest name may be that of a field further inside."""
     inner = {} if nearest(name, own) else {path[-1]: ".".join(path) for path in _paths(value)}
     close = nearest(name, inner)
-    return unknown("key", name, own, where=where, hint=f"Did you mean {inner[close]!r}?" if close else "").at(
-        f"{where}.{name}"
-    )
+    return unknown("key", name, own, where=where, close=inner[close] if close else None).at(f"{where}.{name}")
 
 
 def _paths(value: Any, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
