@@ -60,7 +60,7 @@ def _read(path: Path, before: tuple[Path, ...]) -> tuple[dict[str, Any], Origins
     if not isinstance(raw, dict):
         raise BenchError(f"{path} is not a configuration: it must be a YAML mapping with the keys name and grid.")
     raw = _unshared(raw)
-    origins: Origins = {".".join(key): Origin(str(path), line) for key, line in lines.items()}
+    origins: Origins = {".".join(key): Origin(str(path), line, bool(before)) for key, line in lines.items()}
     if EXTENDS not in raw:
         return raw, origins
     parent = _parent(raw.pop(EXTENDS), path, origins[EXTENDS], (*before, path))

@@ -16,6 +16,8 @@ class Origin:
 
     source: str
     line: int = 0
+    extended: bool = False
+    """whether the file is one that the study extends, not its own"""
 
     def __str__(self) -> str:
         return f"{self.source}, line {self.line}" if self.line else self.source

@@ -165,6 +165,7 @@ class Config(Overrides, Running):
     tuned: tuple[Tuned, ...] = ()
     """searches that values above come from: stored with the run, read by no stage"""
     _origins: Origins = PrivateAttr(default_factory=dict)
+    _given: Mapping[str, Any] = PrivateAttr(default_factory=dict)
 
     def located(self, error: BenchError) -> BenchError:
         """``error`` with the file and line, or the option, that the key it is about was written in."""
@@ -172,8 +173,13 @@ class Config(Overrides, Running):
 
     @property
     def origins(self) -> Origins:
-        """Where the keys were written; a key that is not there, nor any above it, has its default."""
+        """Where the keys were written."""
         return self._origins
+
+    @property
+    def given(self) -> Mapping[str, Any]:
+        """The keys that were written, in files and by options, nested."""
+        return self._given
 
 
 def load_config(
@@ -227,7 +233,7 @@ def _validated(raw: dict[str, Any], where: str, origins: Origins | None = None) 
         raise _explain(error, where, origins or {}) from None
     except BenchError as error:  # of a validator
         raise located(error, origins or {}) from None
-    config._origins = origins or {}
+    config._origins, config._given = origins or {}, raw
     return config
 
 

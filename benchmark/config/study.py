@@ -238,12 +238,24 @@ def _configured(method: Distiller, name: str, config: Config, dataset: Dataset) 
     of_dataset = config.per_dataset.get(dataset.name, {})
     try:
         for layer, where in ((config.methods, "methods"), (of_dataset, f"per_dataset.{dataset.name}")):
-            for key in dict.fromkeys((method.family, selected.name)):
-                if key in layer:
-                    method = override(method, layer[key], f"{where}.{key}")
+            method = _with_layer(method, selected.name, layer, where)
         return override(method, selected.changes, name)
     except PluginError as error:
         return BrokenMethod(str(error))
+
+
+def _with_layer(method: Distiller, name: str, layer: Mapping[str, Any], where: str) -> Distiller:
+    """``method`` with what ``layer`` says of its family, then of itself."""
+    for key in dict.fromkeys((method.family, name)):
+        if key in layer:
+            method = override(method, layer[key], f"{where}.{key}")
+    return method
+
+
+def without_variants(name: str, config: Config) -> Distiller:
+    """The registered method ``name`` with the options of ``config`` that hold for every dataset. Raises BenchError."""
+    method = _method(name)
+    return method if isinstance(method, BrokenMethod) else _with_layer(method, name, config.methods, "methods")
 
 
 def _no_repeats(config: Config) -> None:

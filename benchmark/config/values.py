@@ -98,6 +98,12 @@ def hints_of(cls: type) -> dict[str, Any]:
         ) from None
 
 
+def fields_named(value: Any, name: str) -> list[tuple[str, ...]]:
+    """The paths of what ``name`` may mean among the options of the dataclass ``value``: its field, else nested ones."""
+    own = any(field.name == name for field in dataclasses.fields(value))
+    return [(name,)] if own else list(_places(value, name))
+
+
 def nested(place: Iterable[str], value: Any) -> Any:
     """Nested dictionaries with ``value`` at the path ``place``, for ``override``: a, b -> ``{"a": {"b": value}}``."""
     return reduce(lambda inner, part: {part: inner}, reversed(tuple(place)), value)
