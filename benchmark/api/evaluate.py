@@ -31,6 +31,7 @@ class Judging:
     plan: Plan
     sets: tuple[ExternalSet, ...]
     study: Study
+    external: ExternalSets
 
     def add_sets(self, store: Store) -> None:
         """Write the images into a store, as the artifacts of the plan's distill stages."""
@@ -84,7 +85,7 @@ def plan_judging(
     counted = {"ipc": (_ipc(sets),), "seeds": tuple(range(len(sets)))}
     asked = asked.model_copy(update={"grid": asked.grid.model_copy(update=counted)})
     external = ExternalSets(_as_method(reading), images=tuple(one.images.digest() for one in sets))
-    return Judging(asked, make_plan(replace(study, config=asked, external=external)), sets, study)
+    return Judging(asked, make_plan(replace(study, config=asked, external=external)), sets, study, external)
 
 
 def _as_method(reading: Reading) -> ExternalImages:

@@ -9,6 +9,7 @@ import click
 
 from ddbench.cli.options import (
     allow_test_copies_option,
+    dry_run_option,
     execution_of,
     execution_options,
     integers,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 )
 @allow_test_copies_option
 @click.option("--resize", is_flag=True, help="Resize images of another size, as the dataset resizes its own.")
+@dry_run_option
 @store_option
 @execution_options
 @plugin_option
@@ -64,6 +66,7 @@ def evaluate(
     class_order: str | None,
     allow_test_copies: bool,
     resize: bool,
+    dry_run: bool,
     store: Path,
     executor: Executor,
     ray_address: str | None,
@@ -107,6 +110,15 @@ def evaluate(
         assignments=assignments,
         say=say,
     )
+    if dry_run:
+        from ddbench.api.run import waiting
+        from ddbench.cli.dry_run import print_plan
+        from ddbench.stages.problems import refuse_problems
+
+        left = {key: stage for key, stage in waiting(judging.plan, store).items() if stage.kind != "distill"}
+        print_plan(judging.plan, left, store, as_json)  # the sets are there, and only have to be copied
+        refuse_problems(left.values(), light=True)
+        return 0
     with stdout_kept() as stdout:
-        done = run_plan(judging.config, judging.plan, store, how, judging.add_sets, say)
+        done = run_plan(judging.config, judging.plan, store, how, judging.add_sets, say, judging.external)
         return finish(done, judging.plan, as_json, stdout)

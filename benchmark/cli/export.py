@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from ddbench.cli.options import integers, named, say, store_option
+from ddbench.wording import counted
 
 
 @click.command()
@@ -48,7 +49,7 @@ def export(
             click.echo(str(exported.folder))
     besides = f", {counts['skipped']} skipped" if counts["skipped"] else ""
     say(
-        f"{counts.total()} distilled sets: {counts['written']} written, {counts['already there']} already there, "
-        f"{counts['missing']} missing{besides}"
+        f"{counted(counts.total(), 'distilled set')}: {counts['written']} written, "
+        f"{counts['already there']} already there, {counts['missing']} missing{besides}"
     )
     return 1 if counts["missing"] else 0

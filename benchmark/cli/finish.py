@@ -6,6 +6,8 @@ import json
 import sys
 from typing import TYPE_CHECKING, TextIO
 
+from ddbench.wording import counted
+
 if TYPE_CHECKING:
     from ddbench.api.run import Finished
     from ddbench.plan.graph import Plan
@@ -47,7 +49,7 @@ def _conclude(done: Finished) -> None:
     cells, failures = done.summary.cells, done.summary.failures
     skipped = f", {cells['skipped']} skipped" if cells["skipped"] else ""
     print(
-        f"\n{cells['total']} cells: {cells['ok']} made, {cells['cached']} already there, "
+        f"\n{counted(cells['total'], 'cell')}: {cells['ok']} made, {cells['cached']} already there, "
         f"{cells['failed']} failed{skipped}. Store: {done.store.address}",
         file=sys.stderr,
     )

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
 from ddbench.config import variants
-from ddbench.config.addresses import classes_in
+from ddbench.config.addresses import addresses_of, classes_in
 from ddbench.config.schema import Config
 from ddbench.config.sections import check_sections
-from ddbench.config.values import describe, override
+from ddbench.config.values import build, describe, override
 from ddbench.errors import BenchError, PluginError, unknown
 from ddbench.plugins import registry
 from ddbench.plugins.broken import BrokenDataset, BrokenMethod, BrokenNetwork
@@ -32,6 +32,19 @@ class ExternalSets:
     method: Distiller
     images: tuple[str, ...]
     """digests of the sets, in the order of the grid's seeds"""
+
+    def to_json(self) -> dict[str, Any]:
+        """For the record of a run, from which ``from_json`` plans it again."""
+        return {
+            "method": describe(self.method),
+            "addresses": dict(addresses_of(self.method)),
+            "images": list(self.images),
+        }
+
+    @classmethod
+    def from_json(cls, sets: Mapping[str, Any]) -> ExternalSets:
+        """Raises ImportError when the class that stands for their method no longer exists."""
+        return cls(build(sets["method"], sets["addresses"]), tuple(sets["images"]))
 
 
 @dataclass(frozen=True)
