@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ddbench.cli.completion import configs, names_of
 from ddbench.cli.options import json_option, plugin_option
 from ddbench.wording import counted
 
@@ -22,9 +23,13 @@ CLASSES = 40
 
 
 @click.command("data")
-@click.argument("dataset")
+@click.argument("dataset", shell_complete=names_of("dataset"))
 @click.option(
-    "--config", default="digits", show_default=True, help="The study whose options of the dataset are used, or a file."
+    "--config",
+    default="digits",
+    show_default=True,
+    shell_complete=configs,
+    help="The study whose options of the dataset are used, or a file.",
 )
 @click.option(
     "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any key of it, e.g. data.imagefolder.root=FOLDER."

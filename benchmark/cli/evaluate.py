@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ddbench.cli.completion import configs, names_of
 from ddbench.cli.options import (
     allow_test_copies_option,
     dry_run_option,
@@ -29,11 +30,19 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="SETS...")
 @click.option(
-    "--config", default="digits", show_default=True, help="The study whose dataset, archs and protocol are meant."
+    "--config",
+    default="digits",
+    show_default=True,
+    shell_complete=configs,
+    help="The study whose dataset, archs and protocol are meant.",
 )
-@click.option("--dataset", help="What the images were distilled from; default: the config's.")
-@click.option("--archs", "--arch", "archs", multiple=True)
-@click.option("--protocol", help="How the images are judged (`bench list protocols`).")
+@click.option(
+    "--dataset", shell_complete=names_of("dataset"), help="What the images were distilled from; default: the config's."
+)
+@click.option("--archs", "--arch", "archs", multiple=True, shell_complete=names_of("arch", many=True))
+@click.option(
+    "--protocol", shell_complete=names_of("protocol"), help="How the images are judged (`bench list protocols`)."
+)
 @click.option("--eval-seeds", multiple=True, help="Seeds of classifiers, e.g. 0,1,2 or 0-2.")
 @click.option("--method", help="Name of the images in tables; by default that of the first folder.")
 @click.option(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from ddbench.cli.completion import names_of
 from ddbench.cli.options import integers, named, say, store_option
 from ddbench.wording import counted
 
@@ -14,8 +15,13 @@ from ddbench.wording import counted
 @click.command()
 @store_option
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Where the folders go.")
-@click.option("--datasets", multiple=True, help="Lists take commas and repeats; default: all.")
-@click.option("--methods", multiple=True)
+@click.option(
+    "--datasets",
+    multiple=True,
+    shell_complete=names_of("dataset", many=True),
+    help="Lists take commas and repeats; default: all.",
+)
+@click.option("--methods", multiple=True, shell_complete=names_of("method", many=True))
 @click.option("--ipc", multiple=True, help="Images per class, e.g. 1,10.")
 @click.option("--seeds", multiple=True, help="Seeds of distilled sets, e.g. 0,1,2 or 0-2.")
 def export(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ddbench.cli.completion import anything
 from ddbench.cli.options import store_option
 from ddbench.config import variants
 from ddbench.errors import BenchError, unknown
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("name", metavar="[KIND/]NAME")
+@click.argument("name", metavar="[KIND/]NAME", shell_complete=anything)
 @click.option("--kind", type=click.Choice(KINDS), help="Which of several things of that name; also written KIND/NAME.")
 @store_option
 @click.option("--plugin", "plugins", multiple=True, metavar="FILE", help="A Python file that registers more.")

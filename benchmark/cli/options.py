@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ddbench.api.choices import DEFAULT_STORE, EXECUTORS, FILTERS, SELECTS
+from ddbench.cli.completion import names_of
 from ddbench.config import variants
 from ddbench.errors import BenchError
+from ddbench.plugins.registry import KINDS
 
 if TYPE_CHECKING:
     from ddbench.api.choices import Executor
@@ -93,6 +95,7 @@ def execution_options(command: F) -> F:
         "watchers",
         multiple=True,
         metavar="NAME",
+        shell_complete=names_of("watcher"),
         help="Report the run to the watcher NAME or NAME[OPTION=VALUE] (`bench list watchers`); repeatable.",
     )
     return executor_options(watcher(click.option("--debug", is_flag=True, help="Show tracebacks.")(command)))
@@ -131,7 +134,8 @@ def filter_options(command: F) -> F:
     for option, field in reversed(FILTERS.items()):
         help_ = "Lists take commas and repeats; default: all." if option == "datasets" else None
         both = (f"--{option}",) if option == field else (f"--{option}", f"--{field}")
-        command = click.option(*both, option, multiple=True, help=help_)(command)
+        complete = names_of(field, many=True) if field in KINDS else None
+        command = click.option(*both, option, multiple=True, shell_complete=complete, help=help_)(command)
     return command
 
 

@@ -9,22 +9,36 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ddbench.cli.completion import configs, names_of
 from ddbench.cli.options import integers, named
 
 if TYPE_CHECKING:
     from ddbench.config.schema import Config
 
-_METHODS = click.option("--methods", multiple=True)
+_METHODS = click.option("--methods", multiple=True, shell_complete=names_of("method", many=True))
 _GRID = (
     click.option(
-        "--config", default="digits", show_default=True, help="A named study (`bench list configs`) or a YAML file."
+        "--config",
+        default="digits",
+        show_default=True,
+        shell_complete=configs,
+        help="A named study (`bench list configs`) or a YAML file.",
     ),
-    click.option("--datasets", multiple=True, help="Lists take commas and repeats; default: the config's."),
+    click.option(
+        "--datasets",
+        multiple=True,
+        shell_complete=names_of("dataset", many=True),
+        help="Lists take commas and repeats; default: the config's.",
+    ),
     click.option("--ipc", multiple=True, help="Images per class, e.g. 1,10."),
-    click.option("--archs", multiple=True),
+    click.option("--archs", multiple=True, shell_complete=names_of("arch", many=True)),
     click.option("--seeds", multiple=True, help="Seeds of distilled sets, e.g. 0,1,2 or 0-2."),
     click.option("--eval-seeds", multiple=True, help="Seeds of classifiers, crossed with --seeds."),
-    click.option("--protocol", help="How distilled sets are judged (`bench list protocols`)."),
+    click.option(
+        "--protocol",
+        shell_complete=names_of("protocol"),
+        help="How distilled sets are judged (`bench list protocols`).",
+    ),
     click.option(
         "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any key of the configuration, dotted."
     ),

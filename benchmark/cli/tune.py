@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from ddbench.cli.completion import names_of
 from ddbench.cli.options import dry_run_option, executor_options, say, store_option
 from ddbench.cli.streams import stdout_kept
 from ddbench.cli.study_options import configuration_of, grid_options
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("method")
+@click.argument("method", shell_complete=names_of("method"))
 @click.option(
     "--param",
     "parameters",
