@@ -252,12 +252,14 @@ def _assign(raw: dict[str, Any], key: str, value: Any, where: str) -> None:
 
 
 def _explain(error: ValidationError, where: str, origins: Origins) -> BenchError:
-    """The first problem of a failed validation as one message."""
-    first = error.errors()[0]
+    """The first problem of a failed validation as one message; a key that is lacking may be one that is misspelt."""
+    strange = ("extra_forbidden", "unexpected_keyword_argument")  # of a pydantic model, of a dataclass
+    problems = error.errors()
+    first = next((one for one in problems if one["type"] in strange), problems[0])
     location = [str(part) for part in first["loc"]]
     dotted = ".".join(location)
     where = str(origin_of(origins, dotted)) or where
-    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):  # of a pydantic model, of a dataclass
+    if first["type"] in strange:
         keys = _keys(Config)
         keys = keys if location[:-1] else {**keys, EXTENDS: str}
         for part in location[:-1]:
