@@ -1,6 +1,8 @@
 """``bench config show``: each value with its origin, in a form that is the same study again."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 import yaml
@@ -88,3 +90,14 @@ def test_a_study_that_cannot_run_is_shown_with_what_is_wrong(own):
 
 def test_it_is_light():
     assert loaded_by_command("config", "show", "--all") == []
+
+
+def test_the_guide_shows_what_is_printed(tmp_path, monkeypatch):
+    page = (Path(__file__).parents[2] / "docs/configurations.md").read_text()
+    (mine,) = re.findall(r"```yaml\n(# mine.yaml\n.*?)```", page, re.S)
+    told = re.findall(r"^ +(\w+): (.*?) +# (\S.*)$", page.split("prints the resolved study")[1].split("```")[1], re.M)
+    (tmp_path / "mine.yaml").write_text(mine)
+    monkeypatch.chdir(tmp_path)
+    printed = shown("mine.yaml", "--set", "methods.rsm.weight=0.01")
+    found = re.findall(r"^ +(\w+): (.*?) +# (\S.*)$", printed, re.M)
+    assert len(told) == 3 and set(told) < set(found)
