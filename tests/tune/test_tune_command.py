@@ -5,7 +5,7 @@ import json
 import pytest
 
 from ddbench.store.opening import open_store
-from ddbench.tune.in_order import InOrder
+from ddbench.tune.trial import Ending
 from tests.support.invoke import invoke, own_process
 
 LR = "methods.dm.lr"
@@ -78,23 +78,24 @@ def test_it_ends_with_the_commands_that_take_the_choice(tiny_study, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "address"),
-    [(["--executor", "ray"], None), (["--ray-address", "host:1"], "host:1"), (["--scheduler", "median"], None)],
+    ("arguments", "where"),
+    [
+        (["--executor", "ray"], None),
+        (["--ray-address", "host:1"], "host:1"),
+        (["--scheduler", "median"], None),
+        ([], "this process"),
+        (["--executor", "inline"], "this process"),
+    ],
 )
-def test_trials_go_to_ray_where_that_is_asked_for_or_needed(tiny_study, tmp_path, monkeypatch, arguments, address):
+def test_trials_go_to_ray_where_that_is_asked_for_or_needed(tiny_study, tmp_path, monkeypatch, arguments, where):
     asked = []
 
-    def on_tune(scheduler, takes, policy, say, where):
-        asked.append(where)
-        return InOrder(policy)
+    def runner(place):
+        asked.append(place)
+        return lambda trials, store, on_round: [Ending(0, "not run")] * len(trials)
 
-    monkeypatch.setattr("ddbench.tune.on_ray.OnTune", on_tune)
-    search = ["--param", f"{LR}=grid(1e6)", "--seeds", "0", *arguments]
-    assert tune(tiny_study, tmp_path / "s", *search, executor="auto").returncode == 0
-    assert asked == [address]
-
-
-def test_a_few_trials_do_not_start_ray_by_themselves(tiny_study, tmp_path):
-    done = tune(tiny_study, tmp_path / "s", "--param", f"{LR}=grid(1e6)", "--seeds", "0", executor="auto")
-    assert done.returncode == 0, done.stderr
-    assert "starting Ray" not in done.stderr
+    monkeypatch.setattr("ddbench.tune.on_ray.OnTune", lambda *options: runner(options[-1]))
+    monkeypatch.setattr("ddbench.tune.in_order.InOrder", lambda policy: runner("this process"))
+    search = ["--param", f"{LR}=grid(1e6)", "--seeds", "0", "--eval-seeds", "0", *arguments]
+    assert tune(tiny_study, tmp_path / "s", *search, executor="auto").returncode == 1
+    assert asked == [where]
