@@ -54,10 +54,13 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     return matches[0] if matches else None
 
 
-def unknown(kind: str, name: str, known: Iterable[str], *, where: str = "", hint: str = "") -> BenchError:
-    """The error for a name that is not in ``known``: it says where, suggests the nearest name and lists all of them."""
+def unknown(
+    kind: str, name: str, known: Iterable[str], *, where: str = "", hint: str = "", close: str | None = None
+) -> BenchError:
+    """The error for a name that is not in ``known``: it says where, suggests the nearest name, or ``close``, and lists
+    all of them."""
     known = sorted(known)
-    close = nearest(name, known)
+    close = close or nearest(name, known)
     parts = [f"unknown {kind} {name!r}" + (f" in {where}" if where else "") + "."]
     if close:
         parts.append(f"Did you mean {close!r}?")

@@ -19,12 +19,14 @@ GROUND = {
     "images",
     "keys",
     "levels",
+    "paths",
     "processors",
     "records",
     "seeding",
     "types",
     "watchers",
     "weights",
+    "wording",
 }
 FLOORS = (
     GROUND,
@@ -219,6 +221,7 @@ def test_nothing_imports_a_folder_of_the_checkout_by_its_name():
         ["list", "configs"],
         ["run", "--dry-run"],
         ["plan"],
+        ["tune", "dm", "--param", "methods.dm.lr=grid(1,2)", "--dry-run"],
         ["tune", "--help"],
     ],
     ids=" ".join,

@@ -92,7 +92,7 @@ def evaluate(
         plugins=[str(plugin) for plugin in plugins],
         changes={**{key: value for key, value in grid.items() if value is not None}, **(set or {})},
     )
-    done = run_plan(judging.config, judging.plan, store, how, judging.add_sets)
+    done = run_plan(judging.config, judging.plan, store, how, judging.add_sets, external=judging.external)
     return _results(done, judging.plan)
 
 

@@ -31,6 +31,7 @@ class Judging:
     plan: Plan
     sets: tuple[ExternalSet, ...]
     study: Study
+    external: ExternalSets
 
     def add_sets(self, store: Store) -> None:
         """Write the images into a store, as the artifacts of the plan's distill stages."""
@@ -54,6 +55,7 @@ def plan_judging(
     class_order: str | None = None,
     plugins: Sequence[str] = (),
     changes: Mapping[str, Any] | None = None,
+    typed: Mapping[str, str] | None = None,
     assignments: Sequence[str] = (),
     say: Say = say_on_stderr,
 ) -> Judging:
@@ -62,15 +64,15 @@ def plan_judging(
     They are sets of one method; the IPC is counted. method: name in tables, by default that of the first folder;
     resize: resize images of another size, in the way of the dataset; mean, sd: what floats were normalised with, one
     number or one for each channel; class_order: a file that says which class a number is, or ``dataset``; changes:
-    dotted key of the configuration -> value. Raises BenchError for the name of a registered method, a config with
-    several datasets, and images that are not a distilled set of its dataset.
+    dotted key of the configuration -> value; typed: such a key -> the option that it came by. Raises BenchError for the
+    name of a registered method, a config with several datasets, and images that are not a distilled set of its dataset.
     """
     files = absolute(plugins)
     load_plugins(files)
     name = _name(method, folders[0])
     fixed = {"grid.methods": [name], "grid.ipc": [1], "grid.seeds": [0]}
     named = {"plugins": files} if files else {}
-    asked = load_config(config, {**(changes or {}), **named, **fixed}, assignments)
+    asked = load_config(config, {**(changes or {}), **named, **fixed}, assignments, typed)
     if len(asked.grid.datasets) != 1:
         raise BenchError(f"{config} has the datasets {', '.join(asked.grid.datasets)}: name one with --dataset.")
     reading = Reading(resize, class_order, Normalisation.stated(tuple(mean), tuple(sd)))
@@ -83,7 +85,7 @@ def plan_judging(
     counted = {"ipc": (_ipc(sets),), "seeds": tuple(range(len(sets)))}
     asked = asked.model_copy(update={"grid": asked.grid.model_copy(update=counted)})
     external = ExternalSets(_as_method(reading), images=tuple(one.images.digest() for one in sets))
-    return Judging(asked, make_plan(replace(study, config=asked, external=external)), sets, study)
+    return Judging(asked, make_plan(replace(study, config=asked, external=external)), sets, study, external)
 
 
 def _as_method(reading: Reading) -> ExternalImages:

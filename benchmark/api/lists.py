@@ -30,7 +30,7 @@ def _entries(what: str) -> list[dict[str, str]]:
 def _configs() -> list[dict[str, str]]:
     import yaml
 
-    from ddbench.config.schema import named_configs
+    from ddbench.config.files import named_configs
 
     return [
         {

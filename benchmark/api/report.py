@@ -10,6 +10,7 @@ from ddbench.api.captions import facts_of
 from ddbench.api.sets import facts_of_sets
 from ddbench.errors import BenchError, CorruptArtifact
 from ddbench.results.statistics import Select
+from ddbench.wording import counted
 
 if TYPE_CHECKING:
     from ddbench.api.stores import Stores
@@ -164,8 +165,8 @@ def _search(tune: Any) -> Search:
         for row in tune.ranked()
     ]
     about = (
-        f"{tune.search} search, {tune.scheduler} scheduler, seed {tune.seed}: {len(tune.trials)} settings, "
-        f"{tune.cells} cells of the {tune.split} part. Ranges: "
+        f"{tune.search} search, {tune.scheduler} scheduler, seed {tune.seed}: {counted(len(tune.trials), 'setting')}, "
+        f"{counted(tune.cells, 'cell')} of the {tune.split} part. Ranges: "
         + "; ".join(f"{key} {text}" for key, text in tune.space.items())
     )
     header = (*(names[key] for key in tune.space), "top-1 (%)", "cells", "outcome")

@@ -18,6 +18,7 @@ from ddbench.api.stores import Say, Stores, say_on_stderr
 from ddbench.results.statistics import Select
 from ddbench.results.tables import Spread
 from ddbench.types import Cell, Outcome, Record
+from ddbench.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -124,7 +125,7 @@ class Results:
     def __repr__(self) -> str:
         good = sum(record.outcome == "ok" for record in self.records)
         places = ", ".join(store.address for store in self._stores.members)
-        return f"<Results of {places}: {len(self.cells)} cells, {good} judged, {len(self.failures)} failed>"
+        return f"<Results of {places}: {counted(len(self.cells), 'cell')}, {good} judged, {len(self.failures)} failed>"
 
     def _repr_html_(self) -> str:
         return self.table()._repr_html_()

@@ -12,6 +12,7 @@ from ddbench.api.outline import outline, recorded_costs
 from ddbench.api.progress import make_display
 from ddbench.api.stores import Say, say_on_stderr
 from ddbench.config.schema import Config
+from ddbench.config.study import ExternalSets
 from ddbench.config.watchers import resolve_watchers
 from ddbench.errors import BenchError, unknown
 from ddbench.execute.backend import Backend
@@ -85,12 +86,14 @@ def run_plan(
     prepare: Callable[[Store], None] = lambda _: None,
     say: Say = say_on_stderr,
     announce: Say | None = None,
+    external: ExternalSets | None = None,
 ) -> Finished:
     """Run the missing stages of ``plan`` in the store ``where``, and record there that ``config`` asked for its cells.
 
-    ``prepare`` may write artifacts into the store before. ``announce`` is told, within seconds, what will be done, how
-    long it takes and where results will be. Raises BenchError, before anything is run or written, for
-    what preparations, methods or the protocol say against the data, and KeyboardInterrupt when a stop was requested.
+    ``prepare`` may write artifacts into the store before; ``external``: the sets of the plan, where other code made
+    them. ``announce`` is told, within seconds, what will be done, how long it takes and where results will be. Raises
+    BenchError, before anything is run or written, for what preparations, methods or the protocol say against the data,
+    and KeyboardInterrupt when a stop was requested.
     """
     watchers = how.resolved_watchers()
     ahead, cost = waiting(plan, where), recorded_costs(where)
@@ -106,6 +109,7 @@ def run_plan(
             "name": config.name,
             "config": config.model_dump(mode="json"),
             "cells": [[vars(cell), key] for cell, key in plan.cells.items()],
+            "external": external.to_json() if external else None,
             "distilled": {key: parents[0] for key in plan.cells.values() if (parents := plan.stages[key].parents)},
         }
     )

@@ -9,6 +9,7 @@ from ddbench.api.files import check_format
 from ddbench.results.sensitivity import Parameter, Setting, draw
 from ddbench.store.opening import open_store
 from ddbench.tune.record import TrialRow, Tune, find, latest
+from ddbench.wording import counted
 
 
 def draw_sensitivity(store: Path | str, tune: str | None, out: Path) -> None:
@@ -18,10 +19,10 @@ def draw_sensitivity(store: Path | str, tune: str | None, out: Path) -> None:
     """
     check_format(out)
     search = find(store, tune) if tune else latest(open_store(store, create=False))
-    title = f"{search.method} on {search.study}: {len(search.trials)} settings"
+    title = f"{search.method} on {search.study}: {counted(len(search.trials), 'setting')}"
     draw(
         out,
-        f"{title}, {search.cells} cells of the validation part",
+        f"{title}, {counted(search.cells, 'cell')} of the validation part",
         [Parameter(key, key.partition(".")[2], text.startswith("log")) for key, text in search.space.items()],
         settings(search, search.trials),
     )

@@ -59,6 +59,20 @@ def measure_shift(
     return _measurements(store, planned, preparation, space, failed)
 
 
+def plan_of_shift(
+    where: Path | str, space: str = "trained", assignments: Sequence[str] = (), plugins: Sequence[str] = ()
+) -> tuple[ShiftPlan, list[str]]:
+    """What ``measure_shift`` with these options would do, and the keys of the stages that it would run.
+
+    Nothing is measured or written. Raises BenchError for an unknown space or option.
+    """
+    files = absolute(plugins)
+    load_plugins(files)
+    preparation, store = space_of(space, assignments), open_store(where, create=False)
+    planned = _plan(store, preparation, tuple(files))
+    return planned, [*shift_to_run(planned, store)]
+
+
 def load_shift(store: Store, space: str = "trained", assignments: Sequence[str] = ()) -> list[Measurement]:
     """Read what ``measure_shift`` with these options has measured on a store so far, in the order of its table.
 

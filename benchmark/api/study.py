@@ -27,19 +27,22 @@ def configuration(
     plugins: Sequence[str] = (),
     tuned: Sequence[str] = (),
     changes: Mapping[str, Any] | None = None,
+    typed: Mapping[str, str] | None = None,
     assignments: Sequence[str] = (),
     **grid: Any,
 ) -> Config:
     """The configuration ``config`` (a name or a YAML file) with the lists of its grid replaced by those in ``grid``.
 
     tuned: ids or files of searches whose chosen values are applied, looked up in ``store``; changes: dotted key ->
-    value; assignments: ``key=value``, applied last. Raises BenchError.
+    value; typed: key -> how messages name the option or parameter that set it; assignments: ``key=value``, applied
+    last. Raises BenchError.
     """
     forget()  # in a notebook, folders may have been mended since the study before
     given = {f"grid.{name}": grid[name] for name in GRID if grid.get(name) is not None}
     searched = values_and_cost([find(store, name) for name in tuned]) if tuned else {}
     named = {"plugins": absolute(plugins)} if plugins else {}
-    return load_config(config, {**given, **named, **(changes or {}), **searched}, assignments)
+    options = {"plugins": "--plugin"} | dict.fromkeys(searched, f"--tuned {','.join(tuned)}") | dict(typed or {})
+    return load_config(config, {**given, **named, **(changes or {}), **searched}, assignments, options)
 
 
 def study(
@@ -69,12 +72,13 @@ def study(
         plugins=[str(plugin) for plugin in plugins],
         tuned=tuned,
         changes=set,
-        datasets=datasets and list(datasets),
-        methods=methods and [canonical(method) for method in methods],
-        ipc=ipc and list(ipc),
-        archs=archs and [canonical(arch) for arch in archs],
-        seeds=seeds and list(seeds),
-        eval_seeds=eval_seeds and list(eval_seeds),
+        typed={f"grid.{name}": f"{name}=" for name in GRID} | {key: f"set={{{key!r}: ...}}" for key in set or {}},
+        datasets=None if datasets is None else list(datasets),
+        methods=None if methods is None else [canonical(method) for method in methods],
+        ipc=None if ipc is None else list(ipc),
+        archs=None if archs is None else [canonical(arch) for arch in archs],
+        seeds=None if seeds is None else list(seeds),
+        eval_seeds=None if eval_seeds is None else list(eval_seeds),
         protocol=protocol,
     )
     return resolve(chosen)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ddbench.cli.completion import names_of
 from ddbench.cli.options import json_option, plugin_option
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ EXIT_NONCONFORMING = 3
 
 
 @click.command()
-@click.argument("method")
+@click.argument("method", shell_complete=names_of("method"))
 @plugin_option
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any key of the configuration, dotted.")
 @json_option

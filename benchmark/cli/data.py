@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ddbench.cli.completion import configs, names_of
 from ddbench.cli.options import json_option, plugin_option
+from ddbench.wording import counted
 
 if TYPE_CHECKING:
     from ddbench.api.data import DataSurvey
@@ -21,9 +23,13 @@ CLASSES = 40
 
 
 @click.command("data")
-@click.argument("dataset")
+@click.argument("dataset", shell_complete=names_of("dataset"))
 @click.option(
-    "--config", default="digits", show_default=True, help="The study whose options of the dataset are used, or a file."
+    "--config",
+    default="digits",
+    show_default=True,
+    shell_complete=configs,
+    help="The study whose options of the dataset are used, or a file.",
 )
 @click.option(
     "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any key of it, e.g. data.imagefolder.root=FOLDER."
@@ -45,7 +51,7 @@ def data(dataset: str, config: str, assignments: tuple[str, ...], plugins: tuple
 
 def _lines(seen: DataSurvey) -> Iterator[str]:
     found = seen.found
-    yield f"{found.name}: {len(found.classes)} classes"
+    yield f"{found.name}: {counted(len(found.classes), 'class', 'classes')}"
     for split in found.splits:
         yield from _split(split)
     if len(found.classes) <= CLASSES:
@@ -54,7 +60,8 @@ def _lines(seen: DataSurvey) -> Iterator[str]:
         yield f"duplicate: {test} = {other}"
     if found.shared:
         images = len({test for test, _ in found.shared})
-        yield f"{images} test images are train images too, {len(found.shared)} pairs; duplicates: {seen.duplicates}"
+        told = counted(images, "test image is a train image", "test images are train images")
+        yield f"{told} too, {counted(len(found.shared), 'pair')}; duplicates: {seen.duplicates}"
     for wrong in found.wrong:
         yield f"wrong: {wrong}"
     for whose, how in seen.pixels.items():
@@ -62,14 +69,15 @@ def _lines(seen: DataSurvey) -> Iterator[str]:
 
 
 def _split(split: SplitSurvey) -> Iterator[str]:
-    from ddbench.data.remarks import counted
+    from ddbench.data.remarks import counted as kinds_of
 
     counts = split.counts
     least, most = min(counts, key=lambda name: counts[name]), max(counts, key=lambda name: counts[name])
     each = (
         f"{counts[least]} ({least}) to {counts[most]} ({most})" if counts[least] < counts[most] else str(counts[most])
     )
-    yield f"{split.split}: {sum(counts.values())} images, {each} a class"
+    yield f"{split.split}: {counted(sum(counts.values()), 'image')}, {each} a class"
+    repeated = counted(len(split.repeated), "image has", "images have")
     rows = {
         "folder": split.folder,
         "classes in": split.labels,
@@ -78,9 +86,9 @@ def _split(split: SplitSurvey) -> Iterator[str]:
         "formats": _named(split.formats),
         "suffixes": _named(split.suffixes),
         "EXIF turns": f"{split.turned}, not made" if split.turned else "",
-        "not used": counted(split.unused),
-        "broken": f"{len(split.broken)} images" if split.broken else "",
-        "repeated": f"{len(split.repeated)} images have copies in this split" if split.repeated else "",
+        "not used": kinds_of(split.unused),
+        "broken": counted(len(split.broken), "image") if split.broken else "",
+        "repeated": f"{repeated} copies in this split" if split.repeated else "",
     }
     yield from (f"  {what:11} {text}" for what, text in rows.items() if text)
     yield from (f"  broken: {why}" for why in split.broken)

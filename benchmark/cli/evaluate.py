@@ -7,19 +7,22 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ddbench.cli.completion import configs, names_of
 from ddbench.cli.options import (
     allow_test_copies_option,
+    dry_run_option,
     execution_of,
     execution_options,
     integers,
     json_option,
-    names,
+    named,
     numbers,
     plugin_option,
     say,
     store_option,
     tell,
 )
+from ddbench.cli.study_options import options_of_grid
 
 if TYPE_CHECKING:
     from ddbench.api.choices import Executor
@@ -28,11 +31,19 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="SETS...")
 @click.option(
-    "--config", default="digits", show_default=True, help="The study whose dataset, archs and protocol are meant."
+    "--config",
+    default="digits",
+    show_default=True,
+    shell_complete=configs,
+    help="The study whose dataset, archs and protocol are meant.",
 )
-@click.option("--dataset", help="What the images were distilled from; default: the config's.")
-@click.option("--archs", "--arch", "archs", multiple=True)
-@click.option("--protocol", help="How the images are judged (`bench list protocols`).")
+@click.option(
+    "--dataset", shell_complete=names_of("dataset"), help="What the images were distilled from; default: the config's."
+)
+@click.option("--archs", "--arch", "archs", multiple=True, shell_complete=names_of("arch", many=True))
+@click.option(
+    "--protocol", shell_complete=names_of("protocol"), help="How the images are judged (`bench list protocols`)."
+)
 @click.option("--eval-seeds", multiple=True, help="Seeds of classifiers, e.g. 0,1,2 or 0-2.")
 @click.option("--method", help="Name of the images in tables; by default that of the first folder.")
 @click.option(
@@ -46,6 +57,7 @@ if TYPE_CHECKING:
 )
 @allow_test_copies_option
 @click.option("--resize", is_flag=True, help="Resize images of another size, as the dataset resizes its own.")
+@dry_run_option
 @store_option
 @execution_options
 @plugin_option
@@ -64,6 +76,7 @@ def evaluate(
     class_order: str | None,
     allow_test_copies: bool,
     resize: bool,
+    dry_run: bool,
     store: Path,
     executor: Executor,
     ray_address: str | None,
@@ -87,7 +100,7 @@ def evaluate(
 
     options = {
         "grid.datasets": [dataset] if dataset else None,
-        "grid.archs": names(archs),
+        "grid.archs": named("--archs", archs),
         "grid.eval_seeds": integers("--eval-seeds", eval_seeds, ranges=True),
         "grid.protocol": protocol,
         "allow_test_copies": allow_test_copies or None,
@@ -103,10 +116,21 @@ def evaluate(
         class_order=class_order,
         plugins=plugins,
         changes={key: value for key, value in options.items() if value is not None},
+        typed=options_of_grid() | {"grid.datasets": "--dataset"},
         assignments=assignments,
         say=say,
     )
+    if dry_run:
+        from ddbench.api.run import waiting
+        from ddbench.cli.dry_run import print_plan
+        from ddbench.stages.problems import refuse_problems
+
+        left = {key: stage for key, stage in waiting(judging.plan, store).items() if stage.kind != "distill"}
+        print_plan(judging.plan, left, store, as_json)  # the sets are there, and only have to be copied
+        refuse_problems(left.values(), light=True)
+        return 0
     with stdout_kept() as stdout:
         announce = None if as_json else tell
-        done = run_plan(judging.config, judging.plan, store, how, judging.add_sets, say, announce)
+        plan, sets = judging.plan, judging.add_sets
+        done = run_plan(judging.config, plan, store, how, sets, say, announce, external=judging.external)
         return finish(done, judging.plan, as_json, stdout)

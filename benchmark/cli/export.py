@@ -7,14 +7,21 @@ from pathlib import Path
 
 import click
 
-from ddbench.cli.options import integers, names, say, store_option
+from ddbench.cli.completion import names_of
+from ddbench.cli.options import integers, named, say, store_option
+from ddbench.wording import counted
 
 
 @click.command()
 @store_option
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Where the folders go.")
-@click.option("--datasets", multiple=True, help="Lists take commas and repeats; default: all.")
-@click.option("--methods", multiple=True)
+@click.option(
+    "--datasets",
+    multiple=True,
+    shell_complete=names_of("dataset", many=True),
+    help="Lists take commas and repeats; default: all.",
+)
+@click.option("--methods", multiple=True, shell_complete=names_of("method", many=True))
 @click.option("--ipc", multiple=True, help="Images per class, e.g. 1,10.")
 @click.option("--seeds", multiple=True, help="Seeds of distilled sets, e.g. 0,1,2 or 0-2.")
 def export(
@@ -36,8 +43,8 @@ def export(
     results = export_sets(
         store,
         out,
-        datasets=names(datasets),
-        methods=names(methods),
+        datasets=named("--datasets", datasets),
+        methods=named("--methods", methods),
         ipc=integers("--ipc", ipc),
         seeds=integers("--seeds", seeds, ranges=True),
         say=say,
@@ -48,7 +55,7 @@ def export(
             click.echo(str(exported.folder))
     besides = f", {counts['skipped']} skipped" if counts["skipped"] else ""
     say(
-        f"{counts.total()} distilled sets: {counts['written']} written, {counts['already there']} already there, "
-        f"{counts['missing']} missing{besides}"
+        f"{counted(counts.total(), 'distilled set')}: {counts['written']} written, "
+        f"{counts['already there']} already there, {counts['missing']} missing{besides}"
     )
     return 1 if counts["missing"] else 0

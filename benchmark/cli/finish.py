@@ -7,6 +7,8 @@ import shlex
 import sys
 from typing import TYPE_CHECKING, TextIO
 
+from ddbench.wording import counted
+
 if TYPE_CHECKING:
     from ddbench.api.run import Finished
     from ddbench.plan.graph import Plan
@@ -50,7 +52,7 @@ def _conclude(done: Finished) -> None:
     cells, failures = done.summary.cells, done.summary.failures
     skipped = f", {cells['skipped']} skipped" if cells["skipped"] else ""
     print(
-        f"\n{cells['total']} cells: {cells['ok']} made, {cells['cached']} already there, "
+        f"\n{counted(cells['total'], 'cell')}: {cells['ok']} made, {cells['cached']} already there, "
         f"{cells['failed']} failed{skipped}. Store: {done.store.address}",
         file=sys.stderr,
     )

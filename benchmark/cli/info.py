@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from ddbench.cli.completion import anything
 from ddbench.cli.options import store_option
 from ddbench.config import variants
 from ddbench.errors import BenchError, unknown
-from ddbench.plugins.registry import Entry, Kind, entries
+from ddbench.plugins.registry import KINDS, Entry, Kind, entries
 from ddbench.types import Distiller, Record
 
 if TYPE_CHECKING:
@@ -22,22 +24,24 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", metavar="[KIND/]NAME", shell_complete=anything)
+@click.option("--kind", type=click.Choice(KINDS), help="Which of several things of that name; also written KIND/NAME.")
 @store_option
 @click.option("--plugin", "plugins", multiple=True, metavar="FILE", help="A Python file that registers more.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
-def info(name: str, store: Path | str, plugins: tuple[str, ...], as_json: bool) -> None:
+def info(name: str, kind: Kind | None, store: Path | str, plugins: tuple[str, ...], as_json: bool) -> None:
     """Describe the method, dataset, arch, protocol, objective, guidance or watcher NAME: its origin, what it
     computes and needs, its options, and its cost so far in the store.
 
     Set options with --set methods.NAME.OPTION=VALUE, or name a variant 'NAME[OPTION=VALUE]', which gets its own row in
-    tables; NAME may be such a variant.
+    tables; NAME may be such a variant. Of names that several things have, all are shown; KIND/NAME is one.
     """
     from ddbench.plugins.files import absolute, load_plugins
 
     load_plugins(absolute(plugins))
+    kinds, name = _asked(kind, name)
     chosen = variants.parse(variants.canonical(name))
-    here = [(kind, entry) for kind in get_args(Kind) if (entry := entries(kind).get(chosen.name))]
+    here = [(kind, entry) for kind in kinds if (entry := entries(kind).get(chosen.name))]
     described, refused = [], []
     for kind, entry in here:
         try:
@@ -47,15 +51,45 @@ def info(name: str, store: Path | str, plugins: tuple[str, ...], as_json: bool) 
     if refused and not described:
         raise refused[0]
     if not described:
-        known = {known for kind in get_args(Kind) for known in entries(kind)}
-        raise unknown("name", chosen.name, known, hint="`bench list methods` and the like show them.")
+        known = {known for kind in kinds for known in entries(kind)}
+        what = kinds[0] if len(kinds) == 1 else "name"
+        also = [other for other in KINDS if other not in kinds and chosen.name in entries(other)]
+        hint = "`bench list methods` and the like show them."
+        raise unknown(what, chosen.name, known, hint=f"It is the name of {_listed(also)}." if also else hint)
     for about in described:
         about["cost"] = list(_costs(store, variants.canonical(name))) if about["kind"] == "method" else []
     if as_json:
         click.echo(json.dumps(described, indent=1))
         return
+    if len(described) > 1:
+        click.echo(
+            f"{chosen.name} is the name of {_listed([about['kind'] for about in described])}, which follow. "
+            f"One alone: {', '.join(_command(about['kind'], name) for about in described)}\n"
+        )
     for about in described:
         _print(about)
+
+
+def _asked(kind: Kind | None, text: str) -> tuple[Sequence[Kind], str]:
+    """The kinds that NAME or KIND/NAME may be of, and the name. Raises BenchError for contradictory ones."""
+    before, slash, name = text.partition("/")
+    if not slash or "[" in before:
+        return ([kind] if kind else KINDS), text
+    found = next((known for known in KINDS if before in (known, f"{known}s")), None)
+    if found is None:
+        raise unknown("kind", before, KINDS, hint=f"Example: {_command('objective', 'rsm')}")
+    if kind not in (None, found):
+        raise BenchError(f"{text!r} is asked for with --kind {kind}: leave one of the two out.")
+    return [found], name
+
+
+def _listed(kinds: Sequence[str]) -> str:
+    """``a method and an objective``"""
+    return " and ".join(f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}" for kind in kinds)
+
+
+def _command(kind: str, name: str) -> str:
+    return f"`bench info {shlex.quote(f'{kind}/{name}')}`"
 
 
 def _about(kind: Kind, entry: Entry, chosen: variants.Selected) -> dict[str, Any]:

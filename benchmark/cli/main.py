@@ -10,6 +10,7 @@ import click
 
 from ddbench.cli.check import check
 from ddbench.cli.compare import compare
+from ddbench.cli.config import config
 from ddbench.cli.data import data
 from ddbench.cli.evaluate import evaluate
 from ddbench.cli.export import export
@@ -65,6 +66,7 @@ bench.add_command(evaluate)
 bench.add_command(check)
 bench.add_command(info)
 bench.add_command(data)
+bench.add_command(config)
 bench.add_command(new)
 bench.add_command(shift)
 

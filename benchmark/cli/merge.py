@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from ddbench.cli.options import StoreType
+from ddbench.wording import counted
 
 
 @click.command()
@@ -41,7 +42,8 @@ def merge(destination: Path | str, sources: tuple[Path | str, ...], as_json: boo
             click.echo(f"damaged: {damaged}")
         counts = report.copied
         click.echo(
-            f"{into.address}: {counts['artifact']} artifacts, {counts['record']} records, {counts['runs']} runs and "
-            f"{counts['tunes']} searches copied; {len(report.conflicts)} conflicts, {len(report.damaged)} damaged"
+            f"{into.address}: {counted(counts['artifact'], 'artifact')}, {counted(counts['record'], 'record')}, "
+            f"{counted(counts['runs'], 'run')} and {counted(counts['tunes'], 'search', 'searches')} copied; "
+            f"{counted(len(report.conflicts), 'conflict')}, {len(report.damaged)} damaged"
         )
     return 1 if report.conflicts or report.damaged else 0

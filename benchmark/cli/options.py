@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ddbench.api.choices import DEFAULT_STORE, EXECUTORS, FILTERS, SELECTS
+from ddbench.cli.completion import names_of
 from ddbench.config import variants
 from ddbench.errors import BenchError
+from ddbench.plugins.registry import KINDS
 
 if TYPE_CHECKING:
     from ddbench.api.choices import Executor
@@ -80,11 +82,27 @@ plugin_option = click.option(
 allow_test_copies_option = click.option(
     "--allow-test-copies", is_flag=True, help="Judge sets that hold judged images too; tables say so."
 )
+dry_run_option = click.option(
+    "--dry-run", is_flag=True, help="Print cells, stages and what stands in their way; run nothing."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 
 
 def execution_options(command: F) -> F:
     """``--executor``, ``--ray-address``, ``--watcher`` and ``--debug``: how stages are run; see ``execution_of``."""
+    watcher = click.option(
+        "--watcher",
+        "watchers",
+        multiple=True,
+        metavar="NAME",
+        shell_complete=names_of("watcher"),
+        help="Report the run to the watcher NAME or NAME[OPTION=VALUE] (`bench list watchers`); repeatable.",
+    )
+    return executor_options(watcher(click.option("--debug", is_flag=True, help="Show tracebacks.")(command)))
+
+
+def executor_options(command: F) -> F:
+    """``--executor`` and ``--ray-address``: where stages are run."""
     options = (
         click.option(
             "--executor",
@@ -98,14 +116,6 @@ def execution_options(command: F) -> F:
             metavar="ADDRESS",
             help="Join a running Ray cluster, `auto` for the one of this machine. All machines must see the store.",
         ),
-        click.option(
-            "--watcher",
-            "watchers",
-            multiple=True,
-            metavar="NAME",
-            help="Report the run to the watcher NAME or NAME[OPTION=VALUE] (`bench list watchers`); repeatable.",
-        ),
-        click.option("--debug", is_flag=True, help="Show tracebacks."),
     )
     for option in reversed(options):
         command = option(command)
@@ -124,14 +134,15 @@ def filter_options(command: F) -> F:
     for option, field in reversed(FILTERS.items()):
         help_ = "Lists take commas and repeats; default: all." if option == "datasets" else None
         both = (f"--{option}",) if option == field else (f"--{option}", f"--{field}")
-        command = click.option(*both, option, multiple=True, help=help_)(command)
+        complete = names_of(field, many=True) if field in KINDS else None
+        command = click.option(*both, option, multiple=True, shell_complete=complete, help=help_)(command)
     return command
 
 
 def filters_of(options: Mapping[str, Sequence[str]]) -> dict[str, list[Any] | None]:
     """The options of ``filter_options`` as ``api.selection.select`` takes them. Raises BenchError."""
     return {
-        name: integers("--ipc", options.get(name)) if field == "ipc" else names(options.get(name))
+        name: integers("--ipc", options.get(name)) if field == "ipc" else named(f"--{name}", options.get(name))
         for name, field in FILTERS.items()
     }
 
@@ -151,6 +162,18 @@ def names(values: Sequence[str] | None) -> list[str] | None:
     if not values:
         return None
     return [variants.canonical(part) for value in values for part in variants.split(value)]
+
+
+EXAMPLES = {"datasets": "digits", "methods": "random,rsm", "archs": "convnet3-w32", "protocols": "cpu-small@1"}
+
+
+def named(option: str, values: Sequence[str] | None) -> list[str] | None:
+    """``names`` of the values of ``option``. Raises BenchError when it was given and names nothing."""
+    found = names(values)
+    if found == []:
+        example = EXAMPLES.get(option.removeprefix("--"), "NAME")
+        raise BenchError(f"{option} is empty: name at least one, or leave it out. Example: {option} {example}")
+    return found
 
 
 def integers(option: str, values: Sequence[str] | None, *, ranges: bool = False) -> list[int] | None:

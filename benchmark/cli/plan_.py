@@ -12,6 +12,7 @@ import click
 
 from ddbench.cli.options import store_option
 from ddbench.cli.study_options import configuration_of, grid_options
+from ddbench.wording import counted
 
 if TYPE_CHECKING:
     from ddbench.execute.history import History, MedianCost
@@ -139,5 +140,5 @@ def _print(plan: Plan, sorts: list[Sort]) -> None:
     Console(markup=False, highlight=False).print(table)
     known = sum(sort.cost.seconds * len(sort.keys) for sort in sorts if sort.cost)
     unknown = sum(len(sort.keys) for sort in sorts if not sort.cost)
-    click.echo(f"\n{len(plan.cells)} cells. Left: {known:.0f} s one after another", nl=False)
-    click.echo(f", and {unknown} stages of unknown cost." if unknown else ".")
+    click.echo(f"\n{counted(len(plan.cells), 'cell')}. Left: {known:.0f} s one after another", nl=False)
+    click.echo(f", and {counted(unknown, 'stage')} of unknown cost." if unknown else ".")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +9,7 @@ import click
 
 from ddbench.cli.options import (
     allow_test_copies_option,
+    dry_run_option,
     execution_of,
     execution_options,
     json_option,
@@ -23,7 +22,6 @@ from ddbench.cli.study_options import configuration_of, grid_options
 
 if TYPE_CHECKING:
     from ddbench.api.choices import Executor
-    from ddbench.plan.graph import Plan, Stage
 
 
 @click.command()
@@ -32,7 +30,7 @@ if TYPE_CHECKING:
 @execution_options
 @allow_test_copies_option
 @click.option("--shard", metavar="I/N", help="Run this part of N only, on a machine or store of its own.")
-@click.option("--dry-run", is_flag=True, help="Print cells, stages and what stands in their way; run nothing.")
+@dry_run_option
 @json_option
 def run(
     store: Path,
@@ -54,7 +52,8 @@ def run(
 
     how = execution_of(executor, ray_address, watchers, debug)
     allowed = {"allow_test_copies": True} if allow_test_copies else {}
-    config = configuration_of(store, changes=allowed, **grid)
+    typed = {"allow_test_copies": "--allow-test-copies"}
+    config = configuration_of(store, changes=allowed, typed=typed, **grid)
     study = resolve(config)
     how.resolved_watchers()  # refuse unknown watchers now, when the plug-ins of the study are loaded
     for reason in study.broken():
@@ -64,29 +63,13 @@ def run(
     plan = plan_of_study(study, shard)
     if dry_run:
         from ddbench.api.run import waiting
+        from ddbench.cli.dry_run import print_plan
         from ddbench.stages.problems import refuse_problems
 
         pending = waiting(plan, store)
-        _print_plan(plan, pending, store, as_json)
+        print_plan(plan, pending, store, as_json)
         refuse_problems(pending.values(), light=True)
         return 0
     with stdout_kept() as stdout:
         done = run_plan(config, plan, store, how, say=say, announce=None if as_json else tell)
         return finish(done, plan, as_json, stdout)
-
-
-def _print_plan(plan: Plan, pending: Mapping[str, Stage], folder: Path | str, as_json: bool) -> None:
-    planned = plan.counts()
-    left = {kind: sum(stage.kind == kind for stage in pending.values()) for kind in planned}
-    stages = {kind: {"planned": planned[kind], "to_run": left[kind]} for kind in planned}
-    if as_json:
-        cells = [vars(cell) for cell in plan.cells]
-        where = str(folder.absolute()) if isinstance(folder, Path) else folder
-        click.echo(json.dumps({"cells": cells, "stages": stages, "store": where}, indent=1))
-        return
-    for cell in plan.cells:
-        click.echo(str(cell))
-    click.echo(f"\n{len(plan.cells)} cells")
-    for kind, count in stages.items():
-        if count["planned"]:
-            click.echo(f"{kind:9} {count['planned']:6} stages, {count['to_run']} to run")

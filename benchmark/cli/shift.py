@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ddbench.cli.options import execution_of, execution_options, plugin_option, say, store_option
+from ddbench.cli.options import dry_run_option, execution_of, execution_options, plugin_option, say, store_option
+from ddbench.wording import counted
 
 if TYPE_CHECKING:
     from ddbench.api.choices import Executor
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 )
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="An option of the space, dotted.")
 @click.option("--format", "form", type=click.Choice(["md", "csv", "json"]), default="md", show_default=True)
+@dry_run_option
 @execution_options
 @plugin_option
 def shift(
@@ -30,6 +32,7 @@ def shift(
     space: str,
     assignments: tuple[str, ...],
     form: str,
+    dry_run: bool,
     executor: Executor,
     ray_address: str | None,
     watchers: tuple[str, ...],
@@ -44,6 +47,17 @@ def shift(
     from ddbench.cli.streams import stdout_kept
     from ddbench.results.shift import SHIFT_FORMATS, shift_blocks
 
+    if dry_run:
+        from ddbench.api.shift import plan_of_shift
+        from ddbench.cli.dry_run import print_plan
+
+        planned, left = plan_of_shift(store, space, assignments, plugins)
+        sets = [str(wanted) for wanted in planned.keys]
+        total = counted(len(sets), "set")
+        print_plan(planned.plan, left, store, form == "json", lines=sets, total=total, more={"sets": sets})
+        for wanted, why in planned.absent.items():
+            say(f"{wanted}: {why}")
+        return 0
     with stdout_kept() as stdout:
         measured = measure_shift(
             store, space, assignments, plugins, execution_of(executor, ray_address, watchers, debug)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ddbench.cli.options import store_option
+from ddbench.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,7 +93,8 @@ def _ended(status: Status) -> bool:
 
 def render(status: Status, name: str) -> str:
     """The status as text."""
-    lines = [f"{name}: {len(status.cells)} cells: " + ", ".join(f"{n} {state}" for state, n in status.counts.items())]
+    states = ", ".join(f"{n} {state}" for state, n in status.counts.items())
+    lines = [f"{name}: {counted(len(status.cells), 'cell')}: {states}"]
     for stage in status.under_way:
         share = f", {stage.share:.0%} done" if stage.share is not None else ""
         lines.append(f"under way: {stage.kind} {stage.label} ({stage.holder}){share}")
@@ -101,7 +103,7 @@ def render(status: Status, name: str) -> str:
         log = f"; log: {cell.log}" if cell.log else ""
         lines.append(f"{cell.outcome}: {cell.cell}: {cell.reason}{log}")
     if len(failed) > MOST_FAILURES:
-        lines.append(f"... and {len(failed) - MOST_FAILURES} more failed cells; --json shows all.")
+        lines.append(f"... and {counted(len(failed) - MOST_FAILURES, 'more failed cell')}; --json shows all.")
     lines.append(_left(status))
     return "\n".join(lines) + "\n"
 
@@ -112,11 +114,11 @@ def _left(status: Status) -> str:
         return "left: unknown, since code, plug-ins or data have changed after the run was planned"
     if not remaining.stages:
         return "left: nothing"
-    work = f"{remaining.stages} stages"
+    work = counted(remaining.stages, "stage")
     if status.left is None:
         return f"left: {work}, time unknown: no stage of their sort has been measured in this store"
     bound = "at least " if remaining.unknown else "about "
-    note = f" ({remaining.unknown} stages of unknown cost)" if remaining.unknown else ""
+    note = f" ({counted(remaining.unknown, 'stage')} of unknown cost)" if remaining.unknown else ""
     side = f"{len(status.under_way)} side by side" if status.under_way else "one after another; nothing is under way"
     return f"left: {work}, {bound}{_clock(status.left)}{note}, {side}"
 

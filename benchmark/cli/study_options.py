@@ -9,22 +9,36 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ddbench.cli.options import integers, names
+from ddbench.cli.completion import configs, names_of
+from ddbench.cli.options import integers, named
 
 if TYPE_CHECKING:
     from ddbench.config.schema import Config
 
-_METHODS = click.option("--methods", multiple=True)
+_METHODS = click.option("--methods", multiple=True, shell_complete=names_of("method", many=True))
 _GRID = (
     click.option(
-        "--config", default="digits", show_default=True, help="A named study (`bench list configs`) or a YAML file."
+        "--config",
+        default="digits",
+        show_default=True,
+        shell_complete=configs,
+        help="A named study (`bench list configs`) or a YAML file.",
     ),
-    click.option("--datasets", multiple=True, help="Lists take commas and repeats; default: the config's."),
+    click.option(
+        "--datasets",
+        multiple=True,
+        shell_complete=names_of("dataset", many=True),
+        help="Lists take commas and repeats; default: the config's.",
+    ),
     click.option("--ipc", multiple=True, help="Images per class, e.g. 1,10."),
-    click.option("--archs", multiple=True),
+    click.option("--archs", multiple=True, shell_complete=names_of("arch", many=True)),
     click.option("--seeds", multiple=True, help="Seeds of distilled sets, e.g. 0,1,2 or 0-2."),
     click.option("--eval-seeds", multiple=True, help="Seeds of classifiers, crossed with --seeds."),
-    click.option("--protocol", help="How distilled sets are judged (`bench list protocols`)."),
+    click.option(
+        "--protocol",
+        shell_complete=names_of("protocol"),
+        help="How distilled sets are judged (`bench list protocols`).",
+    ),
     click.option(
         "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any key of the configuration, dotted."
     ),
@@ -33,6 +47,13 @@ _GRID = (
         "--tuned", multiple=True, metavar="TUNE", help="Apply the values that a `bench tune` chose: id or file."
     ),
 )
+
+
+def options_of_grid() -> dict[str, str]:
+    """Key of the grid -> the option that sets it."""
+    from ddbench.api.study import GRID
+
+    return {f"grid.{name}": f"--{name.replace('_', '-')}" for name in GRID}
 
 
 def grid_options(*, methods: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -53,10 +74,12 @@ def configuration_of(
     plugins: Sequence[str],
     tuned: Sequence[str],
     changes: Mapping[str, Any] | None = None,
+    typed: Mapping[str, str] | None = None,
     **lists: Sequence[str],
 ) -> Config:
     """The configuration that the options describe. ``tuned``: searches, looked up in ``store``; ``changes``: dotted key
-    -> value, overridden by ``--set``. Raises BenchError."""
+    -> value, overridden by ``--set``; ``typed``: key of ``changes`` -> the option that it came by. Raises
+    BenchError."""
     from ddbench.api.study import configuration
 
     return configuration(
@@ -65,10 +88,11 @@ def configuration_of(
         plugins=plugins,
         tuned=tuned,
         changes=changes,
+        typed={**options_of_grid(), **(typed or {})},
         assignments=assignments,
         ipc=integers("--ipc", ipc),
         seeds=integers("--seeds", seeds, ranges=True),
         eval_seeds=integers("--eval-seeds", eval_seeds, ranges=True),
         protocol=protocol,
-        **{name: names(values) for name, values in lists.items()},
+        **{name: named(f"--{name}", values) for name, values in lists.items()},
     )

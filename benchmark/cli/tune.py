@@ -10,26 +10,32 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from ddbench.cli.options import store_option
+from ddbench.cli.completion import names_of
+from ddbench.cli.options import dry_run_option, executor_options, say, store_option
 from ddbench.cli.streams import stdout_kept
 from ddbench.cli.study_options import configuration_of, grid_options
 from ddbench.errors import BenchError
 from ddbench.tune.space import Scheduler, Search
+from ddbench.wording import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import TextIO
 
+    from ddbench.api.choices import Executor
+    from ddbench.api.run import Execution
     from ddbench.config.schema import Config
     from ddbench.execute.demand import Room
     from ddbench.execute.policy import Policy
+    from ddbench.plan.graph import Stage
     from ddbench.store.folder import Store
     from ddbench.tune.record import TrialRow, Tune
     from ddbench.tune.search import Request
-    from ddbench.tune.trial import OnRound, Trial
+    from ddbench.tune.trial import OnRound, Runner, Trial
 
 
 @click.command()
-@click.argument("method")
+@click.argument("method", shell_complete=names_of("method"))
 @click.option(
     "--param",
     "parameters",
@@ -58,6 +64,8 @@ if TYPE_CHECKING:
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the draws.")
 @grid_options(methods=False)
 @store_option
+@executor_options
+@dry_run_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 def tune(
     method: str,
@@ -67,6 +75,9 @@ def tune(
     scheduler: Scheduler,
     seed: int,
     store: Path | str,
+    executor: Executor,
+    ray_address: str | None,
+    dry_run: bool,
     as_json: bool,
     **grid: Any,
 ) -> int:
@@ -76,26 +87,30 @@ def tune(
     first. The setting with the highest mean top-1 at the last epoch is chosen. Results lie in the store: the same
     command again resumes the search, and `bench run --tuned TUNE` applies the chosen values.
     """
-    from ddbench.api.run import waiting
-    from ddbench.api.stores import say_on_stderr
+    from ddbench.api.run import Execution, waiting
     from ddbench.execute.policy import Policy
     from ddbench.stages.problems import refuse_problems
     from ddbench.store.opening import open_store
-    from ddbench.tune.on_ray import OnTune
     from ddbench.tune.record import write
     from ddbench.tune.search import check_validation, make_trials, run_search
 
     if str(store).startswith("memory://"):
         raise BenchError("a store in memory:// is this process's own, and trials run in others: name another --store.")
+    how = Execution(executor, ray_address)
     config = configuration_of(store, methods=(method,), changes={"split": "validation"}, **grid)
     request = _request(config, parameters, trials, search, seed, scheduler)
     planned = make_trials(request)
-    refuse_problems(stage for trial in planned for stage in waiting(trial.plan, store).values())
+    left = {key: stage for trial in planned for key, stage in waiting(trial.plan, store).items()}
+    if dry_run:
+        _print_trials(planned, left, store, as_json)
+    refuse_problems(left.values(), light=dry_run)
+    if dry_run:
+        return 0
+    runner = _runner(how, request, planned, len(left))
     with stdout_kept() as stdout:
         opened = open_store(store, create=True)
         check_validation(config, opened)
         failure = _run_shared(planned, opened, Policy.of(config))
-        runner = OnTune(request.scheduler, _takes(config, planned), Policy.of(config), say_on_stderr)
         result = run_search(request, planned, opened, runner, _print_rounds(planned), failure)
         path = write(opened, result)
         if as_json:
@@ -130,6 +145,42 @@ def _request(
         seed=seed,
         scheduler=scheduler,
     )
+
+
+def _runner(how: Execution, request: Request, trials: list[Trial], stages: int) -> Runner:
+    """How the trials are run; ``stages``: how many are left. Raises BenchError for a scheduler that needs Ray."""
+    from ddbench.api.run import pays
+    from ddbench.execute.policy import Policy
+    from ddbench.tune.in_order import InOrder
+    from ddbench.tune.on_ray import OnTune
+
+    policy, early = Policy.of(request.config), request.scheduler != "fifo"
+    if how.executor == "inline" and early:
+        raise BenchError(
+            f"--scheduler {request.scheduler} compares trials that run side by side: use --executor ray, or "
+            "--scheduler fifo."
+        )
+    if how.executor == "inline" or (how.executor == "auto" and not (early or how.ray_address or pays(stages))):
+        return InOrder(policy)
+    return OnTune(request.scheduler, _takes(request.config, trials), policy, say, how.ray_address)
+
+
+def _print_trials(trials: list[Trial], left: Mapping[str, Stage], store: Path | str, as_json: bool) -> None:
+    from ddbench.cli.dry_run import print_plan
+    from ddbench.plan.graph import Plan
+    from ddbench.tune.record import short_names
+
+    names = short_names(trials[0].values)
+    stages = {key: stage for trial in trials for key, stage in trial.plan.stages.items()}
+    lines = [
+        f"trial {trial.index}: {', '.join(f'{names[key]}={_show(value)}' for key, value in trial.values.items())}"
+        + ("" if trial.varied else " (the study's own values)")
+        for trial in trials
+    ]
+    cells = sum(len(trial.plan.cells) for trial in trials)
+    total = f"{counted(len(trials), 'trial')}, {counted(cells, 'cell')}, in {counted(len(trials[0].rounds), 'round')}"
+    more = {"trials": [trial.values for trial in trials]}
+    print_plan(Plan(stages, {}), left, store, as_json, lines=lines, total=total, more=more)
 
 
 def _run_shared(trials: list[Trial], store: Store, policy: Policy) -> str:
@@ -200,7 +251,7 @@ def _print(tune: Tune, out: TextIO) -> None:
         out.writelines(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |\n" for cells in rows)
     out.write(
         f"\nTop-1 at the last epoch on the validation part: mean ± sample standard deviation over distilled sets; "
-        f"{tune.cells} cells judged. The best of {len(tune.trials)} is an optimistic figure of itself.\n"
+        f"{counted(tune.cells, 'cell')} judged. The best of {len(tune.trials)} is an optimistic figure of itself.\n"
     )
 
 

@@ -1,4 +1,4 @@
-"""Reading YAML: duplicate keys are refused, and the line of every key is kept for messages."""
+"""Reading YAML: duplicate keys are refused, and the line of every key and item is kept for messages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import yaml
 from ddbench.errors import BenchError
 
 Lines = dict[tuple[str, ...], int]
-"""path of a key -> the line that it stands on, counted from 1"""
+"""path of a key, or of an item of a list -> the line that it stands on, counted from 1"""
 
 
 def read_yaml(text: str, where: str) -> tuple[Any, Lines]:
@@ -38,6 +38,7 @@ def _keys(
         raise BenchError(f"{where}: the anchor in line {_line(node)} holds itself. Write it out.")
     if isinstance(node, yaml.SequenceNode):
         for number, inner in enumerate(node.value):
+            yield (*path, str(number)), _line(inner)
             yield from _keys(inner, where, (*path, str(number)), (*above, node))
     if not isinstance(node, yaml.MappingNode):
         return

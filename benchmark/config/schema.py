@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Mapping, Sequence
-from importlib import resources
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 import yaml
@@ -22,16 +20,14 @@ from pydantic import (
 )
 
 from ddbench.config import variants
+from ddbench.config.files import EXTENDS, read_study
+from ddbench.config.origins import Origin, Origins, counted_as_expanded, located, origin_of, placed
 from ddbench.config.reading import read_yaml
 from ddbench.errors import BenchError, unknown
 from ddbench.types import Compute
 
 StageKind = Literal["data", "prior", "fit", "embed", "shard", "distill", "evaluate", "shift"]
 STAGE_KINDS: tuple[StageKind, ...] = get_args(StageKind)
-
-
-Origins = Mapping[str, str]
-"""dotted key -> where it was written: a file and its line, or an option of the command"""
 
 
 class Section(BaseModel):
@@ -63,8 +59,14 @@ class Grid(Section):
 
     @field_validator("methods", "archs")
     @classmethod
-    def _each_variant(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(name for text in names for name in variants.expand(text))
+    def _each_variant(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        expanded: list[str] = []
+        for number, text in enumerate(names):
+            try:
+                expanded.extend(variants.expand(text))
+            except BenchError as error:
+                raise error.at(f"grid.{info.field_name}.{number}") from None
+        return tuple(expanded)
 
 
 class Threads(Section):
@@ -163,41 +165,45 @@ class Config(Overrides, Running):
     tuned: tuple[Tuned, ...] = ()
     """searches that values above come from: stored with the run, read by no stage"""
     _origins: Origins = PrivateAttr(default_factory=dict)
+    _given: Mapping[str, Any] = PrivateAttr(default_factory=dict)
 
     def located(self, error: BenchError) -> BenchError:
         """``error`` with the file and line, or the option, that the key it is about was written in."""
-        return _located(error, self._origins)
+        return located(error, self._origins)
+
+    @property
+    def origins(self) -> Origins:
+        """Where the keys were written."""
+        return self._origins
+
+    @property
+    def given(self) -> Mapping[str, Any]:
+        """The keys that were written, in files and by options, nested."""
+        return self._given
 
 
-def named_configs() -> dict[str, Path]:
-    """The studies that come with the harness, by name."""
-    folder = Path(str(resources.files("ddbench.configs")))
-    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
-
-
-def load_config(name_or_path: str, changes: Mapping[str, Any], assignments: Sequence[str]) -> Config:
+def load_config(
+    name_or_path: str, changes: Mapping[str, Any], assignments: Sequence[str], typed: Mapping[str, str] | None = None
+) -> Config:
     """The study ``name_or_path`` with ``changes`` (dotted key -> value) and ``key=value`` ``assignments`` on top.
 
-    Raises BenchError for a missing file, bad YAML, a key given twice, an unknown key at any depth or a value of the
-    wrong type.
+    typed: key of ``changes`` -> the option, as a person types it, that it came by. Raises BenchError for a missing
+    file, bad YAML, a key given twice, an unknown key at any depth or a value of the wrong type.
     """
-    path = _find(name_or_path)
-    try:
-        raw, lines = read_yaml(path.read_text(), str(path))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        problem = " ".join(str(error).split())
-        raise BenchError(f"cannot read the configuration {path}: {problem}.") from None
-    if not isinstance(raw, dict):
-        raise BenchError(f"{path} is not a configuration: it must be a YAML mapping with the keys name and grid.")
-    raw = _unshared(raw)
-    origins = {".".join(key): f"{path}, line {line}" for key, line in lines.items()}
+    raw, origins, path = read_study(name_or_path)
     for key, value in changes.items():
-        _assign(raw, key, value, f"--set {key}")
-        origins = {**_outside(origins, key), key: ""}  # of an option, whose name is not known here
+        option = (typed or {}).get(key, "")
+        _assign(raw, key, value, option or f"--set {key}")
+        origins = placed(origins, key, Origin(option))
     for assignment in assignments:
         key, value = read_assignment(assignment, "methods.rsm.objective.weight=0.004")
+        if key == EXTENDS:
+            raise BenchError(f"--set {assignment!r}: a study extends another in its file. Use --config {value}.")
         _assign(raw, key, value, f"--set {assignment!r}")
-        origins = {**_outside(origins, key), key: f"--set {assignment!r}"}
+        origins = placed(origins, key, Origin(f"--set {assignment!r}"))
+    for field in ("methods", "archs"):
+        texts = raw["grid"].get(field) if isinstance(raw.get("grid"), dict) else None
+        origins = counted_as_expanded(origins, f"grid.{field}", texts)
     return _validated(raw, str(path), origins)
 
 
@@ -226,48 +232,9 @@ def _validated(raw: dict[str, Any], where: str, origins: Origins | None = None) 
     except ValidationError as error:
         raise _explain(error, where, origins or {}) from None
     except BenchError as error:  # of a validator
-        raise _located(error, origins or {}) from None
-    config._origins = origins or {}
+        raise located(error, origins or {}) from None
+    config._origins, config._given = origins or {}, raw
     return config
-
-
-def _located(error: BenchError, origins: Origins) -> BenchError:
-    origin = _origin(origins, error.place)
-    return BenchError(f"{origin}: {error}") if origin else error
-
-
-def _outside(origins: Origins, key: str) -> dict[str, str]:
-    """``origins`` without ``key`` and the keys below it."""
-    return {k: v for k, v in origins.items() if k != key and not k.startswith(f"{key}.")}
-
-
-def _origin(origins: Origins, key: str) -> str:
-    """Where ``key``, else the first key below it, else the nearest above it was written; empty where not known."""
-    below = next((origin for other, origin in origins.items() if other.startswith(f"{key}.")), "")
-    if key not in origins and below:
-        return below
-    while key and key not in origins:
-        key = key.rpartition(".")[0]
-    return origins.get(key, "")
-
-
-def _find(name_or_path: str) -> Path:
-    known = named_configs()
-    if name_or_path in known:
-        return known[name_or_path]
-    path = Path(name_or_path)
-    if path.suffix in {".yaml", ".yml"} or path.is_file():
-        if not path.is_file():
-            raise BenchError(f"there is no configuration file {path}. `bench list configs` shows the named ones.")
-        return path
-    raise unknown("config", name_or_path, known, hint="A file is given by its path, ending in .yaml.")
-
-
-def _unshared(value: Any) -> Any:
-    """A deep copy. YAML aliases share one object, so that setting a key in one place would set it in the others."""
-    if isinstance(value, dict):
-        return {key: _unshared(inner) for key, inner in value.items()}
-    return [_unshared(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _assign(raw: dict[str, Any], key: str, value: Any, where: str) -> None:
@@ -285,13 +252,16 @@ def _assign(raw: dict[str, Any], key: str, value: Any, where: str) -> None:
 
 
 def _explain(error: ValidationError, where: str, origins: Origins) -> BenchError:
-    """The first problem of a failed validation as one message."""
-    first = error.errors()[0]
+    """The first problem of a failed validation as one message; a key that is lacking may be one that is misspelt."""
+    strange = ("extra_forbidden", "unexpected_keyword_argument")  # of a pydantic model, of a dataclass
+    problems = error.errors()
+    first = next((one for one in problems if one["type"] in strange), problems[0])
     location = [str(part) for part in first["loc"]]
     dotted = ".".join(location)
-    where = _origin(origins, dotted) or where
-    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):  # of a pydantic model, of a dataclass
+    where = str(origin_of(origins, dotted)) or where
+    if first["type"] in strange:
         keys = _keys(Config)
+        keys = keys if location[:-1] else {**keys, EXTENDS: str}
         for part in location[:-1]:
             keys = _keys(keys.get(part)) or keys
         inside = f"{where}, section {'.'.join(location[:-1])}" if location[:-1] else where
@@ -299,6 +269,8 @@ def _explain(error: ValidationError, where: str, origins: Origins) -> BenchError
         return unknown("key", location[-1], keys, where=inside, hint=hint)
     if first["type"] == "missing":
         return BenchError(f"{where} lacks the key {dotted}.")
+    if first["type"] == "too_short":
+        return BenchError(f"{dotted} in {where} is empty: name at least one.")
     problem = first["msg"].removeprefix("Value error, ")
     return BenchError(f"bad value {first['input']!r} for {dotted} in {where}: {problem}.")
 

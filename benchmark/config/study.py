@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from ddbench.config import variants
-from ddbench.config.addresses import classes_in
+from ddbench.config.addresses import addresses_of, classes_in
 from ddbench.config.schema import Config
 from ddbench.config.sections import check_sections
-from ddbench.config.values import describe, override
+from ddbench.config.values import build, describe, override
 from ddbench.errors import BenchError, PluginError, unknown
 from ddbench.plugins import registry
 from ddbench.plugins.broken import BrokenDataset, BrokenMethod, BrokenNetwork
 from ddbench.plugins.files import load_plugins
 from ddbench.plugins.hidden import hidden
 from ddbench.types import Dataset, Distiller, Network, Protocol
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+SECTIONS = ("data.", "methods.", "per_dataset.")
+"""beginnings of the places of options; those of a variant's begin with its name"""
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,19 @@ class ExternalSets:
     method: Distiller
     images: tuple[str, ...]
     """digests of the sets, in the order of the grid's seeds"""
+
+    def to_json(self) -> dict[str, Any]:
+        """For the record of a run, from which ``from_json`` plans it again."""
+        return {
+            "method": describe(self.method),
+            "addresses": dict(addresses_of(self.method)),
+            "images": list(self.images),
+        }
+
+    @classmethod
+    def from_json(cls, sets: Mapping[str, Any]) -> ExternalSets:
+        """Raises ImportError when the class that stands for their method no longer exists."""
+        return cls(build(sets["method"], sets["addresses"]), tuple(sets["images"]))
 
 
 @dataclass(frozen=True)
@@ -68,19 +87,25 @@ def _resolved(config: Config, external: ExternalSets | None) -> Study:
     grid = config.grid
     load_plugins(config.plugins)
     _no_repeats(config)
-    plain = {name: external.method if external else _method(name) for name in grid.methods}
+    plain = {
+        name: external.method if external else _placed(f"grid.methods.{n}", _method, name)
+        for n, name in enumerate(grid.methods)
+    }
+    for n, name in enumerate(grid.datasets):
+        _placed(f"grid.datasets.{n}", configured_dataset, name, config)
     check_sections(config, plain)
     datasets = {name: _declared(configured_dataset(name, config)) for name in grid.datasets}
     methods = {
-        (name, method_name): _configured(method, method_name, config, dataset)
+        (name, method_name): _placed(f"grid.methods.{n}", _configured, method, method_name, config, dataset)
         for name, dataset in datasets.items()
-        for method_name, method in plain.items()
+        for n, (method_name, method) in enumerate(plain.items())
     }
     for (_, name), method in methods.items():
         _check_attributes(method, name)
-    asked = {name for method in methods.values() for name in _networks(method)}
-    networks = {name: _network(name) for name in [*grid.archs, *sorted(asked)]}
-    protocol = _of_type("protocol", grid.protocol, Protocol)
+    networks = {name: _placed(f"grid.archs.{n}", _network, name) for n, name in enumerate(grid.archs)}
+    for name in sorted({name for method in methods.values() for name in _networks(method)} - {*networks}):
+        networks[name] = _placed(_key_of(name, config), _network, name)
+    protocol = _placed("grid.protocol", _of_type, "protocol", grid.protocol, Protocol)
     for (_, name), method in methods.items():
         _check_description(method, name)
     for dataset in datasets.values():
@@ -89,6 +114,29 @@ def _resolved(config: Config, external: ExternalSets | None) -> Study:
     return Study(
         config=config, datasets=datasets, methods=methods, networks=networks, protocol=protocol, external=external
     )
+
+
+def _placed(place: str, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """The result of ``function``, whose BenchErrors are about the key ``place`` unless they name one."""
+    try:
+        return function(*args, **kwargs)
+    except PluginError:
+        raise
+    except BenchError as error:
+        raise error if error.place.startswith(SECTIONS) else error.at(place) from error.__cause__
+
+
+def _key_of(value: str, config: Config) -> str:
+    """The first key of the options of methods that has ``value``; empty where none has."""
+
+    def places(options: Any, place: str) -> Iterator[str]:
+        if options == value:
+            yield place
+        for key, inner in options.items() if isinstance(options, dict) else ():
+            yield from places(inner, f"{place}.{key}")
+
+    written = {"methods": config.methods, "per_dataset": config.per_dataset}
+    return next((found for name, options in written.items() for found in places(options, name)), "")
 
 
 def _networks(method: Distiller) -> set[str]:
@@ -203,31 +251,44 @@ def _configured(method: Distiller, name: str, config: Config, dataset: Dataset) 
     of_dataset = config.per_dataset.get(dataset.name, {})
     try:
         for layer, where in ((config.methods, "methods"), (of_dataset, f"per_dataset.{dataset.name}")):
-            for key in dict.fromkeys((method.family, selected.name)):
-                if key in layer:
-                    method = override(method, layer[key], f"{where}.{key}")
+            method = _with_layer(method, selected.name, layer, where)
         return override(method, selected.changes, name)
     except PluginError as error:
         return BrokenMethod(str(error))
+
+
+def _with_layer(method: Distiller, name: str, layer: Mapping[str, Any], where: str) -> Distiller:
+    """``method`` with what ``layer`` says of its family, then of itself."""
+    for key in dict.fromkeys((method.family, name)):
+        if key in layer:
+            method = override(method, layer[key], f"{where}.{key}")
+    return method
+
+
+def without_variants(name: str, config: Config) -> Distiller:
+    """The registered method ``name`` with the options of ``config`` that hold for every dataset. Raises BenchError."""
+    method = _method(name)
+    return method if isinstance(method, BrokenMethod) else _with_layer(method, name, config.methods, "methods")
 
 
 def _no_repeats(config: Config) -> None:
     for field in ("datasets", "methods", "ipc", "archs", "seeds", "eval_seeds"):
         values: Iterable[Any] = getattr(config.grid, field)
         seen: set[Any] = set()
-        for value in values:
+        for number, value in enumerate(values):
             if value in seen:
-                raise BenchError(f"grid.{field} names {value!r} twice.")
+                raise BenchError(f"grid.{field} names {value!r} twice.").at(f"grid.{field}.{number}")
             seen.add(value)
 
 
 def _check_ipc(dataset: Dataset, ipcs: Iterable[int]) -> None:
     smallest, name = min(zip(dataset.train_counts(), dataset.classes, strict=True))
-    for ipc in ipcs:
+    for number, ipc in enumerate(ipcs):
+        place = f"grid.ipc.{number}"
         if ipc < 1:
-            raise BenchError(f"ipc {ipc} is not a number of images: it must be 1 or more.")
+            raise BenchError(f"ipc {ipc} is not a number of images: it must be 1 or more.").at(place)
         if ipc > smallest:
             raise BenchError(
                 f"ipc {ipc} is more than {dataset.name} has: its smallest class, {name!r}, has {smallest} train "
                 f"images. Use --ipc {smallest} or less."
-            )
+            ).at(place)

@@ -98,6 +98,12 @@ def hints_of(cls: type) -> dict[str, Any]:
         ) from None
 
 
+def fields_named(value: Any, name: str) -> list[tuple[str, ...]]:
+    """The paths of what ``name`` may mean among the options of the dataclass ``value``: its field, else nested ones."""
+    own = any(field.name == name for field in dataclasses.fields(value))
+    return [(name,)] if own else list(_places(value, name))
+
+
 def nested(place: Iterable[str], value: Any) -> Any:
     """Nested dictionaries with ``value`` at the path ``place``, for ``override``: a, b -> ``{"a": {"b": value}}``."""
     return reduce(lambda inner, part: {part: inner}, reversed(tuple(place)), value)
@@ -136,9 +142,7 @@ def _unknown_key(value: Any, name: str, own: set[str], where: str) -> BenchError
     """The error for a key that ``value`` lacks; the nearest name may be that of a field further inside."""
     inner = {} if nearest(name, own) else {path[-1]: ".".join(path) for path in _paths(value)}
     close = nearest(name, inner)
-    return unknown("key", name, own, where=where, hint=f"Did you mean {inner[close]!r}?" if close else "").at(
-        f"{where}.{name}"
-    )
+    return unknown("key", name, own, where=where, close=inner[close] if close else None).at(f"{where}.{name}")
 
 
 def _paths(value: Any, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

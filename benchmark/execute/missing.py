@@ -52,8 +52,9 @@ def _stages_to_run(plan: Plan, store: Store, done: set[str], observer: Observer 
     return {key: stage for key, stage in plan.stages.items() if key in needed}
 
 
-def shift_to_run(planned: ShiftPlan, store: Store, observer: Observer) -> dict[str, Stage]:
-    """The stages that some set still needs for its measures, parents first. Damaged artifacts are set aside."""
+def shift_to_run(planned: ShiftPlan, store: Store, observer: Observer | None = None) -> dict[str, Stage]:
+    """The stages that some set still needs for its measures, parents first. With an ``observer``, damaged artifacts are
+    set aside."""
     stages = planned.plan.stages
     absent = {key for key, stage in stages.items() if not is_present(store, stage, observer)}
     needed = {key for key in absent if stages[key].kind == "shift"}

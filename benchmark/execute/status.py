@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from ddbench.config.schema import Config
-from ddbench.config.study import resolve
+from ddbench.config.study import ExternalSets, resolve
 from ddbench.errors import BenchError
 from ddbench.execute.history import History
 from ddbench.execute.schedule import to_run
@@ -108,7 +108,7 @@ def plan_of(runs: Iterable[dict[str, Any]]) -> tuple[Plan, bool]:
         asked = {Cell(**cell): key for cell, key in run["cells"]}
         cells |= asked
         if any(key not in stages for key in asked.values()):
-            stages |= _stages(run["config"], asked)
+            stages |= _stages(run, asked)
     return Plan(stages, cells), all(key in stages for key in cells.values())
 
 
@@ -138,7 +138,9 @@ def status_of(plan: Plan, planned: bool, store: Store, holder: Holder, history: 
     under_way = [
         UnderWay(stage.kind, stage.label, key, held[key], shares[key]) for key, stage in waiting.items() if key in held
     ]
-    return Status(tuple(cells), tuple(under_way), _remaining(waiting, shares, history) if planned else None, planned)
+    over = all(cell.state == "done" for cell in cells)  # whatever has changed since
+    remaining = _remaining(waiting, shares, history) if planned else Remaining(0, 0.0, 0) if over else None
+    return Status(tuple(cells), tuple(under_way), remaining, planned)
 
 
 def _remaining(waiting: dict[str, Stage], shares: dict[str, float | None], history: History) -> Remaining:
@@ -151,11 +153,12 @@ def _remaining(waiting: dict[str, Stage], shares: dict[str, float | None], histo
     return Remaining(len(waiting), seconds, unknown)
 
 
-def _stages(config: dict[str, Any], cells: dict[Cell, str]) -> dict[str, Stage]:
+def _stages(run: dict[str, Any], cells: dict[Cell, str]) -> dict[str, Stage]:
     """The stages of a run, planned again; empty when its cells would now have other keys."""
     try:
-        plan = make_plan(resolve(Config.model_validate(config)))
-    except (BenchError, ValueError):  # a plug-in or a dataset no longer exists
+        external = ExternalSets.from_json(run["external"]) if run.get("external") else None
+        plan = make_plan(resolve(Config.model_validate(run["config"]), external))
+    except (BenchError, ImportError, ValueError):  # a plug-in or a dataset no longer exists
         return {}
     if any(plan.cells.get(cell) != key for cell, key in cells.items()):
         return {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ddbench.paths import tidy
 from ddbench.store.folder import MARKER, Store
 
 
@@ -16,7 +17,7 @@ def open_store(where: Path | str, *, create: bool) -> Store:
         from ddbench.store.bucket import RemoteStore
 
         return RemoteStore.opened(str(where), create=create)
-    return Store.opened(Path(where).expanduser().absolute(), create=create)
+    return Store.opened(tidy(Path(where).expanduser().absolute()), create=create)
 
 
 def store_at(address: str) -> Store:

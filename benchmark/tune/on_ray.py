@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ddbench.errors import BenchError
-from ddbench.execute.cluster import Say, start
+from ddbench.execute.cluster import Say, join, start
 from ddbench.execute.demand import Room
 from ddbench.execute.policy import Policy
 from ddbench.tune.space import Scheduler
@@ -28,8 +28,17 @@ REDUCTION = 3
 class OnTune:
     """A ``ddbench.tune.trial.Runner`` on Ray Tune."""
 
-    def __init__(self, scheduler: Scheduler, takes: Room, policy: Policy, say: Say = lambda _: None) -> None:
-        """``takes``: the resources of a trial; ``policy``: limits and retries of its stages; ``say`` tells of Ray."""
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        takes: Room,
+        policy: Policy,
+        say: Say = lambda _: None,
+        address: str | None = None,
+    ) -> None:
+        """``takes``: the resources of a trial; ``policy``: limits and retries of its stages; ``say`` tells of Ray;
+        ``address``: of a running cluster to join, in place of a private Ray on this machine."""
+        self._address = address
         self._scheduler, self._takes, self._policy, self._say = scheduler, takes, policy, say
 
     def __call__(self, trials: Sequence[Trial], store: str, on_round: OnRound) -> list[Ending]:
@@ -37,7 +46,8 @@ class OnTune:
         os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
         os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # without it verbose=0 still prints
         os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")  # folders of data may be relative to the current one
-        cluster = start(self._say)
+        instead = "`--executor inline` runs trials without Ray."
+        cluster = join(self._address, self._say) if self._address else start(self._say, instead)
         try:
             with tempfile.TemporaryDirectory(prefix="tune-") as folder:
                 return self._run(trials, store, on_round, Path(folder))

@@ -25,6 +25,7 @@ from ddbench.results.report.provenance import commit, data, origin
 from ddbench.results.report.tables import ReportPosition, duration, ipc_text, main_tables, report_positions
 from ddbench.results.shift import COLUMNS, shift_text
 from ddbench.results.tables.text import percent, points
+from ddbench.wording import counted
 
 MARKS = dict(zip(MARKERS, "●■▲◆▼✚✖◀▶⬟⬢★", strict=True))
 """a marker as a character, for lists of methods"""
@@ -147,7 +148,8 @@ def _summary(content: Content, found: Sequence[ReportPosition]) -> list[tuple[st
         ("Images per class", listed(sorted({cell.ipc for cell in distilled}))),
         (
             "Seeds",
-            f"{len({c.seed for c in distilled})} distilled sets × {len({c.eval_seed for c in cells})} classifiers",
+            f"{counted(len({c.seed for c in distilled}), 'distilled set')} × "
+            f"{counted(len({c.eval_seed for c in cells}), 'classifier')}",
         ),
         ("Code", listed(commits)),
         ("Processors", listed(name for name in processors if name)),

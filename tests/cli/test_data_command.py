@@ -90,4 +90,4 @@ def test_a_run_says_once_what_it_does_not_read(root):
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("not used in") == 1
     assert f"bench: imagefolder: not used in {root}/train: 1 files .txt (jay/notes.txt)" in done.stderr
-    assert "data           1 stages, 1 to run" in done.stdout
+    assert "data           1 stage, 1 to run" in done.stdout

@@ -68,3 +68,40 @@ def test_a_slip_is_named_with_the_nearest():
     done = invoke("info", "minimaks")
     assert done.returncode == 2
     assert "Did you mean 'minimax'" in done.stderr
+
+
+def test_one_kind_can_be_asked_for():
+    for arguments in (
+        ["objective/rsm"],
+        ["objectives/rsm"],
+        ["rsm", "--kind", "objective"],
+        ["objective/rsm[weight=2]"],
+    ):
+        (found,) = json.loads(invoke("info", *arguments, "--json").stdout)
+        assert (found["kind"], found["name"]) == ("objective", "rsm")
+
+
+def test_of_a_shared_name_the_page_begins_with_what_follows():
+    first, *_ = invoke("info", "igd").stdout.splitlines()
+    assert first == (
+        "igd is the name of a method and a guidance, which follow. One alone: `bench info method/igd`, "
+        "`bench info guidance/igd`"
+    )
+    assert "which follow" not in invoke("info", "method/igd").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["objectiv/rsm"], "unknown kind 'objectiv'. Did you mean 'objective'?"),
+        (
+            ["objective/igd"],
+            "unknown objective 'igd'. Known: minimax, plain, rsm. It is the name of a method and a guid",
+        ),
+        (["objective/rsm", "--kind", "method"], "leave one of the two out"),
+    ],
+)
+def test_a_kind_that_does_not_fit_is_one_message(arguments, message):
+    done = invoke("info", *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ddbench.cli.options import integers, names
-from ddbench.config.schema import load_config, named_configs
+from ddbench.config.files import named_configs
+from ddbench.config.schema import load_config
 from ddbench.config.study import resolve
 from ddbench.data.imagefolder import ImageFolder
 from ddbench.errors import BenchError

@@ -2,7 +2,8 @@
 
 import pytest
 
-from ddbench.config.schema import load_config, named_configs
+from ddbench.config.files import named_configs
+from ddbench.config.schema import load_config
 from ddbench.config.sections import check_sections
 from ddbench.config.study import resolve
 from ddbench.errors import BenchError

@@ -80,6 +80,8 @@ def guide(tmp_path_factory):
     tiny_pipeline().save_pretrained(places["PIPELINE"])
     places["CHECKPOINT"] = folder / "DiT-XL-2-256x256.pt"
     torch.save({}, places["CHECKPOINT"])  # a dry run looks no further than the file
+    (mine,) = re.findall(r"```yaml\n(# mine.yaml\n.*?)```", (ROOT / "docs/configurations.md").read_text(), re.S)
+    (folder / "mine.yaml").write_text(mine)
     with contextlib.chdir(folder):
         for kind, name in (("method", "my_method"), ("objective", "my_term"), ("watcher", "my_watcher")):
             prepare("new", kind, name)

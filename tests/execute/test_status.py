@@ -8,9 +8,10 @@ import time
 import pytest
 
 from ddbench.config.schema import load_config
-from ddbench.config.study import resolve
+from ddbench.config.study import ExternalSets, resolve
 from ddbench.execute.history import History
 from ddbench.execute.status import plan_of, status_of
+from ddbench.methods.external_tensors import ExternalTensors
 from ddbench.plan.build import make_plan
 from ddbench.store.leases import Leases
 from ddbench.store.opening import open_store
@@ -184,3 +185,25 @@ def test_a_status_writes_nothing(plan, store):
 def test_cells_are_json(plan, store):
     found = status(store)
     assert json.loads(json.dumps(found.to_json()))["cells"][0]["cell"] == dataclasses.asdict(found.cells[0].cell)
+
+
+def test_a_run_whose_cells_are_all_done_leaves_nothing_whatever_has_changed(plan, store):
+    for method in ("random", "rsm", "rsm_cgs"):
+        finish(store, plan, method)
+    gone = json.loads(json.dumps(store.runs()[0]).replace('"rsm_cgs"', '"uninstalled"'))
+    done = [[cell, key] for cell, key in gone["cells"] if cell["method"] != "uninstalled"]
+    found = status(store, runs=[{**gone, "cells": done}])
+    assert (found.planned, found.remaining.stages) == (False, 0)
+
+
+def test_a_run_of_sets_of_other_code_is_planned_again(config, store):
+    grid = config.grid.model_copy(update={"methods": ("theirs",), "ipc": (1,), "seeds": (0,)})
+    theirs = config.model_copy(update={"grid": grid})
+    sets = ExternalSets(ExternalTensors(mean=(0.5,), sd=(0.25,)), ("ab" * 32,))
+    plan = make_plan(resolve(theirs, sets))
+    cells = [[vars(cell), key] for cell, key in plan.cells.items()]
+    about = {"name": "theirs", "config": theirs.model_dump(mode="json"), "cells": cells}
+    store.write_run(about)
+    assert status(store).remaining is None
+    store.write_run({**about, "external": json.loads(json.dumps(sets.to_json()))})
+    assert status(store, runs=store.runs()[-1:]).remaining.stages == len(plan.stages)

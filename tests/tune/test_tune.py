@@ -10,15 +10,16 @@ from ddbench.cli.study_options import configuration_of
 from ddbench.config.schema import load_config
 from ddbench.data.digits import Digits
 from ddbench.errors import BenchError
+from ddbench.execute.policy import Policy
 from ddbench.store.opening import open_store, store_at
 from ddbench.tune import record
+from ddbench.tune.in_order import InOrder
 from ddbench.tune.ranges import parse_range
 from ddbench.tune.search import Request, check_validation, make_trials, run_search
 from ddbench.tune.space import default_search
 from ddbench.tune.trial import Ending
 from ddbench.types import Evaluation, Record
 from tests.support.invoke import invoke
-from tests.support.trials import one_by_one
 
 LR = "methods.dm.lr"
 
@@ -49,7 +50,10 @@ def request(study, space=None, method="dm", assignments=(), **options):
     return Request(load_config(str(study), changes, assignments), ranges, **{**defaults, **options})
 
 
-def search(asked, store, runner=one_by_one):
+IN_ORDER = InOrder(Policy())
+
+
+def search(asked, store, runner=IN_ORDER):
     return run_search(asked, make_trials(asked), store, runner, lambda *_: None)
 
 
@@ -171,7 +175,7 @@ def test_a_failing_trial_is_a_row_with_its_reason(tiny_study, store, quick):
 
 def test_when_what_all_rest_on_fails_every_trial_says_so(tiny_study, store):
     asked = request(tiny_study)
-    found = run_search(asked, make_trials(asked), store, one_by_one, lambda *_: None, "prior stage x: no")
+    found = run_search(asked, make_trials(asked), store, IN_ORDER, lambda *_: None, "prior stage x: no")
     assert {row.reason for row in found.trials} == {"prior stage x: no"}
     assert found.chosen is None
     with pytest.raises(BenchError, match="chose nothing"):

@@ -5,16 +5,16 @@ import json
 import pytest
 
 from ddbench.store.opening import open_store
+from ddbench.tune.trial import Ending
 from tests.support.invoke import invoke, own_process
-from tests.support.trials import one_by_one
 
 LR = "methods.dm.lr"
 # A trial takes all processors there are, so that the order of trials is fixed.
 ONE_AT_A_TIME = ["--set", "resources.evaluate={cpus: 1000}"]
 
 
-def tune(study, store, *arguments):
-    return invoke("tune", "dm", "--config", study, "--store", store, *arguments)
+def tune(study, store, *arguments, executor="inline"):
+    return invoke("tune", "dm", "--config", study, "--store", store, "--executor", executor, *arguments)
 
 
 @pytest.mark.timeout(600)
@@ -37,8 +37,7 @@ def test_asha_stops_a_bad_trial_early_and_it_is_on_record(tiny_study, tmp_path):
     assert len(store.records()) == sum(trial["rounds"] for trial in document["trials"])
 
 
-def test_a_search_in_which_every_trial_fails_is_told_kept_and_exit_code_one(tiny_study, tmp_path, monkeypatch):
-    monkeypatch.setattr("ddbench.tune.on_ray.OnTune", lambda *_: one_by_one)
+def test_a_search_in_which_every_trial_fails_is_told_kept_and_exit_code_one(tiny_study, tmp_path):
     keys = ["--set", "methods.dm.augmentations=rotat", "--param", f"{LR}=grid(0.5)", "--seeds", "0"]
     done = tune(tiny_study, tmp_path / "s", *keys)
     assert done.returncode == 1
@@ -55,6 +54,8 @@ def test_a_search_in_which_every_trial_fails_is_told_kept_and_exit_code_one(tiny
         (["--param", f"{LR}=gird(1)"], "Did you mean 'grid'?"),
         (["--param", f"{LR}=grid(1)", "--param", f"{LR}=grid(2)"], "is given twice"),
         (["--param", f"{LR}=grid(1, 2)", "--set", "split=test"], "never on test"),
+        (["--param", f"{LR}=grid(1, 2)", "--scheduler", "asha"], "use --executor ray, or --scheduler fifo"),
+        (["--param", f"{LR}=grid(1, 2)", "--ray-address", "auto"], "leave out --ray-address"),
     ],
 )
 def test_bad_input_is_one_message_and_writes_nothing(tiny_study, tmp_path, arguments, message):
@@ -65,8 +66,7 @@ def test_bad_input_is_one_message_and_writes_nothing(tiny_study, tmp_path, argum
     assert not (tmp_path / "s").exists()
 
 
-def test_it_ends_with_the_commands_that_take_the_choice(tiny_study, tmp_path, monkeypatch):
-    monkeypatch.setattr("ddbench.tune.on_ray.OnTune", lambda *_: one_by_one)
+def test_it_ends_with_the_commands_that_take_the_choice(tiny_study, tmp_path):
     done = tune(tiny_study, tmp_path / "s", "--param", f"{LR}=grid(1e6)", "--seeds", "0", "--set", "class_shards=1")
     assert done.returncode == 0, done.stderr
     command = f"bench run --config {tiny_study} --methods dm --set class_shards=1"
@@ -75,3 +75,27 @@ def test_it_ends_with_the_commands_that_take_the_choice(tiny_study, tmp_path, mo
     assert f"{command} --tuned {found}" in done.stderr
     assert "| 0 | 1.0 | " in done.stdout.splitlines()[2]
     assert "(the study's own values)" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "where"),
+    [
+        (["--executor", "ray"], None),
+        (["--ray-address", "host:1"], "host:1"),
+        (["--scheduler", "median"], None),
+        ([], "this process"),
+        (["--executor", "inline"], "this process"),
+    ],
+)
+def test_trials_go_to_ray_where_that_is_asked_for_or_needed(tiny_study, tmp_path, monkeypatch, arguments, where):
+    asked = []
+
+    def runner(place):
+        asked.append(place)
+        return lambda trials, store, on_round: [Ending(0, "not run")] * len(trials)
+
+    monkeypatch.setattr("ddbench.tune.on_ray.OnTune", lambda *options: runner(options[-1]))
+    monkeypatch.setattr("ddbench.tune.in_order.InOrder", lambda policy: runner("this process"))
+    search = ["--param", f"{LR}=grid(1e6)", "--seeds", "0", "--eval-seeds", "0", *arguments]
+    assert tune(tiny_study, tmp_path / "s", *search, executor="auto").returncode == 1
+    assert asked == [where]

@@ -1,0 +1,34 @@
+"""What a shell proposes on Tab."""
+
+import pytest
+from click.shell_completion import ShellComplete
+
+from ddbench.cli.main import bench
+
+
+def proposed(*words):
+    *before, incomplete = words
+    return [item.value for item in ShellComplete(bench, {}, "bench", "").get_completions(before, incomplete)]
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        (["run", "--methods", "rs"], ["rsm", "rsm_cgs"]),
+        (["run", "--methods", "rsm,rs"], ["rsm,rsm_cgs"]),
+        (["table", "--archs", "convnet3-w32,resnet18"], ["convnet3-w32,resnet18", "convnet3-w32,resnet18-bn"]),
+        (["evaluate", "folder", "--dataset", "dig"], ["digits"]),
+        (["export", "--datasets", "digits,imagew"], ["digits,imagewoof"]),
+        (["plan", "--protocol", "minimax-sgd@"], ["minimax-sgd@1", "minimax-sgd@2"]),
+        (["tune", "minim"], ["minimax"]),
+        (["info", "objective/m"], ["objective/minimax"]),
+        (["info", "minim"], ["minimax", "minimax-sgd@1", "minimax-sgd@2"]),
+    ],
+)
+def test_names_are_completed(words, names):
+    assert proposed(*words) == names
+
+
+def test_a_study_is_a_name_or_a_file():
+    found = proposed("run", "--config", "imagenette")
+    assert found[:-1] == ["imagenette-small", "imagenette"] and found[-1] == "imagenette"
