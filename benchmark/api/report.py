@@ -142,7 +142,7 @@ def _search(tune: Any) -> Search:
 
     from PIL import Image
 
-    from ddbench.api.sensitivity import settings
+    from ddbench.api.sensitivity import note, settings
     from ddbench.results.report.content import Search
     from ddbench.results.sensitivity import Parameter, draw
     from ddbench.results.tables.text import percent
@@ -152,7 +152,7 @@ def _search(tune: Any) -> Search:
     parameters = [Parameter(key, names[key], text.startswith("log")) for key, text in tune.space.items()]
     with TemporaryDirectory() as folder:
         picture = Path(folder, "search.png")
-        draw(picture, "", parameters, settings(tune, tune.ranked()))
+        draw(picture, "", parameters, settings(tune, tune.ranked()), note(tune))
         drawn, width = picture.read_bytes(), Image.open(picture).width // 2
     rows = [
         (
@@ -206,6 +206,7 @@ def _of_the_same_data(one: Record, records: Sequence[Record]) -> list[Record]:
 
 def _space(stores: Stores, records: Sequence[Record]) -> Space | None:
     """A feature extractor that a method trained on the dataset, if there is one."""
+    from ddbench.api.shift import words_of
     from ddbench.config.values import build, plain
     from ddbench.results.report.content import Space
     from ddbench.types import StageContext
@@ -219,11 +220,11 @@ def _space(stores: Stores, records: Sequence[Record]) -> Space | None:
             addresses, embedder = record.run.get("addresses", {}), plain(described[0])
             addresses = {**store.manifest("embed", distill["chain"][0]).get("addresses", {}), **addresses}
             networks = {n: build(plain(d), addresses) for n, d in record.config["embed"]["networks"].items()}
-            state = build(embedder, addresses).load(
+            preparation = build(embedder, addresses)
+            state = preparation.load(
                 store.read("embed", distill["chain"][0]), None, StageContext(seed=0, networks=networks)
             )
-            name = embedder["type"].rpartition(":")[2]
-            return Space(f"the features of {name} (network {embedder.get('network', 'unknown')})", state.features)
+            return Space(f"the {words_of(preparation, record.cell.method)}", state.features)
         except Exception as error:  # of a missing plug-in, or damaged; pixels are used instead
             stores.say(f"the features of {record.cell.dataset} cannot be read: {' '.join(str(error).split())}")
     return None

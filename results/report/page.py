@@ -22,8 +22,8 @@ from ddbench.results.plots.projection import pixel_space, project
 from ddbench.results.report.content import Content, Gallery
 from ddbench.results.report.pictures import data_uri, picture_table
 from ddbench.results.report.provenance import commit, data, origin
+from ddbench.results.report.shift import shift_part
 from ddbench.results.report.tables import ReportPosition, duration, ipc_text, main_tables, report_positions
-from ddbench.results.shift import COLUMNS, shift_text
 from ddbench.results.tables.text import percent, points
 
 MARKS = dict(zip(MARKERS, "●■▲◆▼✚✖◀▶⬟⬢★", strict=True))
@@ -71,9 +71,7 @@ def render(content: Content) -> str:
         charts=charts,
         planes=[plane for plane in planes if plane],
         grids=[picture_table(gallery) for gallery in content.galleries],
-        shift=content.shift,
-        shift_columns=COLUMNS,
-        shift_text=shift_text,
+        shift=[shift_part(block) for block in content.shift],
         searches=[(search, data_uri(search.picture)) for search in content.searches],
         notes=content.notes,
         select=content.select,
