@@ -103,7 +103,7 @@ def test_markdown_has_the_measures_that_say_something():
     shown = render.markdown(tables(measured(recall=None, judged=None, vendi=2.0), measured("dm", recall=None)))
     head, rule, *_ = shown.splitlines()
     titles = [c.header for c in COLUMNS if c.key not in ("recall",)]
-    assert head == "| Method | " + " | ".join(titles) + " |" and rule == "|---|" + "--:|" * len(titles)
+    assert head == "| method | " + " | ".join(titles) + " |" and rule == "|---|" + "--:|" * len(titles)
     assert "recall: " not in shown
 
 
