@@ -67,6 +67,8 @@ def draw(path: Path, title: str, parameters: Sequence[Parameter], settings: Sequ
         foot = len(lines) * 1.3 * NOTE_SIZE / 72 + 0.1 if lines else 0.0
         height = HEIGHT * rows + 0.9
         whole = Figure(figsize=(width, height + foot), dpi=200, layout="constrained")
+        figure: Any
+        below: Any
         figure, below = whole.subfigures(2, height_ratios=(height, foot)) if lines else (whole, None)
         axes = figure.subplots(rows, columns, sharey=True, squeeze=False)
         labels: dict[str, Any] = {}
@@ -82,7 +84,7 @@ def draw(path: Path, title: str, parameters: Sequence[Parameter], settings: Sequ
         figure.suptitle(title, fontsize=9)
         figure.legend(labels.values(), labels, loc="outside lower center", ncols=1 + columns, frameon=False, fontsize=8)
         if below:
-            beneath = {"va": "top", "fontsize": NOTE_SIZE, "color": "#59626b", "linespacing": 1.2}
+            beneath: dict[str, Any] = {"va": "top", "fontsize": NOTE_SIZE, "color": "#59626b", "linespacing": 1.2}
             below.text(0.1 / width, 1, "\n".join(lines), **beneath)
         path.parent.mkdir(parents=True, exist_ok=True)
         dated = {"png": "Software", "pdf": "CreationDate", "svg": "Date"}[path.suffix.lstrip(".").lower()]

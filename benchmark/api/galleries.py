@@ -67,7 +67,8 @@ def galleries(
 
 def _sets(stores: Stores, keys: Mapping[str, str]) -> tuple[dict[str, Pictures], list[str]]:
     """The distilled sets at ``keys`` that can be read, by method, and why others cannot."""
-    sets, notes = {}, []
+    sets: dict[str, Pictures] = {}
+    notes: list[str] = []
     for method, key in keys.items():
         store = stores.holding("distill", key)
         try:

@@ -6,7 +6,7 @@ import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ddbench.results.pictures import Pictures
 from ddbench.results.plots.projection import Projected
@@ -51,10 +51,10 @@ def _write(folder: Path, sight: Sight) -> None:
     import numpy as np
 
     arrays = {"images": sight.real.images, "labels": sight.real.labels}
-    about = {"classes": sight.real.classes, "space": sight.space}
+    about: dict[str, Any] = {"classes": sight.real.classes, "space": sight.space}
     if plane := sight.plane:
         arrays |= {"real": plane.real, "centres": np.array([*plane.centres.values()]).reshape(-1, 2)}
-        sets = {}
+        sets: dict[str, Any] = {}
         for i, (method, by_class) in enumerate(plane.sets.items()):
             arrays[f"set{i}"] = np.concatenate([*by_class.values()])
             sets[method] = [[name, len(points)] for name, points in by_class.items()]
