@@ -17,6 +17,8 @@ MOST_TICKS = 8
 MOST_COLUMNS = 3
 WIDTH, HEIGHT = 2.9, 2.5
 """of a panel, in inches"""
+NOTE_SIZE = 6.5
+"""of the note below, in points"""
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,8 @@ class Setting:
     chosen: bool
 
 
-def draw(path: Path, title: str, parameters: Sequence[Parameter], settings: Sequence[Setting]) -> None:
-    """Write the picture to ``path``; its suffix (png, pdf, svg) is the format.
+def draw(path: Path, title: str, parameters: Sequence[Parameter], settings: Sequence[Setting], note: str = "") -> None:
+    """Write the picture to ``path``, with a note below; its suffix (png, pdf, svg) is the format.
 
     A line joins the settings that leave all other parameters at the study's values, with bars of one standard
     deviation; settings that vary several parameters, or were stopped early, are points beside it.
@@ -52,14 +54,22 @@ def draw(path: Path, title: str, parameters: Sequence[Parameter], settings: Sequ
     import matplotlib
 
     matplotlib.use("Agg")
+    from textwrap import wrap
+
     import seaborn
     from matplotlib.figure import Figure
 
     columns = min(MOST_COLUMNS, len(parameters))
     rows = -(-len(parameters) // columns)
     with seaborn.axes_style("ticks"), seaborn.plotting_context("paper"):
-        size = (max(WIDTH * columns, 3.6) + 0.3, HEIGHT * rows + 0.9)
-        figure = Figure(figsize=size, dpi=200, layout="constrained")
+        width = max(WIDTH * columns, 3.6) + 0.3
+        lines = wrap(note, int(72 * (width - 0.2) / (0.5 * NOTE_SIZE)))
+        foot = len(lines) * 1.3 * NOTE_SIZE / 72 + 0.1 if lines else 0.0
+        height = HEIGHT * rows + 0.9
+        whole: Any = Figure(figsize=(width, height + foot), dpi=200, layout="constrained")
+        figure: Any
+        below: Any
+        figure, below = whole.subfigures(2, height_ratios=(height, foot)) if lines else (whole, None)
         axes = figure.subplots(rows, columns, sharey=True, squeeze=False)
         labels: dict[str, Any] = {}
         for place, parameter in zip(axes.flat, parameters, strict=False):
@@ -70,12 +80,15 @@ def draw(path: Path, title: str, parameters: Sequence[Parameter], settings: Sequ
             place.set_axis_off()
         for row in axes:
             row[0].set_ylabel("validation top-1 (%)")
-        seaborn.despine(figure)
+        seaborn.despine(whole)
         figure.suptitle(title, fontsize=9)
         figure.legend(labels.values(), labels, loc="outside lower center", ncols=1 + columns, frameon=False, fontsize=8)
+        if below:
+            beneath: dict[str, Any] = {"va": "top", "fontsize": NOTE_SIZE, "color": "#59626b", "linespacing": 1.2}
+            below.text(0.1 / width, 1, "\n".join(lines), **beneath)
         path.parent.mkdir(parents=True, exist_ok=True)
         dated = {"png": "Software", "pdf": "CreationDate", "svg": "Date"}[path.suffix.lstrip(".").lower()]
-        figure.savefig(path, metadata={dated: None})
+        whole.savefig(path, metadata={dated: None})
 
 
 def _panel(axes: Axes, parameter: Parameter, settings: Sequence[Setting]) -> None:

@@ -1,13 +1,11 @@
-"""The table of distribution shift: a block for each dataset, split and IPC, methods as rows, measures as columns."""
+"""Measures of distribution shift, averaged over distilled sets: a block for each dataset, split and IPC."""
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-
-from ddbench.results.tables.render import csv_text, json_text, plain_markdown
 
 
 @dataclass(frozen=True)
@@ -25,6 +23,8 @@ class Measurement:
     note: str = ""
     variants: Mapping[str, str] = field(default_factory=dict)
     """arch and protocol -> variant that the set was judged as: sets of several variants are not averaged"""
+    words: str = ""
+    """the feature space in a few words, for headings"""
 
 
 @dataclass(frozen=True)
@@ -36,14 +36,22 @@ class Measure:
     digits: int
     meaning: str
     percent: bool = False
+    several: bool = False
+    """of the images of a class among each other: the same for every set that has one image a class"""
 
 
 COLUMNS = (
     Measure("mean_shift", "mean shift", 2, "distance of class means / real width, the width being sqrt(trace cov)"),
-    Measure("spread", "spread", 2, "width of a distilled class / real width"),
-    Measure("covariance_distance", "cov. dist.", 2, "Bures distance of class covariances / real width"),
-    Measure("dpp_loss", "L_dpp", 2, "-log det(K + {epsilon} I) of the cosine kernel of a class, lower is more diverse"),
-    Measure("vendi", "Vendi", 2, "effective number of different images in a class, at most IPC"),
+    Measure("spread", "spread", 2, "width of a distilled class / real width", several=True),
+    Measure("covariance_distance", "cov. dist.", 2, "Bures distance of class covariances / real width", several=True),
+    Measure(
+        "dpp_loss",
+        "L_dpp",
+        2,
+        "-log det(K + {epsilon} I) of the cosine kernel of a class, lower is more diverse",
+        several=True,
+    ),
+    Measure("vendi", "Vendi", 2, "effective number of different images in a class, at most IPC", several=True),
     Measure(
         "precision", "precision", 2, "share of distilled images within the real class's {k}-nearest-neighbour balls"
     ),
@@ -87,30 +95,30 @@ class ShiftBlock:
     ipc: int
     space: str
     rows: tuple[ShiftRow, ...]
+    words: str = ""
+    """the feature space in a few words"""
 
-    def caption(self) -> str:
-        spaces = {row.latent_space for row in self.rows if row.latent_space}
-        latents = (
-            "pixels in [-1, 1]" if spaces <= {"pixels"} else f"the prior's autoencoder ({', '.join(sorted(spaces))})"
-        )
-        if len(spaces) > 1:
-            latents = f"{latents}, not the same for all rows: do not compare their `latent`"
-        k, epsilon = next((row.options for row in self.rows if row.options), ("k", "epsilon"))
-        measures = "; ".join(f"{column.header}: {column.meaning.format(k=k, epsilon=epsilon)}" for column in COLUMNS)
-        return (
-            f"{self.dataset}, IPC {self.ipc}, split {self.split}, feature space {self.space}. Averages over classes, "
-            f"± sample standard deviation over distilled sets. {measures}. Latents: {latents}. (real draw): random "
-            "train images against all others, what a perfect sampler of the real distribution would score: compare "
-            "with it, not with 0 or 1. Sets of train images are part of what they are measured against: that flatters."
-        )
+    def columns(self) -> list[Measure]:
+        """The measures that say something here: some row has a number, which does not follow from the IPC alone."""
+        return [
+            column
+            for column in COLUMNS
+            if not (column.several and self.ipc == 1)
+            and any(row.values.get(column.key, (None, None))[0] is not None for row in self.rows)
+        ]
 
 
 def shift_blocks(measurements: Iterable[Measurement]) -> list[ShiftBlock]:
     """The measurements as blocks, in their order; incomplete rows are not averaged and say so."""
     groups: dict[tuple[str, str, int, str], dict[str, list[Measurement]]] = {}
+    measurements = list(measurements)
     for m in measurements:
         groups.setdefault((m.dataset, m.split, m.ipc, m.space), {}).setdefault(m.method, []).append(m)
-    blocks = [ShiftBlock(*place, rows=tuple(_row(*row) for row in group.items())) for place, group in groups.items()]
+    words = {m.space: m.words for m in measurements}
+    blocks = [
+        ShiftBlock(*place, tuple(_row(*row) for row in group.items()), words[place[-1]])
+        for place, group in groups.items()
+    ]
     places = list(dict.fromkeys((block.dataset, block.split) for block in blocks))
     return sorted(blocks, key=lambda block: (places.index((block.dataset, block.split)), block.ipc))
 
@@ -136,52 +144,3 @@ def _mean(values: list[float | None]) -> tuple[float | None, float | None]:
     if len(numbers) < len(values):
         return None, None
     return statistics.fmean(numbers), statistics.stdev(numbers) if len(numbers) > 1 else None
-
-
-def shift_text(column: Measure, value: tuple[float | None, float | None]) -> str:
-    """``0.42 ± 0.03``; a dash where the measure is not defined."""
-    mean, sd = value
-    if mean is None:
-        return "–"
-    scale = 100 if column.percent else 1
-    spread = "" if sd is None else f" ± {scale * sd:.{column.digits}f}"
-    shown = round(scale * mean, column.digits) + 0.0  # no negative zero
-    return f"{shown:.{column.digits}f}{spread}"
-
-
-def markdown(blocks: list[ShiftBlock]) -> str:
-    parts = []
-    for block in blocks:
-        header = ["method", *(column.header for column in COLUMNS)]
-        lines = ["| " + " | ".join(header) + " |", "|---|" + "--:|" * len(COLUMNS)]
-        for row in block.rows:
-            cells = [shift_text(column, row.values.get(column.key, (None, None))) for column in COLUMNS]
-            lines.append("| " + " | ".join([plain_markdown(row.method), *cells]) + " |")
-        missing = [f"{plain_markdown(row.method)}: {plain_markdown(row.note)}." for row in block.rows if row.note]
-        parts.append("\n".join([*lines, "", plain_markdown(block.caption()), *missing]))
-    return "\n\n".join(parts) + "\n"
-
-
-def rows(blocks: list[ShiftBlock]) -> list[dict[str, Any]]:
-    """One object for each method of each block; shares are fractions."""
-    found = []
-    for block in blocks:
-        place = {"dataset": block.dataset, "split": block.split, "ipc": block.ipc, "space": block.space}
-        for row in block.rows:
-            values: dict[str, float | None] = {}
-            for key in [column.key for column in COLUMNS] + list(PLAIN):
-                values[key], values[f"{key}_sd"] = row.values.get(key, (None, None))
-            about = {"method": row.method, "distilled_sets": row.sets, "latent_space": row.latent_space}
-            found.append({**place, **about, **values, "note": row.note})
-    return found
-
-
-def as_csv(blocks: list[ShiftBlock]) -> str:
-    return csv_text(rows(blocks))
-
-
-def as_json(blocks: list[ShiftBlock]) -> str:
-    return json_text(rows(blocks))
-
-
-SHIFT_FORMATS: dict[str, Callable[[list[ShiftBlock]], str]] = {"md": markdown, "csv": as_csv, "json": as_json}

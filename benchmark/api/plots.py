@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from ddbench.api.choices import PLOTTED, Plotted
 from ddbench.api.files import check_format
-from ddbench.api.report import galleries
 from ddbench.api.sets import facts_of_sets
 from ddbench.api.stores import Stores
 from ddbench.errors import BenchError, unknown
@@ -88,17 +87,14 @@ def _parts(
     if kind != "projection":
         facts = facts_of_sets(stores, records) if kind == "cost" else {}
         return drawings(kind, cells, records, which, looks, facts), note_of(kind, cells, which)
-    from ddbench.results.plots.projection import embed, pixel_space, project
+    from ddbench.api.galleries import galleries
 
     parts: list[Drawing] = []
     notes: dict[str, None] = {}
-    shown = galleries(stores, cells, records)
+    shown = galleries(stores, cells, records, tsne)
     for gallery in shown:
-        if gallery.real is not None:
+        if gallery.among is not None and (plane := gallery.among.plane) is not None:
             where = f", {gallery.dataset}, IPC {gallery.ipc}" if len(shown) > 1 else ""
-            features = gallery.space.features if gallery.space else None
-            projected = (embed if tsne else project)(gallery.real, gallery.sets, features)
-            parts += projections(projected, looks, where)
-            space = gallery.space.name if gallery.space else pixel_space(max(gallery.real.shape[1:]))
-            notes[plane_note(projected, space, gallery.seed)] = None
+            parts += projections(plane, looks, where)
+            notes[plane_note(plane, gallery.among.space, gallery.seed)] = None
     return parts, " ".join(notes)

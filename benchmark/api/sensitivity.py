@@ -6,9 +6,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ddbench.api.files import check_format
+from ddbench.results.plots.notes import search_note
 from ddbench.results.sensitivity import Parameter, Setting, draw
 from ddbench.store.opening import open_store
 from ddbench.tune.record import TrialRow, Tune, find, latest
+from ddbench.types import Cell
 from ddbench.wording import counted
 
 
@@ -25,7 +27,14 @@ def draw_sensitivity(store: Path | str, tune: str | None, out: Path) -> None:
         f"{title}, {counted(search.cells, 'cell')} of the validation part",
         [Parameter(key, key.partition(".")[2], text.startswith("log")) for key, text in search.space.items()],
         settings(search, search.trials),
+        note(search),
     )
+
+
+def note(tune: Tune) -> str:
+    """What stands below the figure of a search: sets, classifiers, split, protocol, and what the bars are."""
+    complete = [row for row in tune.trials if row.outcome == "ok"] or tune.trials
+    return search_note([Cell(**judged["cell"]) for row in complete for judged in row.cells])
 
 
 def settings(tune: Tune, rows: Iterable[TrialRow]) -> list[Setting]:

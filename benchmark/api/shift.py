@@ -129,8 +129,17 @@ def _measurements(
             except CorruptArtifact as error:
                 note = str(error)
         place = (wanted.dataset, wanted.split, wanted.ipc, wanted.method, wanted.seed)
-        rows.append(Measurement(*place, named, measures, "" if measures else note, planned.variants.get(wanted, {})))
+        about = "" if measures else note, planned.variants.get(wanted, {})
+        rows.append(Measurement(*place, named, measures, *about, words=words_of(preparation, space)))
     return rows
+
+
+def words_of(preparation: Preparation | None, name: str) -> str:
+    """A feature space in words for a heading or a caption; ``name`` where it has no network to speak of."""
+    if preparation is None:
+        return name
+    networks = ", ".join(preparation.networks())
+    return f"features of a {networks} trained on the train images" if networks else f"features of {name}"
 
 
 def _judged(planned: ShiftPlan, wanted: SetCoordinates) -> dict[str, Any]:

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ddbench.cli.options import dry_run_option, execution_of, execution_options, plugin_option, say, store_option
+from ddbench.cli.options import (
+    dry_run_option,
+    execution_of,
+    execution_options,
+    format_option,
+    out_option,
+    plugin_option,
+    say,
+    store_option,
+)
 from ddbench.wording import counted
 
 if TYPE_CHECKING:
@@ -23,29 +32,33 @@ if TYPE_CHECKING:
     help="Feature space: trained (on the train split), pixels, or MODULE:CLASS of a preparation of your own.",
 )
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="An option of the space, dotted.")
-@click.option("--format", "form", type=click.Choice(["md", "csv", "json"]), default="md", show_default=True)
+@format_option
 @dry_run_option
 @execution_options
 @plugin_option
+@out_option
 def shift(
     store: Path | str,
     space: str,
     assignments: tuple[str, ...],
-    form: str,
+    form: str | None,
     dry_run: bool,
     executor: Executor,
     ray_address: str | None,
     watchers: tuple[str, ...],
     debug: bool,
     plugins: tuple[str, ...],
+    out: Path | None,
 ) -> int:
     """Measure the distribution shift of every distilled set that a run asked for, and print it.
 
     Measures are kept in the store. Exit code 1 when some of the sets have not been made or could not be measured.
     """
     from ddbench.api.shift import measure_shift
+    from ddbench.cli.show import check_output, write_tables
     from ddbench.cli.streams import stdout_kept
-    from ddbench.results.shift import SHIFT_FORMATS, shift_blocks
+    from ddbench.results.shift import shift_blocks
+    from ddbench.results.tables.shift import shift_table
 
     if dry_run:
         from ddbench.api.shift import plan_of_shift
@@ -58,11 +71,12 @@ def shift(
         for wanted, why in planned.absent.items():
             say(f"{wanted}: {why}")
         return 0
-    with stdout_kept() as stdout:
+    check_output(form, out)
+    with stdout_kept():
         measured = measure_shift(
             store, space, assignments, plugins, execution_of(executor, ray_address, watchers, debug)
         )
-        stdout.write(SHIFT_FORMATS[form](shift_blocks(measured)))
+    write_tables([shift_table(block) for block in shift_blocks(measured)], form, out)
     absent = [m for m in measured if m.measures is None]
     for m in absent:
         say(f"{m.dataset}/{m.method}/ipc{m.ipc}/seed{m.seed}: {m.note}")

@@ -22,6 +22,14 @@ def print_tables(tables: Iterable[Tabular], out: TextIO) -> None:
         out.write(markdown(tables))
 
 
+def check_output(form: str | None, out: Path | None) -> None:
+    """Raises BenchError for a format that cannot go to the file ``out``, or without one to stdout: before any work."""
+    if form == "parquet" and out is None and sys.stdout.isatty():
+        raise BenchError("Parquet is no text for a terminal: name a file with --out FILE.")
+    if form == "terminal" and out is not None:
+        raise BenchError("--format terminal has colours and fits the window: leave out --out, or take --format md.")
+
+
 def write_tables(tables: Sequence[Tabular], form: str | None, out: Path | None) -> None:
     """Write tables in a format to the file ``out``, or to stdout. Raises BenchError when it cannot be written.
 
@@ -29,12 +37,9 @@ def write_tables(tables: Sequence[Tabular], form: str | None, out: Path | None) 
     """
     from ddbench.api.files import write_file
 
+    check_output(form, out)
     form = form or ("terminal" if out is None and sys.stdout.isatty() else "md")
-    if form == "parquet" and out is None and sys.stdout.isatty():
-        raise BenchError("Parquet is no text for a terminal: name a file with --out FILE.")
     if form == "terminal":
-        if out is not None:
-            raise BenchError("--format terminal has colours and fits the window: leave out --out, or take --format md.")
         print_terminal(tables, sys.stdout)
         return
     written = parquet(tables) if form == "parquet" else FORMATS[form](list(tables)).encode()

@@ -30,7 +30,9 @@ def curves(axes: Axes, panel: Panel[Curve], looks: Mapping[str, Look]) -> None:
     heights: list[float] = list(panel.whole.values())
     for method, curve in panel.methods.items():
         look = looks[method]
-        axes.plot(curve.epochs, _percent(curve.mean), color=look.colour, linestyle=look.dash, gid=look.gid)
+        point = look.marker if len(curve.epochs) == 1 else ""
+        line: dict[str, Any] = {"color": look.colour, "linestyle": look.dash, "marker": point, "gid": look.gid}
+        axes.plot(curve.epochs, _percent(curve.mean), **line)
         spread = curve.sd or (0.0,) * len(curve.mean)
         low = [m - s for m, s in zip(curve.mean, spread, strict=True)]
         high = [m + s for m, s in zip(curve.mean, spread, strict=True)]
@@ -42,7 +44,9 @@ def curves(axes: Axes, panel: Panel[Curve], looks: Mapping[str, Look]) -> None:
     first, last = min(c.epochs[0] for c in panel.methods.values()), max(c.epochs[-1] for c in panel.methods.values())
     if first < last:
         axes.set_xlim(first, last)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
+    else:
+        axes.set_xticks([first])
     axes.set_xlabel("epoch")
     _whole(axes, panel.whole, looks)
     label_ends(axes, {method: 100 * curve.mean[-1] for method, curve in panel.methods.items()} | _ends(panel), looks)

@@ -37,18 +37,28 @@ def spread(places: Sequence[float], gap: float, low: float, high: float) -> list
 
     By isotonic regression of each place less the gaps before it. Where they do not fit, the gap shrinks.
     """
-    from scipy.optimize import isotonic_regression
-
     if len(places) < 2:
         return list(places)
     gap = min(gap, (high - low) / (len(places) - 1))
     order = sorted(range(len(places)), key=lambda i: places[i])
     top = high - gap * (len(places) - 1)
-    fitted = isotonic_regression([min(max(places[i] - gap * n, low), top) for n, i in enumerate(order)]).x
+    fitted = _isotonic([min(max(places[i] - gap * n, low), top) for n, i in enumerate(order)])
     found = [0.0] * len(places)
     for n, i in enumerate(order):
         found[i] = float(min(max(fitted[n], low), top)) + gap * n
     return found
+
+
+def _isotonic(values: Sequence[float]) -> list[float]:
+    """The non-decreasing values nearest to ``values`` (least squares), by pooling adjacent violators."""
+    pools: list[tuple[float, int]] = []  # sum, count
+    for value in values:
+        total, count = value, 1
+        while pools and pools[-1][0] * count >= total * pools[-1][1]:
+            before = pools.pop()
+            total, count = total + before[0], count + before[1]
+        pools.append((total, count))
+    return [total / count for total, count in pools for _ in range(count)]
 
 
 def label_ends(axes: Axes, ends: Mapping[str, float], looks: Mapping[str, Look]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ddbench.results.plots.projection import Projected
 from ddbench.results.statistics import WHOLE, Position, Select
@@ -18,10 +18,22 @@ def note_of(kind: str, cells: Iterable[Cell], select: Select) -> str:
         "cost": f"Mean top-1 accuracy over distilled sets, {epoch}, against the method's own computing without the "
         "prior; filled, on the dashed line: no other method is at least as good for less.",
     }
-    cells = list(cells)
+    return f"{says[kind]} {_judged(list(cells))}"
+
+
+def search_note(cells: Iterable[Cell]) -> str:
+    """The note of a figure of a search of hyper-parameters, whose complete settings were judged on ``cells``."""
+    return (
+        "Mean top-1 accuracy at the last epoch over distilled sets, of each setting; bars: ± one sample standard "
+        f"deviation over them. {_judged(list(cells))}"
+    )
+
+
+def _judged(cells: Sequence[Cell]) -> str:
+    """How many sets and classifiers, on which splits, under which protocols."""
     places = dict.fromkeys((cell.split, cell.protocol) for cell in cells)
     judged = "; ".join(f"split {split}, protocol {protocol}" for split, protocol in places)
-    return f"{says[kind]} {_sizes(cells)}{judged[0].upper()}{judged[1:]}."
+    return f"{_sizes(cells)}{judged[:1].upper()}{judged[1:]}."
 
 
 def _sizes(cells: Iterable[Cell]) -> str:

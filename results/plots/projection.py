@@ -50,19 +50,37 @@ class Projected:
 
 
 def project(real: LabeledImages, sets: Mapping[str, LabeledImages], features: Features | None = None) -> Projected:
-    """PCA of real images (full SVD, so nothing is random but the seeded draw of images), and the sets in its plane.
+    """PCA of real images (exact, so nothing is random but the seeded draw of images), and the sets in its plane.
 
     features: the space to look in; None for the pixels.
     """
-    from sklearn.decomposition import PCA
-
     space = features or _pixels
     order = _drawn(real)
     fitted = space(real.images[order]).numpy()
-    pca = PCA(2, svd_solver="full").fit(fitted)
-    points = [pca.transform(space(data.images).numpy()) for data in sets.values()]
-    explained = float(pca.explained_variance_ratio_.sum())
-    return _projected(real, order, pca.transform(fitted), sets, points, explained)
+    mean, axes, explained = _principal(fitted)
+    points = [(space(data.images).numpy() - mean) @ axes for data in sets.values()]
+    return _projected(real, order, (fitted - mean) @ axes, sets, points, explained)
+
+
+def _principal(points: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """(mean, axes (D, 2), share of the variance) of the first two principal components of points (n, D).
+
+    From the eigenvectors of the smaller of covariance and inner products, whose non-zero eigenvalues agree; the largest
+    coordinate of an axis is positive.
+    """
+    import numpy as np
+
+    mean = points.mean(0)
+    centred = points.astype(np.float64) - mean
+    n, d = centred.shape
+    values, vectors = np.linalg.eigh(centred.T @ centred if d <= n else centred @ centred.T)
+    first = vectors[:, :-3:-1]
+    axes = first if d <= n else centred.T @ first
+    axes = np.pad(axes, ((0, 0), (0, 2 - axes.shape[1])))  # a single feature or image has one axis
+    length = np.linalg.norm(axes, axis=0)
+    signs = np.sign(axes[np.abs(axes).argmax(0), (0, 1)])
+    total = values.sum()
+    return mean, axes * signs / np.where(length > 0, length, 1), float(values[-2:].sum() / total) if total > 0 else 0.0
 
 
 def embed(real: LabeledImages, sets: Mapping[str, LabeledImages], features: Features | None = None) -> Projected:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ddbench.results.cost import SetFacts
+from ddbench.results.pictures import Pictures
+from ddbench.results.plots.projection import Projected
 from ddbench.results.shift import ShiftBlock
 from ddbench.results.statistics import Select
 from ddbench.results.tables import CaptionFacts
-from ddbench.types import Cell, LabeledImages, Record
-
-if TYPE_CHECKING:
-    import torch
+from ddbench.types import Cell, Record
 
 
 @dataclass(frozen=True)
@@ -28,25 +27,27 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Space:
-    """A feature space: ``features`` maps uint8 (N, C, H, W) to float (N, D)."""
+class Sight:
+    """Distilled sets among real images."""
 
-    name: str
-    features: Callable[[torch.Tensor], torch.Tensor]
+    real: Pictures
+    """some of the train split, drawn by seed"""
+    plane: Projected | None
+    """None where no set has the shape of the real images"""
+    space: str
+    """what the plane is fitted in"""
 
 
 @dataclass(frozen=True)
 class Gallery:
-    """The distilled sets of one dataset, ipc and seed by method, and real images to compare them with."""
+    """The distilled sets of one dataset, ipc and seed by method, and what they look like among real images."""
 
     dataset: str
     ipc: int
     seed: int
-    sets: Mapping[str, LabeledImages]
-    real: LabeledImages | None = None
-    """the train split; None where it cannot be read here"""
-    space: Space | None = None
-    """None for the pixels"""
+    sets: Mapping[str, Pictures]
+    among: Sight | None = None
+    """None where the train split cannot be read"""
     notes: tuple[str, ...] = ()
 
 

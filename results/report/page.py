@@ -18,12 +18,11 @@ from typing import Any
 from ddbench.results.plots.canvas import drawing, inline_svg
 from ddbench.results.plots.figures import Drawing, drawings, looks_of, projections
 from ddbench.results.plots.palette import DARK, LIGHT, MARKERS, Look
-from ddbench.results.plots.projection import pixel_space, project
 from ddbench.results.report.content import Content, Gallery
 from ddbench.results.report.pictures import data_uri, picture_table
 from ddbench.results.report.provenance import commit, data, origin
+from ddbench.results.report.shift import shift_part
 from ddbench.results.report.tables import ReportPosition, duration, ipc_text, main_tables, report_positions
-from ddbench.results.shift import COLUMNS, shift_text
 from ddbench.results.tables.text import percent, points
 from ddbench.wording import counted
 
@@ -72,9 +71,7 @@ def render(content: Content) -> str:
         charts=charts,
         planes=[plane for plane in planes if plane],
         grids=[picture_table(gallery) for gallery in content.galleries],
-        shift=content.shift,
-        shift_columns=COLUMNS,
-        shift_text=shift_text,
+        shift=[shift_part(block) for block in content.shift],
         searches=[(search, data_uri(search.picture)) for search in content.searches],
         notes=content.notes,
         select=content.select,
@@ -110,15 +107,15 @@ def _chart(part: Drawing, name: str, says: str) -> Chart:
 
 def _plane(gallery: Gallery, looks: Mapping[str, Look], index: int) -> dict[str, Any] | None:
     """The projections of a gallery and what they say of themselves; None without real images."""
-    if gallery.real is None:
+    if gallery.among is None or gallery.among.plane is None:
         return None
-    projected = project(gallery.real, gallery.sets, gallery.space.features if gallery.space else None)
+    projected = gallery.among.plane
     says = f"Distilled images among real ones, {gallery.dataset}, IPC {gallery.ipc}"
     parts = [_chart(part, f"plane-{index}-{i}", says) for i, part in enumerate(projections(projected, looks))]
     return {
         "title": f"{gallery.dataset}, IPC {gallery.ipc}",
         "charts": parts,
-        "space": gallery.space.name if gallery.space else pixel_space(max(gallery.real.shape[1:])),
+        "space": gallery.among.space,
         "explained": percent(projected.explained, 0),
         "fitted": projected.fitted,
         "seed": gallery.seed,

@@ -7,13 +7,11 @@ import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ddbench import seeding
+from ddbench.results.pictures import Pictures
 from ddbench.results.report.content import Gallery
-from ddbench.types import LabeledImages
 
 if TYPE_CHECKING:
     import numpy as np
-    import torch
 
 MOST_CLASSES = 10
 MOST_IMAGES = 10
@@ -70,8 +68,8 @@ def picture_table(gallery: Gallery) -> PictureTable:
     factor = max(1, round((TARGET_SINGLE if count == 1 else TARGET) / side))
     shape = (_across(count, (WIDE // len(classes) - 10) // ((side + GAP) * factor)), factor)
     rows = []
-    if gallery.real is not None:
-        rows.append(Row(None, _tiles(_draw(gallery.real, classes, count), "real train images", classes, count, *shape)))
+    if gallery.among is not None:
+        rows.append(Row(None, _tiles(gallery.among.real, "real train images", classes, count, *shape)))
     rows += [Row(method, _tiles(data, method, classes, count, *shape)) for method, data in gallery.sets.items()]
     parts = [
         f"Distilled set of seed {gallery.seed}"
@@ -81,7 +79,7 @@ def picture_table(gallery: Gallery) -> PictureTable:
     ]
     if side < max(height, width):
         parts.append(f"Shown at {side} pixels instead of {max(height, width)}.")
-    if gallery.real is not None:
+    if gallery.among is not None:
         parts.append("The first row is a random draw of the train images.")
     return PictureTable(
         f"{gallery.dataset}, IPC {gallery.ipc}", classes, tuple(rows), " ".join((*parts, *gallery.notes))
@@ -92,16 +90,6 @@ def data_uri(png: bytes) -> str:
     return "data:image/png;base64," + base64.b64encode(png).decode()
 
 
-def _draw(real: LabeledImages, classes: tuple[str, ...], count: int) -> LabeledImages:
-    """``count`` real images of each class, drawn by seed; the others are not read."""
-    import torch
-
-    order = torch.randperm(len(real), generator=seeding.generator("report", "real"))
-    labels = real.labels[order]
-    chosen = torch.cat([order[labels == real.classes.index(name)][:count] for name in classes if name in real.classes])
-    return LabeledImages(real.images[chosen], real.labels[chosen], real.classes)
-
-
 def _across(count: int, most: int) -> int:
     """How many of ``count`` tiles stand in a row, at most ``most``: the last row misses fewest, and rows are few."""
     most = max(1, min(count, most))
@@ -109,19 +97,19 @@ def _across(count: int, most: int) -> int:
 
 
 def _tiles(
-    data: LabeledImages, what: str, classes: tuple[str, ...], count: int, across: int, factor: int
+    data: Pictures, what: str, classes: tuple[str, ...], count: int, across: int, factor: int
 ) -> tuple[Tile, ...]:
     """A tile for each class: its first ``count`` images, ``across`` in a row, enlarged by ``factor`` on the page."""
     found = []
     for name in classes:
-        images = data.of_class(data.classes.index(name))[:count] if name in data.classes else data.images[:0]
+        images = data.of_class(name)[:count]
         width, height, png = _mosaic(images, across)
         alt = f"{what}, class {name}: {len(images)} image{'s' * (len(images) != 1)}"
         found.append(Tile(data_uri(png), width * factor, height * factor, alt))
     return tuple(found)
 
 
-def _mosaic(images: torch.Tensor, columns: int) -> tuple[int, int, bytes]:
+def _mosaic(images: np.ndarray, columns: int) -> tuple[int, int, bytes]:
     """Width, height and PNG of uint8 (n, C, H, W) side by side, grey or RGB with a transparent gap."""
     import numpy as np
     from PIL import Image
@@ -140,12 +128,12 @@ def _mosaic(images: torch.Tensor, columns: int) -> tuple[int, int, bytes]:
     return canvas.shape[1], canvas.shape[0], written.getvalue()
 
 
-def _small(image: torch.Tensor) -> np.ndarray:
+def _small(image: np.ndarray) -> np.ndarray:
     """uint8 (H, W, 1 or 3), of no side above ``LARGEST_SIDE``."""
     import numpy as np
     from PIL import Image
 
-    pixels = image[: 1 if len(image) < 3 else 3].permute(1, 2, 0).numpy()
+    pixels = image[: 1 if len(image) < 3 else 3].transpose(1, 2, 0)
     if max(pixels.shape[:2]) <= LARGEST_SIDE:
         return pixels
     scale = LARGEST_SIDE / max(pixels.shape[:2])

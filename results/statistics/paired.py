@@ -21,6 +21,9 @@ ALPHA = 0.05
 NO_SPREAD = 1e-12
 """range of fractions that differ by rounding alone"""
 
+DIRECT = 1_000_000
+"""products of a convolution that is summed directly"""
+
 Verdict = Literal["better", "worse", "not shown", "not tested: one set"]
 
 
@@ -149,7 +152,6 @@ def sign_flip(differences: Sequence[int] | np.ndarray) -> float:
     of the American Statistical Association 78, 1983).
     """
     import numpy as np
-    from scipy.signal import convolve
     from scipy.stats import binom
 
     values = np.asarray(differences)
@@ -158,10 +160,21 @@ def sign_flip(differences: Sequence[int] | np.ndarray) -> float:
     for magnitude, count in zip(magnitudes.tolist(), counts.tolist(), strict=True):
         one = np.zeros(magnitude * count + 1)
         one[::magnitude] = binom.pmf(np.arange(count + 1), count, 0.5)
-        chances = convolve(chances, one)
+        chances = _convolved(chances, one)
     positive = int(values[values > 0].sum())
     least = max(positive, len(chances) - 1 - positive)
     return float(min(1.0, max(0.0, 2 * chances[least:].sum())))
+
+
+def _convolved(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The convolution; long ones by FFT, whose package takes as long to import as short ones take a hundred times."""
+    import numpy as np
+
+    if len(a) * len(b) <= DIRECT:
+        return np.convolve(a, b)
+    from scipy.signal import convolve
+
+    return np.asarray(convolve(a, b))
 
 
 def t_test(a: Any, b: Any, paired: bool, confidence: float = CONFIDENCE) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -6,7 +6,7 @@ import csv
 import html
 import io
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ddbench.results.tables.model import Item, Table, Tabular
@@ -69,11 +69,7 @@ def rows(tables: Iterable[Tabular]) -> list[dict[str, Any]]:
 
 
 def as_csv(tables: Iterable[Tabular]) -> str:
-    return csv_text(rows(tables))
-
-
-def csv_text(found: Sequence[Mapping[str, Any]]) -> str:
-    """Rows of one shape as CSV."""
+    found = rows(tables)
     out = io.StringIO()
     writer = csv.DictWriter(out, fieldnames=list(found[0]) if found else ["dataset"], lineterminator="\n")
     writer.writeheader()
@@ -82,12 +78,7 @@ def csv_text(found: Sequence[Mapping[str, Any]]) -> str:
 
 
 def as_json(tables: Iterable[Tabular]) -> str:
-    return json_text(rows(tables))
-
-
-def json_text(found: Sequence[Mapping[str, Any]]) -> str:
-    """Rows as a JSON list."""
-    return json.dumps(found, indent=1) + "\n"
+    return json.dumps(rows(tables), indent=1) + "\n"
 
 
 def parquet(tables: Iterable[Tabular]) -> bytes:
@@ -110,6 +101,7 @@ TEXT = (
     *("dataset", "split", "arch", "method", "protocol", "select", "note", "verdict", "reference"),
     *("paper", "source", "labels", "evidence", "evidence_means"),
     *("published_paper", "published_protocol", "published_source"),
+    *("space", "latent_space"),
 )
 """names of numbers behind tables that are words: a column of them that is empty is text"""
 

@@ -8,24 +8,13 @@ import pytest
 from ddbench.api.choices import LAYOUTS
 from ddbench.api.stores import Stores
 from ddbench.api.tables import make_tables
-from ddbench.api.terminal import PROSE, print_terminal
+from ddbench.api.terminal import PROSE
 from ddbench.results.tables import Block, Column, Table, blocks
 from ddbench.results.tables.model import items
 from tests.support.records import cell, hexkey, record, sampled, stored
+from tests.support.terminal import shown
 
 METHODS = ("random", "herding", "kcenter", "dm", "dit", "dit_ft", "minimax", "rsm", "cgs", "rsm_cgs", "mgd3", "igd")
-
-
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
-
-
-def shown(tables, width, monkeypatch, out=None):
-    monkeypatch.setenv("COLUMNS", str(width))
-    out = out or Terminal()
-    print_terminal(tables, out)
-    return re.sub(r"\x1b\[[0-9;]*m", "", out.getvalue())  # colours
 
 
 @pytest.fixture

@@ -98,6 +98,14 @@ def test_again_nothing_is_run_and_the_formats_agree(folder):
     assert [row["method"] for row in rows] == [REAL, "random", "rsm"] and float(rows[1]["copies"]) == 1
 
 
+def test_every_format_goes_to_a_file(folder, tmp_path):
+    for form in ("md", "latex", "csv", "json", "parquet"):
+        done = shift(folder, *TINY_SPACE, "--format", form, "--out", tmp_path / form)
+        assert (done.returncode, done.stdout) == (0, ""), done.stderr
+        assert (tmp_path / form).stat().st_size
+    assert r"\begin{tabular}" in (tmp_path / "latex").read_text()
+
+
 def test_the_same_bytes_twice(store):
     shift(store, *TINY_SPACE)
     first = artifacts(store)
@@ -251,6 +259,7 @@ def test_a_plug_in_brings_a_space_by_its_name(folder):
         (("--set", "epochs"), "is not key=value"),
         (("--set", "epochs=[1"), "is not a YAML value"),
         (("--space", "pixels", "--set", "epochs=1"), "has no options"),
+        (("--format", "terminal", "--out", "shift.txt"), "leave out --out"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )

@@ -176,16 +176,14 @@ def test_tiles_fill_their_rows(count, most, across):
 
 
 def test_large_images_are_shown_smaller_and_fewer():
-    import torch
+    import numpy as np
 
+    from ddbench.results.pictures import Pictures
     from ddbench.results.report.content import Gallery
     from ddbench.results.report.pictures import picture_table
-    from ddbench.types import LabeledImages
 
     classes = tuple(f"class {i}" for i in range(12))
-    data = LabeledImages(
-        torch.zeros(12 * 20, 3, 128, 96, dtype=torch.uint8), torch.arange(12).repeat_interleave(20), classes
-    )
+    data = Pictures(np.zeros((12 * 20, 3, 128, 96), np.uint8), np.arange(12).repeat(20), classes)
     shown = picture_table(Gallery("photos", 20, 0, {f"m{i}": data for i in range(10)}))
     assert "the first 1 of 20 images of a class, the first 10 of 12 classes" in shown.caption
     assert "Shown at 64 pixels instead of 128." in shown.caption
@@ -239,7 +237,7 @@ def test_an_unfinished_study_is_reported_as_far_as_it_is(tmp_path: Path, outcome
 def test_sets_of_another_shape_are_left_out_of_the_pictures_and_named(tmp_path: Path):
     import torch
 
-    from ddbench.api.report import galleries
+    from ddbench.api.galleries import galleries
     from ddbench.api.stores import Stores
     from ddbench.store.distilled import save_distilled
     from ddbench.types import LabeledImages
@@ -329,8 +327,32 @@ def test_a_report_that_cannot_be_written_is_a_usage_error(tmp_path: Path):
     assert done.returncode == 2 and "there is no store at" in done.stderr
 
 
-def test_the_store_is_left_as_it_was(tmp_path: Path):
+def test_the_store_is_left_as_it_was_but_for_its_cache(tmp_path: Path):
     store = make_store(tmp_path / "store", ipc=(1,), seeds=1)
-    before = {path: path.read_bytes() for path in store.root.rglob("*") if path.is_file()}
+
+    def results():
+        files = (path for path in store.root.rglob("*") if path.is_file() and "cache" not in path.parts)
+        return {path: path.read_bytes() for path in files}
+
+    before = results()
     report(tmp_path, store.root)
-    assert {path: path.read_bytes() for path in store.root.rglob("*") if path.is_file()} == before
+    assert results() == before
+
+
+def test_what_is_kept_gives_the_same_page_and_reads_no_real_image(tmp_path: Path, monkeypatch):
+    from ddbench.data.digits import Digits
+
+    store = make_store(tmp_path / "store", ipc=(1,), seeds=1)
+    first = report(tmp_path, store.root)
+    monkeypatch.setattr(Digits, "load", lambda *_: pytest.fail("the real images were read"))
+    assert report(tmp_path, store.root) == first and "Among real images" in first
+    for path in store.root.glob("cache/sight-*/arrays.npz"):
+        path.write_bytes(b"damaged")
+    monkeypatch.undo()
+    assert report(tmp_path, store.root) == first
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path):
+    store = make_store(tmp_path / "store", ipc=(1,), seeds=1)
+    (store.root / "cache").write_text("no folder")
+    assert "Among real images" in report(tmp_path, store.root)

@@ -1,5 +1,7 @@
 """The picture of a search."""
 
+import re
+
 import pytest
 from PIL import Image
 
@@ -8,12 +10,14 @@ from ddbench.store.opening import open_store
 from ddbench.tune import record
 from ddbench.tune.record import TrialRow, Tune
 from tests.support.invoke import invoke
+from tests.support.records import cell
 
 WEIGHT, KIND = "methods.m.weight", "methods.m.kind"
 
 
 def rows():
-    cells = tuple({"cell": {"seed": s}, "key": "k", "top1": 0.5 + 0.1 * s} for s in (0, 1))
+    judged = (cell("m", seed=s, split="s/validation", protocol="p@1") for s in (0, 1))
+    cells = tuple({"cell": vars(one), "key": "k", "top1": 0.5 + 0.1 * one.seed} for one in judged)
     own = {WEIGHT: 0.01, KIND: "a"}
     varied = [(WEIGHT, 0), (WEIGHT, 0.1), (WEIGHT, 1.0), (KIND, "b")]
     yield TrialRow(0, own, (), "ok", "", 2, 0.55, cells)
@@ -39,6 +43,13 @@ def test_a_search_is_drawn_in_each_format(store, tmp_path, suffix, begins):
     done = invoke("sensitivity", "--store", store.root, "--out", out)
     assert done.returncode == 0, done.stderr
     assert out.read_bytes().startswith(begins)
+
+
+def test_the_figure_says_what_it_shows(store, tmp_path):
+    invoke("sensitivity", "--store", store.root, "--out", tmp_path / "x.svg")
+    said = " ".join(re.findall(r"<!-- (.*?) -->", (tmp_path / "x.svg").read_text()))
+    assert "n = 2 distilled sets, 1 classifier each. Split s/validation, protocol p@1." in said
+    assert "bars: ± one sample standard deviation" in said
 
 
 def test_the_same_search_is_the_same_picture(store, tmp_path):
