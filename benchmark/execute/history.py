@@ -41,7 +41,9 @@ def sort_of(task: Mapping[str, Any]) -> str:
         task["device"],
         task.get("compute"),
     ]
-    if task["stage"] == "evaluate":
+    if "skipped" in task:
+        what.append("skipped")
+    elif task["stage"] == "evaluate":
         what += [task["judged"]["split"], _plain(task["network"]), _plain(task["protocol"])]
     else:
         what += [sorted(_types(task.get(name))) for name in ("preparation", "method")]

@@ -42,7 +42,9 @@ class Guard:
         """Restore what differs from the time of the last call; the changes since then. Later ones are told again."""
         told = []
         for setting in self.settings:
-            if setting.name in self.before and (change := _restore(setting, self.before[setting.name])):
+            if self.before.get(setting.name, ...) is None:  # there is something to put back from now on
+                self.before[setting.name] = setting.read()
+            elif setting.name in self.before and (change := _restore(setting, self.before[setting.name])):
                 told.append(f"{setting.name}: {change}")
         self.changes += [change for change in told if change not in self.changes]
         return told

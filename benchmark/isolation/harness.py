@@ -176,7 +176,10 @@ def _of_instance(value: Any, name: str) -> Iterator[Note]:
             return value.__dict__.get(attribute, _Absent)
 
         def replace(before: Any, attribute: str = attribute) -> None:
-            object.__setattr__(value, attribute, before)  # frozen, as the instances of the harness are
+            if isinstance(value, type):
+                setattr(value, attribute, before)
+            else:
+                object.__setattr__(value, attribute, before)  # frozen, as the instances of the harness are
 
         yield Note(f"{name}.{attribute}", inner, read, replace)
 

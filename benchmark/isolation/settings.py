@@ -28,7 +28,8 @@ def from_to(before: Any, after: Any) -> str:
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting. ``read`` returns values that compare with ``==``; ``restore`` takes such a value."""
+    """One setting. ``read`` returns values that compare with ``==``, or None where there is nothing to read yet, as of
+    a GPU that is not in use; ``restore`` takes such a value."""
 
     name: str
     read: Callable[[], Any]

@@ -147,3 +147,17 @@ def test_an_installed_library_may_set_itself_up_once_and_draws_nothing(tmp_path,
         assert inside.changes == ["environment: OF_THE_PLUGIN added"]
         assert os.environ.pop("LIBRARY_HOME") == "x" and "OF_THE_PLUGIN" not in os.environ
     del sys.modules["set_up_once"]
+
+
+def test_what_began_inside_is_no_change(monkeypatch):
+    """CUDA may be started in a stage; its generators have a state from then on."""
+    states = [None, [b"1"], [b"2"]]
+    read = lambda: states[0]  # noqa: E731
+    setting = guard.Setting("torch's generators of GPUs", read, lambda before: states.__setitem__(0, before))
+    monkeypatch.setattr(guard, "SETTINGS", (setting,))
+    with guarded() as inside:
+        states[0] = states[1]
+        put_back()
+        assert inside.changes == []
+        states[0] = states[2]
+    assert states[0] == [b"1"] and len(inside.changes) == 1

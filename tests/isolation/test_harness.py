@@ -14,6 +14,7 @@ from ddbench.errors import BenchError
 from ddbench.evaluators.recipe import Recipe
 from ddbench.isolation import harness
 from ddbench.isolation.around import importing
+from ddbench.plan import code
 from ddbench.stages import evaluate
 from ddbench.types import Distiller
 
@@ -38,7 +39,7 @@ REPLACEMENTS = {
     "ddbench.evaluators.recipe.Recipe.epochs": lambda: setattr(Recipe, "epochs", print),
     "ddbench.types.Distiller.reads": lambda: setattr(Distiller, "reads", print),
     "ddbench.methods.catalog.dm.lr": lambda: object.__setattr__(catalog.dm, "lr", 7.0),
-    "ddbench.plan.code.STAGE_FORMAT": lambda: setattr(sys.modules["ddbench.plan.code"], "STAGE_FORMAT", -1),
+    "ddbench.plan.code.STAGE_FORMAT": lambda: setattr(code, "STAGE_FORMAT", -1),
     "torch.argmax": lambda: setattr(torch, "argmax", torch.argmin),
     "torch.nn.functional.cross_entropy": lambda: setattr(torch.nn.functional, "cross_entropy", print),
     "torch.Tensor.argmax": lambda: setattr(torch.Tensor, "argmax", print),

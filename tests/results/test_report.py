@@ -8,12 +8,15 @@ import shutil
 import sys
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from ddbench.results.report.provenance import origin
 from ddbench.store.opening import open_store
+from tests.support import records as small
 from tests.support.invoke import invoke
 from tests.support.page import parse
 from tests.support.store import CLASSES, PROVENANCE, make_store
@@ -356,3 +359,16 @@ def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path):
     store = make_store(tmp_path / "store", ipc=(1,), seeds=1)
     (store.root / "cache").write_text("no folder")
     assert "Among real images" in report(tmp_path, store.root)
+
+
+def test_the_provenance_names_the_plug_ins_of_a_record_and_takes_records_without():
+    plugin = {"name": "mine.py", "version": "", "path": "/a/mine.py", "sha256": "ab" * 32, "changed_state": []}
+    package = {**plugin, "name": "their-methods", "version": "1.2"}
+    with_plugins = small.record(small.cell(), 0.5, run={"provenance": {"python": "3.11", "plugins": [plugin, package]}})
+    entry = SimpleNamespace(members=((small.cell(), with_plugins),))
+    assert origin(entry).software == (
+        "Python 3.11, plug-in mine.py (sha256 abababababab), plug-in their-methods 1.2 (sha256 abababababab)"
+    )
+    without = small.record(small.cell(), 0.5, run={"provenance": {"python": "3.11"}})
+    former = SimpleNamespace(members=((small.cell(), without),))
+    assert origin(former).software == "Python 3.11"
