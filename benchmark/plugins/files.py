@@ -70,7 +70,7 @@ def _load(path: Path) -> None:
         raise BenchError(
             f"the plug-in {path} cannot be imported: {type(error).__name__}: {error}{_place(error, path)}."
         ) from None
-    note(path.name, "", path, changed)
+    note(name, path.name, "", path, changed)
 
 
 def _place(error: BaseException, path: Path) -> str:

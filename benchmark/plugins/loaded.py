@@ -25,31 +25,35 @@ class Loaded:
     """process-wide state that it changed when it was imported, which was put back"""
 
 
-_loaded: dict[str, Loaded] = {}
-"""path -> plug-in, in the order of import"""
+_noted: dict[str, Loaded] = {}
+"""module -> plug-in, in the order of import"""
 
 
-def note(name: str, version: str, path: Path, changed: Sequence[str] = ()) -> None:
-    """Note that a plug-in was imported; the last import of a path counts."""
+def note(module: str, name: str, version: str, path: Path, changed: Sequence[str] = ()) -> None:
+    """Note that a plug-in was imported as ``module``; the last import counts."""
     digest = file_digest(path) if path.is_file() else ""
-    _loaded[str(path)] = Loaded(name, version, str(path), digest, tuple(changed))
+    _noted[module] = Loaded(name, version, str(path), digest, tuple(changed))
 
 
 def note_module(name: str, version: str, module: str, changed: Sequence[str] = ()) -> None:
     """``note`` for an imported module of an installed package; one that was noted before stays as it is."""
-    path = str(getattr(sys.modules[module], "__file__", None) or module)
-    if path not in _loaded:
-        note(name, version, Path(path), changed)
+    if module not in _noted:
+        note(module, name, version, Path(getattr(sys.modules[module], "__file__", None) or module), changed)
+
+
+def _loaded() -> list[Loaded]:
+    """The plug-ins whose modules are still imported."""
+    return [plugin for module, plugin in _noted.items() if module in sys.modules]
 
 
 def loaded() -> list[dict[str, Any]]:
     """The plug-ins as JSON."""
-    return [asdict(plugin) for plugin in _loaded.values()]
+    return [asdict(plugin) for plugin in _loaded()]
 
 
 def changes_at_import(path: str | None = "") -> list[str]:
     """What plug-ins, or the one at ``path``, changed when they were imported, as text."""
-    plugins = [plugin for plugin in _loaded.values() if path in ("", plugin.path)]
+    plugins = [plugin for plugin in _loaded() if path in ("", plugin.path)]
     return [f"{plugin.name} at its import: {change}" for plugin in plugins for change in plugin.changed_state]
 
 
