@@ -48,7 +48,7 @@ def _loaded() -> list[Loaded]:
 
 def loaded() -> list[dict[str, Any]]:
     """The plug-ins as JSON."""
-    return [asdict(plugin) for plugin in _loaded()]
+    return [{**asdict(plugin), "changed_state": [*plugin.changed_state]} for plugin in _loaded()]
 
 
 def changes_at_import(path: str | None = "") -> list[str]:

@@ -182,7 +182,7 @@ def test_the_command_lists_conflicts(stores):
     write(a, "k1", b"one")
     done = invoke("merge", into.root, a.root)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "1 artifacts, 0 records" in done.stdout
+    assert "1 artifact, 0 records" in done.stdout
     write(b, "k1", b"two")
     done = invoke("merge", into.root, a.root, b.root, "--json")
     assert done.returncode == 1
