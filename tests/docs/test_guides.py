@@ -41,6 +41,8 @@ ENDS = {
     "shift": ["--set", "epochs=1", "--store", "nette"],
 }
 """what is added to a command, by verb"""
+PLUGINS = {"method": "my_method", "objective": "my_term", "dataset": "my_dataset", "watcher": "my_watcher"}
+"""kind -> name of the plug-ins that the guides write"""
 
 
 def commands():
@@ -83,7 +85,7 @@ def guide(tmp_path_factory):
     (mine,) = re.findall(r"```yaml\n(# mine.yaml\n.*?)```", (ROOT / "docs/configurations.md").read_text(), re.S)
     (folder / "mine.yaml").write_text(mine)
     with contextlib.chdir(folder):
-        for kind, name in (("method", "my_method"), ("objective", "my_term"), ("watcher", "my_watcher")):
+        for kind, name in PLUGINS.items():
             prepare("new", kind, name)
         prepare("run", *ENDS["run"])
         nette = words("bench run --config imagenette-small --set data.imagenette.root=IMAGES", places)
@@ -114,7 +116,7 @@ def prepare(*arguments):
 @pytest.fixture(autouse=True)
 def alone():
     """Each command is one of its own, and knows nothing of the plug-ins of another."""
-    with forgotten(["my_method", "my_term", "my_watcher"]):
+    with forgotten([*PLUGINS.values()]):
         yield
 
 

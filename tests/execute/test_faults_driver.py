@@ -123,6 +123,7 @@ def test_a_stop_waits_for_what_is_under_way_and_says_so(toy, executor, number, t
     process = toy.start(store, "--executor", executor, *CELLS, TOY_SLOW="1")
     records = toy.folder / store / "records"
     wait_for(lambda: len(written(records)) >= 1)
+    time.sleep(0.3)  # the stage of that record ends, and the next one, which takes a second, is under way
     (os.killpg if to_all else os.kill)(process.pid, number)
     out, errors = process.communicate(timeout=60)
     assert process.returncode == 130
