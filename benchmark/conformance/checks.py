@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
-from ddbench.config.addresses import addresses_of
 from ddbench.config.fields import places_of
-from ddbench.config.values import build, describe, nested, override
+from ddbench.config.values import nested, override
 from ddbench.conformance.guards import Touched, gradients, no_data
 from ddbench.conformance.preparations import preparations_repeat, process_seeded
+from ddbench.conformance.travel import lost_on_the_way
 from ddbench.conformance.under_test import MethodUnderTest
 from ddbench.errors import InvalidOutput
 from ddbench.hyperparameters import MemoryOnly
@@ -141,14 +141,7 @@ def _untouched(subject: MethodUnderTest) -> str:
 
 
 def _travels(subject: MethodUnderTest) -> str:
-    try:
-        if pickle.loads(pickle.dumps(subject.method)) != subject.method:
-            return "a pickled copy is not equal to it"
-        if build(describe(subject.method), addresses_of(subject.method)) != subject.method:
-            return "rebuilt from its fields it is not equal to itself"
-    except (TypeError, AttributeError, pickle.PicklingError) as error:
-        return f"{type(error).__name__}: {error}"
-    return ""
+    return lost_on_the_way(subject.method)
 
 
 def _class_order(subject: MethodUnderTest) -> str:

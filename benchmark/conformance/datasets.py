@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import get_args
 
-from ddbench.config.addresses import addresses_of
-from ddbench.config.values import build, describe
 from ddbench.conformance.checks import Check
+from ddbench.conformance.travel import lost_on_the_way
 from ddbench.errors import BenchError, InvalidOutput
 from ddbench.images import LabeledImages
 from ddbench.isolation.guard import guarded
@@ -49,14 +47,7 @@ class DatasetUnderTest:
 
 
 def _travels(subject: DatasetUnderTest) -> str:
-    try:
-        if pickle.loads(pickle.dumps(subject.dataset)) != subject.dataset:
-            return "a pickled copy is not equal to it"
-        if build(describe(subject.dataset), addresses_of(subject.dataset)) != subject.dataset:
-            return "rebuilt from its fields it is not equal to itself"
-    except (TypeError, AttributeError, pickle.PicklingError) as error:
-        return f"{type(error).__name__}: {error}"
-    return ""
+    return lost_on_the_way(subject.dataset)
 
 
 def _format(subject: DatasetUnderTest) -> str:
