@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import torch
@@ -25,11 +26,21 @@ def enlarge(images: torch.Tensor, min_side: int) -> torch.Tensor:
 
 def random_shift(images: torch.Tensor, share: float, random: torch.Generator) -> torch.Tensor:
     """Each image moved by its own whole pixels, up to ``share`` of its side either way; borders are repeated."""
+    return shift(images, draw_shifts(len(images), images.shape[2], images.shape[3], share, random))
+
+
+def draw_shifts(n: int, height: int, width: int, share: float, random: torch.Generator) -> torch.Tensor:
+    """Whole pixels down and to the right for each of ``n`` images, up to ``share`` of a side: int64 (n, 2)."""
+    sides = [int(share * side) for side in (height, width)]
+    return torch.cat([torch.randint(-most, most + 1, (n, 1), generator=random) for most in sides], 1)
+
+
+def shift(images: torch.Tensor, shifts: torch.Tensor) -> torch.Tensor:
+    """Each image moved by its own ``shifts`` (n, 2), towards its upper left corner where they are positive."""
     n, channels, height, width = images.shape
-    most = (int(share * height), int(share * width))
     rows, columns = (
-        (torch.arange(side) + torch.randint(-m, m + 1, (n, 1), generator=random)).clamp(0, side - 1).to(images.device)
-        for side, m in ((height, most[0]), (width, most[1]))
+        (torch.arange(side, device=images.device) + moved[:, None].to(images.device)).clamp(0, side - 1)
+        for side, moved in zip((height, width), shifts.T, strict=True)
     )
     index = torch.arange(n, device=images.device)[:, None, None, None]
     plane = torch.arange(channels, device=images.device)[None, :, None, None]
@@ -37,20 +48,39 @@ def random_shift(images: torch.Tensor, share: float, random: torch.Generator) ->
 
 
 def augment(images: torch.Tensor, options: Augmentation, random: torch.Generator) -> torch.Tensor:
-    """Float RGB images (N, 3, H, W) in [0, 1], each changed by its own draw, in the order of ``options``' fields.
+    """Float RGB images (N, 3, H, W) in [0, 1], each changed by its own draw, in the order of ``options``' fields."""
+    return changed(images, draw_changes(len(images), images.shape[2], images.shape[3], options, random))
 
-    A change that is switched off draws nothing from ``random``.
-    """
-    n, _, height, width = images.shape
+
+def draw_changes(
+    n: int, height: int, width: int, options: Augmentation, random: torch.Generator
+) -> dict[str, torch.Tensor]:
+    """The parameters of ``changed`` for ``n`` images, by name. What is switched off draws nothing and has none."""
+    drawn = {}
     if options.shuffle > 1:
-        images = crops.shuffle(images, crops.draw_strips(n, options.shuffle, random))
+        drawn["strips"] = crops.draw_strips(n, options.shuffle, random)
     if options.crop != (1.0, 1.0):
-        images = crops.crop(images, crops.draw_crops(n, height, width, options.crop, options.ratio, random))
+        drawn["crops"] = crops.draw_crops(n, height, width, options.crop, options.ratio, random)
     if options.flip:
-        images = crops.flip(images, crops.draw_flips(n, options.flip, random))
+        drawn["flips"] = crops.draw_flips(n, options.flip, random)
     strengths = (options.brightness, options.contrast, options.saturation)
     if any(strengths):
-        images = colour.jitter(images, *colour.draw_jitter(n, strengths, random))
+        drawn["shares"], drawn["orders"] = colour.draw_jitter(n, strengths, random)
     if options.lighting:
-        images = colour.light(images, colour.draw_lighting(n, options.lighting, random))
+        drawn["colours"] = colour.draw_lighting(n, options.lighting, random)
+    return drawn
+
+
+def changed(images: torch.Tensor, drawn: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """``images`` after the changes of which ``drawn`` holds parameters."""
+    if "strips" in drawn:
+        images = crops.shuffle(images, drawn["strips"])
+    if "crops" in drawn:
+        images = crops.crop(images, drawn["crops"])
+    if "flips" in drawn:
+        images = crops.flip(images, drawn["flips"])
+    if "shares" in drawn:
+        images = colour.jitter(images, drawn["shares"], drawn["orders"])
+    if "colours" in drawn:
+        images = colour.light(images, drawn["colours"])
     return images

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 import torch
 
-from ddbench import seeding
+from ddbench import seeding, steps
 from ddbench.batches import batch_count, batches
 from ddbench.evaluators.computing import Computed
 from ddbench.evaluators.cutmix import cutmix, draw_cut
@@ -15,7 +17,7 @@ from ddbench.evaluators.losses import Loss, Target
 from ddbench.evaluators.recipe import Recipe
 from ddbench.evaluators.views import Prepared, make_view
 from ddbench.finite import check_loss
-from ddbench.types import Evaluation, LabeledImages, Network, StageContext
+from ddbench.types import Evaluation, LabeledImages, Network, Shape, StageContext
 
 
 def train_and_judge(
@@ -46,39 +48,51 @@ def train_and_judge(
     with seeding.seeded("eval-init", ctx.seed):
         model = network(view.shape, len(classes))
     computed = Computed(model, ctx.device, ctx.compute)
-    order = seeding.generator("eval-order", ctx.seed)
-    augmentation = seeding.generator("eval-augment", ctx.seed)
-    mixing = seeding.generator("eval-cutmix", ctx.seed)
-    optimiser = make_optimiser(recipe, model)
+    mode = steps.mode(ctx.device)
+    optimiser = make_optimiser(recipe, model, mode)
+    rate = steps.Rate(optimiser, mode)
     ipc = int(train.labels.bincount().max())
     epochs, batch_size = recipe.epochs(ipc), recipe.batch_size(ipc)
     steps_per_epoch = batch_count(len(y), batch_size)
     judge_after = recipe.judged_after(epochs)
 
-    step, curve, hits, losses = 0, [], torch.empty(0), _Losses()
-    with seeding.seeded("eval-network", ctx.seed) as at:
+    def draws() -> Iterator[dict[str, torch.Tensor]]:
+        names = ("eval-order", "eval-augment", "eval-cutmix")
+        order, augmentation, mixing = (seeding.generator(name, ctx.seed) for name in names)
+        for epoch in range(epochs):
+            for i, index in enumerate(batches(torch.randperm(len(y), generator=order), batch_size)):
+                now = learning_rate(recipe, epoch * steps_per_epoch + i, steps_per_epoch, epochs)
+                drawn = {"index": index, "rate": steps.rate(now), **view.draw(len(index), augmentation)}
+                yield drawn | (_drawn_cut(len(index), view.shape, mixing) if recipe.cutmix else {})
+
+    def step(drawn: steps.Batch) -> dict[str, torch.Tensor]:
+        rate.set(drawn["rate"])
+        here = drawn["index"]
+        batch = view.changed(here, drawn)
+        target = Target(y[here], soft=None if soft is None else soft[here])
+        if recipe.cutmix:
+            batch, target = _mixed(batch, target, drawn)
+        if recipe.second_forward:
+            with torch.no_grad():
+                computed(batch)
+        optimiser.zero_grad(set_to_none=True)
+        found = loss(computed(batch), batch, target)
+        found.backward()
+        optimiser.step()
+        return {"loss": found}
+
+    def seen(at: int, outputs: Mapping[str, torch.Tensor]) -> None:
+        check_loss(float(outputs["loss"]), "the classifier", f"epoch {at // steps_per_epoch + 1}", ADVICE)
+
+    curve, hits, run = [], torch.empty(0), steps.Steps(step, mode, seen)
+    with seeding.seeded("eval-network", ctx.seed) as at, steps.read_ahead(draws(), mode) as drawn:
         for epoch in range(1, epochs + 1):
             model.train()
-            for index in batches(torch.randperm(len(y), generator=order), batch_size):
-                at(step)
-                for group in optimiser.param_groups:
-                    group["lr"] = learning_rate(recipe, step, steps_per_epoch, epochs)
-                here = index.to(ctx.device)
-                batch = view.train(index, augmentation)
-                target = Target(y[here], soft=None if soft is None else soft[here])
-                if recipe.cutmix:
-                    batch, target = _mixed(batch, target, mixing)
-                if recipe.second_forward:
-                    with torch.no_grad():
-                        computed(batch)
-                optimiser.zero_grad(set_to_none=True)
-                found = loss(computed(batch), batch, target)
-                found.backward()
-                optimiser.step()
-                losses.add(epoch, found)
-                step += 1
+            for batch in islice(drawn, steps_per_epoch):
+                at(run.at)
+                run(batch)
             if epoch in judge_after:
-                losses.check()
+                run.settle()
                 at("judged", epoch)
                 hits = _hits(computed, test_images, judged.labels, view.judged_at_once, epoch)
                 curve.append((epoch, float(hits.double().mean())))
@@ -86,13 +100,23 @@ def train_and_judge(
     return Evaluation(curve=tuple(curve), correct=tuple(hits.tolist()))
 
 
-def _mixed(batch: torch.Tensor, target: Target, random: torch.Generator) -> tuple[torch.Tensor, Target]:
-    height, width = batch.shape[2:]
-    cut = draw_cut(len(batch), height, width, random)
-    partners = cut.partners.to(target.labels.device)
+def _drawn_cut(n: int, shape: Shape, random: torch.Generator) -> dict[str, torch.Tensor]:
+    cut = draw_cut(n, *shape[1:], random)
+    kept = torch.tensor(cut.kept(*shape[1:]), dtype=torch.float64)
+    return {"box": cut.box, "partners": cut.partners, "kept": kept}
+
+
+def _mixed(batch: torch.Tensor, target: Target, drawn: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, Target]:
+    partners = drawn["partners"]
     other_soft = None if target.soft is None else target.soft[partners]
-    mixed = Target(target.labels, target.labels[partners], cut.kept(height, width), target.soft, other_soft)
-    return cutmix(batch, cut), mixed
+    mixed = Target(
+        labels=target.labels,
+        other=target.labels[partners],
+        kept=drawn["kept"],
+        soft=target.soft,
+        other_soft=other_soft,
+    )
+    return cutmix(batch, drawn["box"], partners), mixed
 
 
 def _by_name(data: LabeledImages, classes: tuple[str, ...]) -> LabeledImages:
@@ -113,23 +137,6 @@ def _by_name(data: LabeledImages, classes: tuple[str, ...]) -> LabeledImages:
     # Images that are in order already are not copied: a whole train split may be mapped from a file.
     images = data.images if torch.equal(order, torch.arange(len(order))) else data.images[order]
     return LabeledImages(images, labels[order], classes, soft)
-
-
-class _Losses:
-    """The sum of the losses of each epoch, looked at only when a classifier is judged: reading a value stops a GPU."""
-
-    def __init__(self) -> None:
-        self.sums: dict[int, torch.Tensor] = {}
-
-    def add(self, epoch: int, loss: torch.Tensor) -> None:
-        value = loss.detach().double()
-        self.sums[epoch] = self.sums[epoch] + value if epoch in self.sums else value
-
-    def check(self) -> None:
-        """Raises FloatingPointError, with the first epoch whose loss is not finite, and forgets the epochs so far."""
-        for epoch, total in zip(self.sums, torch.stack(list(self.sums.values())).tolist(), strict=True):
-            check_loss(total, "the classifier", f"epoch {epoch}", ADVICE)
-        self.sums.clear()
 
 
 ADVICE = "no accuracy is made of it; look at the images and the soft labels, or choose another network or protocol"
@@ -156,7 +163,7 @@ def _hits(computed: Computed, images: Prepared, labels: torch.Tensor, at_once: i
     return torch.cat(chosen).cpu() == labels
 
 
-def make_optimiser(recipe: Recipe, model: torch.nn.Module) -> torch.optim.Optimizer:
+def make_optimiser(recipe: Recipe, model: torch.nn.Module, mode: steps.Mode) -> torch.optim.Optimizer:
     """The optimiser of ``recipe`` over the parameters of ``model``."""
     parameters = list(model.parameters())
     groups: list[dict[str, Any]] = [{"params": parameters}]
@@ -166,8 +173,8 @@ def make_optimiser(recipe: Recipe, model: torch.nn.Module) -> torch.optim.Optimi
             {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
         ]
     if recipe.optimiser == "adamw":
-        return torch.optim.AdamW(groups, lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True)
-    return torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
+        return steps.adamw(groups, mode, lr=recipe.lr, weight_decay=recipe.weight_decay)
+    return steps.sgd(groups, mode, lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
 
 
 def learning_rate(recipe: Recipe, step: int, steps_per_epoch: int, epochs: int) -> float:

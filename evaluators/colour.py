@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import torch
 
+from ddbench.steps import constant
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 """of ImageNet's RGB values in [0, 1]; what torchvision's pretrained networks expect"""
@@ -28,7 +30,7 @@ BLACK, MEAN_GREY, GREY = range(3)
 
 def normalise(images: torch.Tensor) -> torch.Tensor:
     """``images`` minus ImageNet's mean, divided by its standard deviation, by channel."""
-    mean, std = (torch.tensor(v, device=images.device)[:, None, None] for v in (IMAGENET_MEAN, IMAGENET_STD))
+    mean, std = (constant(v, images.device)[:, None, None] for v in (IMAGENET_MEAN, IMAGENET_STD))
     return (images - mean) / std
 
 
@@ -44,7 +46,7 @@ def jitter(images: torch.Tensor, shares: torch.Tensor, orders: torch.Tensor) -> 
 
     Nothing is clamped in between, so the three commute: the order is the field's and changes but the rounding.
     """
-    luma = torch.tensor(LUMA, device=images.device)[:, None, None]
+    luma = constant(LUMA, images.device)[:, None, None]
     shares, orders = shares.to(images.device), orders.to(images.device)
     for which in orders.T:
         grey = (images * luma).sum(1, keepdim=True)

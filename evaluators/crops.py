@@ -113,16 +113,19 @@ def draw_strips(n: int, strips: int, random: torch.Generator) -> torch.Tensor:
 def shuffle(images: torch.Tensor, orders: torch.Tensor) -> torch.Tensor:
     """Strips of columns, then of rows, put in each image's own order. The last strip takes what is left over."""
     columns, rows = (
-        torch.stack([_order(n, order) for order in orders[:, axis]]).to(images.device)
-        for axis, n in ((0, images.shape[3]), (1, images.shape[2]))
+        _sources(n, orders[:, axis].to(images.device)) for axis, n in ((0, images.shape[3]), (1, images.shape[2]))
     )
     index = torch.arange(len(images), device=images.device)[:, None, None, None]
     plane = torch.arange(images.shape[1], device=images.device)[None, :, None, None]
     return images[index, plane, rows[:, None, :, None], columns[:, None, None, :]]
 
 
-def _order(n: int, order: torch.Tensor) -> torch.Tensor:
-    strips = len(order)
+def _sources(n: int, orders: torch.Tensor) -> torch.Tensor:
+    """Where each of ``n`` pixels of a line comes from when its strips stand in ``orders`` (N, strips): int64 (N, n)."""
+    strips = orders.shape[1]
     width = n // strips
-    parts = [*torch.arange(width * (strips - 1)).view(strips - 1, width), torch.arange(width * (strips - 1), n)]
-    return torch.cat([parts[k] for k in order.tolist()])
+    widths = torch.where(orders == strips - 1, n - width * (strips - 1), width)
+    ends = widths.cumsum(1)
+    places = torch.arange(n, device=orders.device).expand(len(orders), n).contiguous()
+    strip = torch.searchsorted(ends, places, right=True)
+    return (orders * width).gather(1, strip) + places - (ends - widths).gather(1, strip)

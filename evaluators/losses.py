@@ -17,12 +17,19 @@ class Target:
     """int64 (N,)"""
     other: torch.Tensor | None = None
     """int64 (N,), labels of the images that CutMix pasted from; None where nothing is mixed"""
-    kept: float = 1.0
-    """share of each image's area that CutMix left"""
+    kept: float | torch.Tensor = 1.0
+    """share of each image's area that CutMix left, a number or float64 ()"""
     soft: torch.Tensor | None = None
     """float32 (N, classes), the set's soft labels; None where it has none"""
     other_soft: torch.Tensor | None = None
     """float32 (N, classes), soft labels of the images that CutMix pasted from"""
+
+    @property
+    def shares(self) -> tuple[float | torch.Tensor, float | torch.Tensor]:
+        """The weights of an image's own label and of the other, each rounded to float32 once."""
+        if isinstance(self.kept, torch.Tensor):
+            return self.kept.float(), (1 - self.kept).float()
+        return self.kept, 1 - self.kept
 
 
 Loss = Callable[[torch.Tensor, torch.Tensor, Target], torch.Tensor]
@@ -34,7 +41,8 @@ def cross_entropy(logits: torch.Tensor, batch: torch.Tensor, target: Target) -> 
     own = F.cross_entropy(logits, target.labels)
     if target.other is None:
         return own
-    return target.kept * own + (1 - target.kept) * F.cross_entropy(logits, target.other)
+    kept, pasted = target.shares
+    return kept * own + pasted * F.cross_entropy(logits, target.other)
 
 
 def soft_cross_entropy(logits: torch.Tensor, batch: torch.Tensor, target: Target) -> torch.Tensor:
@@ -48,7 +56,8 @@ def soft_cross_entropy(logits: torch.Tensor, batch: torch.Tensor, target: Target
     own = F.cross_entropy(logits, target.soft)
     if target.other_soft is None:
         return own
-    return target.kept * own + (1 - target.kept) * F.cross_entropy(logits, target.other_soft)
+    kept, pasted = target.shares
+    return kept * own + pasted * F.cross_entropy(logits, target.other_soft)
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 
 from ddbench.evaluators import colour
-from ddbench.evaluators.augment import augment, enlarge, random_shift
+from ddbench.evaluators.augment import changed, draw_changes, draw_shifts, enlarge, shift
 from ddbench.evaluators.crops import resize_and_crop
 from ddbench.evaluators.recipe import Recipe
 from ddbench.levels import spread
@@ -42,9 +42,17 @@ class View(ABC):
     judged_at_once: int
     """batch size for the judged split"""
 
-    @abstractmethod
     def train(self, index: torch.Tensor, random: torch.Generator) -> torch.Tensor:
         """The train images at ``index``, augmented: float (n, *shape)."""
+        return self.changed(index, self.draw(len(index), random))
+
+    @abstractmethod
+    def draw(self, n: int, random: torch.Generator) -> dict[str, torch.Tensor]:
+        """The parameters of the augmentation of ``n`` images, by name, on the CPU."""
+
+    @abstractmethod
+    def changed(self, index: torch.Tensor, drawn: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """The train images at ``index``, augmented as ``drawn`` says: float (n, *shape)."""
 
     @abstractmethod
     def test(self, images: torch.Tensor) -> torch.Tensor:
@@ -78,8 +86,11 @@ class Whole(View):
         self.images = Prepared(images, self.test)
         self.shape = self.images.shape
 
-    def train(self, index: torch.Tensor, random: torch.Generator) -> torch.Tensor:
-        return random_shift(self.images[index.to(self.images.images.device)], self.recipe.shift, random)
+    def draw(self, n: int, random: torch.Generator) -> dict[str, torch.Tensor]:
+        return {"shifts": draw_shifts(n, *self.shape[1:], self.recipe.shift, random)}
+
+    def changed(self, index: torch.Tensor, drawn: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        return shift(self.images[index.to(self.images.images.device)], drawn["shifts"])
 
     def test(self, images: torch.Tensor) -> torch.Tensor:
         return enlarge(self.scale(images.float() / 255), self.recipe.min_side)
@@ -96,14 +107,20 @@ class Cropped(View):
         self.images = Prepared(images, lambda part: resize_and_crop(part.float() / 255, recipe.side, recipe.side))
         self.shape = self.images.shape
 
-    def train(self, index: torch.Tensor, random: torch.Generator) -> torch.Tensor:
-        recipe = self.recipe
-        x = self.images[index.to(self.images.images.device)]
+    def draw(self, n: int, random: torch.Generator) -> dict[str, torch.Tensor]:
+        recipe, (_, height, width) = self.recipe, self.shape
+        drawn = {}
         if recipe.shift:
-            x = random_shift(x, recipe.shift, random)
+            drawn["shifts"] = draw_shifts(n, height, width, recipe.shift, random)
         if recipe.augmentation is not None:
-            x = augment(x, recipe.augmentation, random)
-        return self.scale(x)
+            drawn |= draw_changes(n, height, width, recipe.augmentation, random)
+        return drawn
+
+    def changed(self, index: torch.Tensor, drawn: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        x = self.images[index.to(self.images.images.device)]
+        if "shifts" in drawn:
+            x = shift(x, drawn["shifts"])
+        return self.scale(changed(x, drawn))
 
     def test(self, images: torch.Tensor) -> torch.Tensor:
         recipe, x = self.recipe, images.float() / 255

@@ -1,10 +1,12 @@
 """Augmentation of the images that a network of a method is trained on: batches (N, C, H, W) of floats, each image with
-its own draw from an explicit generator."""
+its own draw. Drawing parameters from a generator of the CPU and applying them where the images are stand apart."""
 
 from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+
+from ddbench.steps import constant
 
 ASPECT = (3 / 4, 4 / 3)
 """width / height of a crop, as in torchvision's RandomResizedCrop"""
@@ -18,10 +20,9 @@ LIGHT = (
 """eigenvectors of the covariance of ImageNet's RGB values in [0, 1] times the eigenvalues (Krizhevsky et al. 2012)"""
 
 
-def resized_crops(images: torch.Tensor, area: tuple[float, float], random: torch.Generator) -> torch.Tensor:
-    """A random box of each image, enlarged bilinearly to the size of the image. Its share of the area is uniform in
-    ``area``, its aspect ratio log-uniform in ``ASPECT``, its place uniform; a side longer than the image's is cut."""
-    n, height, width = len(images), images.shape[2], images.shape[3]
+def draw_boxes(n: int, height: int, width: int, area: tuple[float, float], random: torch.Generator) -> torch.Tensor:
+    """``n`` random boxes, as affine maps (n, 2, 3) for ``resized_crops``. The share of the area is uniform in ``area``,
+    the aspect ratio log-uniform in ``ASPECT``, the place uniform; a side longer than the image's is cut."""
     share, ratio, down, right = torch.rand(4, n, generator=random)
     share = area[0] + (area[1] - area[0]) * share
     ratio = ASPECT[0] * (ASPECT[1] / ASPECT[0]) ** ratio
@@ -30,23 +31,36 @@ def resized_crops(images: torch.Tensor, area: tuple[float, float], random: torch
     high = (share / ratio * width / height).sqrt().clamp(max=1)
     zero = torch.zeros(n)
     rows = [wide, zero, (2 * right - 1) * (1 - wide), zero, high, (2 * down - 1) * (1 - high)]
-    boxes = torch.stack(rows, 1).view(n, 2, 3).to(images)
+    return torch.stack(rows, 1).view(n, 2, 3)
+
+
+def resized_crops(images: torch.Tensor, boxes: torch.Tensor) -> torch.Tensor:
+    """The box of each image, enlarged bilinearly to the size of the image."""
     grid = F.affine_grid(boxes, list(images.shape), align_corners=False)
     return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
 
 
-def flips(images: torch.Tensor, random: torch.Generator) -> torch.Tensor:
-    """Each image mirrored left to right with probability one half."""
-    mirrored = (torch.rand(len(images), generator=random) < 0.5).to(images.device)
+def draw_mirrored(n: int, random: torch.Generator) -> torch.Tensor:
+    """Which of ``n`` images are mirrored, with probability one half: bool (n,)."""
+    return torch.rand(n, generator=random) < 0.5
+
+
+def flips(images: torch.Tensor, mirrored: torch.Tensor) -> torch.Tensor:
+    """The images at which ``mirrored`` is true, left to right."""
     return torch.where(mirrored[:, None, None, None], images.flip(3), images)
 
 
-def jitter(images: torch.Tensor, strength: float, random: torch.Generator) -> torch.Tensor:
-    """Brightness, contrast and saturation of each image by factors in 1 +- ``strength``, in an order of its own: of the
+def draw_jitter(n: int, strength: float, random: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    """Factors in 1 +- ``strength`` of brightness, contrast and saturation for each of ``n`` images, float (3, n), and
+    the order in which they come, int64 (n, 3)."""
+    factors = 1 + strength * (2 * torch.rand(3, n, generator=random) - 1)
+    return factors, torch.rand(n, 3, generator=random).argsort(1)
+
+
+def jitter(images: torch.Tensor, factors: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
+    """Brightness, contrast and saturation of each image by its ``factors`` (3, n), in its own ``order`` (n, 3): of the
     distance to black, to its mean grey and to its grey version, which is the mean of the channels unless
     they are three."""
-    factors = (1 + strength * (2 * torch.rand(3, len(images), generator=random) - 1)).to(images)
-    order = torch.rand(len(images), 3, generator=random).argsort(1).to(images.device)
     for place in range(3):
         grey = _grey(images)
         towards = (torch.zeros_like(grey), grey.mean((1, 2, 3), keepdim=True).expand_as(grey), grey)
@@ -56,16 +70,18 @@ def jitter(images: torch.Tensor, strength: float, random: torch.Generator) -> to
     return images
 
 
-def lighting(images: torch.Tensor, strength: float, random: torch.Generator) -> torch.Tensor:
-    """RGB images in [0, 1] shifted along the axes of colour in ImageNet by normal draws of deviation ``strength``.
-    Images of other than three channels stay as they are."""
-    draws = strength * torch.randn(len(images), 3, generator=random)
-    if images.shape[1] != 3:
-        return images
-    return images + (draws @ torch.tensor(LIGHT).T).to(images)[:, :, None, None]
+def draw_lighting(n: int, strength: float, random: torch.Generator) -> torch.Tensor:
+    """A shift along the axes of colour in ImageNet for each of ``n`` images, by normal draws of deviation ``strength``:
+    float (n, 3)."""
+    return strength * torch.randn(n, 3, generator=random) @ torch.tensor(LIGHT).T
+
+
+def lighting(images: torch.Tensor, shifts: torch.Tensor) -> torch.Tensor:
+    """RGB images in [0, 1] moved by their ``shifts`` (n, 3); images of other than three channels stay as they are."""
+    return images + shifts[:, :, None, None] if images.shape[1] == 3 else images
 
 
 def _grey(images: torch.Tensor) -> torch.Tensor:
     if images.shape[1] != 3:
         return images.mean(1, keepdim=True)
-    return (images * images.new_tensor(LUMA)[:, None, None]).sum(1, keepdim=True)
+    return (images * constant(LUMA, images.device, images.dtype)[:, None, None]).sum(1, keepdim=True)

@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ddbench import seeding
-from ddbench.batches import batch_count, batches
-from ddbench.finite import check_loss, check_weights
 from ddbench.levels import LEVELS, spread, to_levels
 from ddbench.types import (
     Count,
@@ -60,10 +58,11 @@ class Scaling:
 
     def __call__(self, images: torch.Tensor, device: str) -> torch.Tensor:
         """uint8 (N, C, H, W), anywhere -> float32 (N, C, H', W') on ``device``."""
-        import torch
         import torch.nn.functional as F
 
-        mean, sd = (torch.tensor(v, device=device).view(1, -1, 1, 1) for v in (self.mean, self.sd))
+        from ddbench.steps import constant
+
+        mean, sd = (constant(v, device).view(1, -1, 1, 1) for v in (self.mean, self.sd))
         x = (images.to(device).float() - mean) / sd
         size = self.size(x.shape[2], x.shape[3])
         return x if size == x.shape[2:] else F.interpolate(x, size=size, mode="bilinear", align_corners=False)
@@ -73,9 +72,9 @@ class Scaling:
 
         of: the class of each image, for the message. Raises FloatingPointError where a value is not finite.
         """
-        import torch
+        from ddbench.steps import constant
 
-        mean, sd = (torch.tensor(v, device=x.device).view(1, -1, 1, 1) for v in (self.mean, self.sd))
+        mean, sd = (constant(v, x.device).view(1, -1, 1, 1) for v in (self.mean, self.sd))
         return to_levels(x.float() * sd + mean, of)
 
 
@@ -136,37 +135,24 @@ class TrainedEmbedder(Preparation):
         after: Callable[[int, torch.nn.Module], None] = lambda epoch, network: None,
     ) -> Embedder:
         """``after(epoch, network)`` is called with the untrained network (epoch 0) and after each epoch."""
-        import torch
-        import torch.nn.functional as F
+        from ddbench import steps
+        from ddbench.methods.fitting import Fitting
 
         scaling = Scaling.of(real.images, self.min_side)
         network = self._untrained(scaling, real.shape, real.classes, ctx).train()
-        optimiser = torch.optim.AdamW(network.parameters(), lr=self.lr, weight_decay=self.weight_decay, fused=True)
-        order = seeding.generator("embedder-order", self.seed)
-        step, steps = 0, self.epochs * batch_count(len(real), self.batch)
+        mode = steps.mode(ctx.device)
+        fitting = Fitting(
+            name="embedder",
+            seed=self.seed,
+            batch=self.batch,
+            optimiser=steps.adamw(network.parameters(), mode, lr=self.lr, weight_decay=self.weight_decay),
+            rate=lambda step, total: self.lr * 0.5 * (1 + math.cos(math.pi * step / total)),
+        )
+        found: dict[str, float] = {}
         after(0, network)
-        for epoch in range(1, self.epochs + 1):
-            total, hits = 0.0, 0
-            with seeding.seeded("embedder-network", self.seed) as at:
-                for index in batches(torch.randperm(len(real), generator=order), self.batch):
-                    at(step)
-                    for group in optimiser.param_groups:
-                        group["lr"] = self.lr * 0.5 * (1 + math.cos(math.pi * step / steps))
-                    labels = real.labels[index].to(ctx.device)
-                    logits = network(scaling(real.images[index], ctx.device))
-                    loss = F.cross_entropy(logits, labels)
-                    optimiser.zero_grad(set_to_none=True)
-                    loss.backward()
-                    optimiser.step()
-                    step += 1
-                    value = float(loss.detach())
-                    check_loss(value, "the embedder", f"step {step} of {steps}", "lower embedder.lr")
-                    total += value * len(index)
-                    hits += int((logits.argmax(1) == labels).sum())
-                    ctx.progress(step, steps)
-            check_weights(network.parameters(), "the embedder", f"step {step} of {steps}", "lower embedder.lr")
+        for epoch, found in enumerate(fitting.epochs(network, real, scaling, self.epochs, mode, ctx), start=1):  # noqa: B007
             after(epoch, network)
-        ctx.log({"loss": total / len(real), "train_top1": hits / len(real)})  # over the last epoch
+        ctx.log(found)  # of the last epoch
         return Embedder(network.eval(), scaling, real.shape, real.classes, ctx.device)
 
     def _untrained(

@@ -23,6 +23,7 @@ GROUND = {
     "processors",
     "records",
     "seeding",
+    "steps",
     "types",
     "watchers",
     "weights",

@@ -35,6 +35,7 @@ class DiffusionModel:
     beside: dict[str, Any] = field(default_factory=dict)
     """states of preparations that a guidance asked for and that are no part of the model, by name"""
     _active: int | None = None
+    _abars: dict[torch.device, torch.Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         # diffusers drops labels in train() mode, independently in every block; dropping is done once, by the loop.
@@ -50,6 +51,12 @@ class DiffusionModel:
     def alphas_cumprod(self) -> torch.Tensor:
         """abar_t, float32 (T,), on the CPU."""
         return self.scheduler.alphas_cumprod
+
+    def abars(self, device: torch.device) -> torch.Tensor:
+        """``alphas_cumprod`` on ``device``, moved once: a training step reads it at each call."""
+        if device not in self._abars:
+            self._abars[device] = self.alphas_cumprod.to(device)
+        return self._abars[device]
 
     @property
     def prediction(self) -> str:
@@ -90,7 +97,7 @@ class DiffusionModel:
         first, variance = out[:, :channels], out[:, channels:] if out.shape[1] == 2 * channels else None
         if self.prediction == "epsilon":
             return first, variance
-        abar = self.alphas_cumprod[t.cpu()].view(-1, 1, 1, 1).to(x.device)
+        abar = self.abars(x.device)[t.to(x.device)].view(-1, 1, 1, 1)
         return noise_of(self.prediction, first, x, abar), variance
 
     def chunks(self, names: Sequence[str]) -> list[tuple[str, ...]]:

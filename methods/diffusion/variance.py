@@ -30,8 +30,7 @@ def variational_bound(
     KL between the posterior q(x_{t-1} | x_t, x_0) and the model's step for t > 0, and the likelihood of ``x0``
     discretised to 256 levels in [-1, 1] for t = 0. The mean is detached, as there.
     """
-    one = torch.ones(1, dtype=alphas_cumprod.dtype)
-    previous = torch.cat([one, alphas_cumprod[:-1]])
+    previous = torch.cat([alphas_cumprod.new_ones(1), alphas_cumprod[:-1]])
     abar, abar_prev = (a[t].view(-1, 1, 1, 1).to(x_t.device) for a in (alphas_cumprod, previous))
     alpha = abar / abar_prev
     beta = 1 - alpha

@@ -39,7 +39,7 @@ def test_neutral_parameters_are_the_identity():
     assert torch.equal(crops.shuffle(x, torch.arange(3).expand(3, 2, 3)), x)
     assert torch.equal(colour.jitter(x, torch.zeros(3, 3), torch.arange(3).expand(3, 3)), x)
     assert torch.equal(colour.light(x, torch.zeros(3, 3)), x)
-    assert torch.equal(cutmix(x, Cut(4, 4, 2, 9, torch.tensor([1, 2, 0]))), x)
+    assert torch.equal(cutmix(x, Cut(4, 4, 2, 9, torch.tensor([1, 2, 0])).box, torch.tensor([1, 2, 0])), x)
 
 
 def test_same_generator_same_images_another_seed_others_and_each_image_its_own():
@@ -187,7 +187,7 @@ def test_cutmix_pastes_the_partners_box_and_mixes_labels_by_its_area():
     x = torch.arange(4.0)[:, None, None, None].expand(4, 3, 20, 30)
     for seed in range(30):
         cut = draw_cut(4, 20, 30, generator(seed))
-        mixed = cutmix(x, cut)
+        mixed = cutmix(x, cut.box, cut.partners)
         own = (mixed == x).flatten(1).double().mean(1)
         partner = (mixed == x[cut.partners]).flatten(1).double().mean(1)
         changed = cut.partners != torch.arange(4)

@@ -7,6 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from ddbench import steps
 from ddbench.config.schema import load_config
 from ddbench.config.study import resolve
 from ddbench.errors import BenchError
@@ -94,10 +95,10 @@ def test_a_cosine_falls_to_zero_by_batches_and_the_upper_half_to_one_half_by_epo
 
 def test_optimisers_are_those_of_the_protocols():
     net = ConvNet(depth=1, width=4)((3, 8, 8), 2)
-    sgd = make_optimiser(minimax_sgd_1, net)
+    sgd = make_optimiser(minimax_sgd_1, net, steps.mode("cpu"))
     assert isinstance(sgd, torch.optim.SGD)
     assert [(g["lr"], g["momentum"], g["weight_decay"]) for g in sgd.param_groups] == [(0.01, 0.9, 5e-4)]
-    adamw = make_optimiser(rded_1k_1, net)
+    adamw = make_optimiser(rded_1k_1, net, steps.mode("cpu"))
     assert isinstance(adamw, torch.optim.AdamW)
     assert [g["weight_decay"] for g in adamw.param_groups] == [1e-2, 0.0]
     assert [{p.ndim for p in g["params"]} for g in adamw.param_groups] == [{2, 4}, {1}]

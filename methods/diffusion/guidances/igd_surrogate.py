@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ddbench import seeding
-from ddbench.batches import batch_count, batches
-from ddbench.finite import check_loss, check_weights
 from ddbench.methods.embedder import Embedder, Scaling, TrainedEmbedder
-from ddbench.types import Count, Fraction, LabeledImages, NonNegative, NonNegativeInt, Positive, StageContext
+from ddbench.types import Count, Fraction, LabeledImages, NonNegative, NonNegativeInt, Positive, Shape, StageContext
 
 if TYPE_CHECKING:
     import torch
@@ -118,50 +116,40 @@ class TrainedSurrogate(TrainedEmbedder):
         self, network: torch.nn.Module, scaling: Scaling, real: LabeledImages, epochs: int, ctx: StageContext
     ) -> Any:
         """Train ``network`` in place and yield after each epoch."""
-        import torch
-        import torch.nn.functional as F
+        from ddbench import steps
+        from ddbench.methods.fitting import Fitting
 
         own = self.for_classes(len(real.classes))
-        optimiser = torch.optim.SGD(
-            network.parameters(), lr=own.lr, momentum=own.momentum, weight_decay=own.weight_decay
+        mode = steps.mode(ctx.device)
+        fitting = Fitting(
+            name="surrogate",
+            streams="igd-surrogate",
+            seed=self.seed,
+            batch=own.batch,
+            optimiser=steps.sgd(
+                network.parameters(), mode, lr=own.lr, momentum=own.momentum, weight_decay=own.weight_decay
+            ),
+            draw=self._draw,
+            change=_changed,
         )
-        order, drawn = (seeding.generator(f"igd-surrogate-{what}", self.seed) for what in ("order", "augmentation"))
-        step, steps = 0, epochs * batch_count(len(real), own.batch)
-        for _ in range(epochs):
-            total, hits = 0.0, 0
-            with seeding.seeded("igd-surrogate-network", self.seed) as at:
-                for index in batches(torch.randperm(len(real), generator=order), own.batch):
-                    at(step)
-                    labels = real.labels[index].to(ctx.device)
-                    logits = network(scaling(self._augmented(real.images[index].to(ctx.device), drawn), ctx.device))
-                    loss = F.cross_entropy(logits, labels)
-                    optimiser.zero_grad(set_to_none=True)
-                    loss.backward()
-                    optimiser.step()
-                    step += 1
-                    value = float(loss.detach())
-                    check_loss(value, "the surrogate", f"step {step} of {steps}", "lower surrogate.lr")
-                    total += value * len(index)
-                    hits += int((logits.argmax(1) == labels).sum())
-                    ctx.progress(step, steps)
-            check_weights(network.parameters(), "the surrogate", f"step {step} of {steps}", "lower surrogate.lr")
-            ctx.log({"loss": total / len(real), "train_top1": hits / len(real)})
+        for found in fitting.epochs(network, real, scaling, epochs, mode, ctx):
+            ctx.log(found)
             yield
 
-    def _augmented(self, images: torch.Tensor, random: torch.Generator) -> torch.Tensor:
-        """uint8 images -> floats in grey levels, each changed by its own draw."""
+    def _draw(self, n: int, shape: Shape, random: torch.Generator) -> dict[str, torch.Tensor]:
+        """The parameters of ``_changed`` for ``n`` images; what is switched off draws nothing and has none."""
         from ddbench.methods import augment
 
-        x = images.float() / 255
+        drawn = {}
         if self.crop != (1.0, 1.0):
-            x = augment.resized_crops(x, self.crop, random)
+            drawn["boxes"] = augment.draw_boxes(n, *shape[1:], self.crop, random)
         if self.mirror:
-            x = augment.flips(x, random)
+            drawn["mirrored"] = augment.draw_mirrored(n, random)
         if self.jitter:
-            x = augment.jitter(x, self.jitter, random)
+            drawn["factors"], drawn["orders"] = augment.draw_jitter(n, self.jitter, random)
         if self.lighting:
-            x = augment.lighting(x, self.lighting, random)
-        return x * 255
+            drawn["shifts"] = augment.draw_lighting(n, self.lighting, random)
+        return drawn
 
     def save(self, state: Any, folder: Path) -> None:
         from safetensors.torch import save_file
@@ -179,6 +167,22 @@ class TrainedSurrogate(TrainedEmbedder):
         checkpoints = tuple(load_file(path, device=ctx.device) for path in paths)
         before.beside[NAME] = Surrogate(embedder, checkpoints)
         return before
+
+
+def _changed(images: torch.Tensor, drawn: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """uint8 images -> floats in grey levels, each changed by its own draw."""
+    from ddbench.methods import augment
+
+    x = images.float() / 255
+    if "boxes" in drawn:
+        x = augment.resized_crops(x, drawn["boxes"])
+    if "mirrored" in drawn:
+        x = augment.flips(x, drawn["mirrored"])
+    if "factors" in drawn:
+        x = augment.jitter(x, drawn["factors"], drawn["orders"])
+    if "shifts" in drawn:
+        x = augment.lighting(x, drawn["shifts"])
+    return x * 255
 
 
 def _copied(network: torch.nn.Module) -> dict[str, torch.Tensor]:

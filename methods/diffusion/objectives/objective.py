@@ -40,6 +40,9 @@ class Objective(ABC):
     """An addition to the denoising loss."""
 
     registered_as: ClassVar[str] = "objective"
+    replayable: ClassVar[bool] = False
+    """whether the terms are a function of one prediction, without memory, and read no value from the device: a card
+    then repeats the training step as a graph, several times as fast for a small network"""
 
     @abstractmethod
     def begin(self) -> Terms:
@@ -49,6 +52,8 @@ class Objective(ABC):
 @dataclass(frozen=True)
 class Plain(Objective):
     """Nothing added: the denoising loss alone, so that the budget of fine-tuning has a control."""
+
+    replayable: ClassVar[bool] = True
 
     def begin(self) -> Terms:
         return lambda prediction: {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from ddbench.methods.diffusion.objectives.objective import Objective, Prediction, Terms
 from ddbench.types import NonNegative
@@ -20,6 +20,8 @@ class RSM(Objective):
     The paper leaves open whether the norm is a sum or a mean and whether timesteps weigh alike; x0_hat carries
     1 / sqrt(abar), which is about 157 at the noisiest step, so the unweighted term is mostly about those steps.
     """
+
+    replayable: ClassVar[bool] = True
 
     weight: NonNegative = 0.004
     """lambda; 0.002 to 0.006 in the paper"""

@@ -18,12 +18,14 @@ class WeightAverage:
         self.parameters, self.decay, self.warmup = parameters, decay, warmup
         self.values = [p.detach().clone() for p in parameters] if decay else []
 
-    def update(self, step: int) -> None:
-        """Take in the weights as they are after step ``step``, counted from 0."""
-        if not self.values:
-            return
-        decay = min(self.decay, (1 + step) / (10 + step)) if self.warmup else self.decay
-        torch._foreach_lerp_(self.values, [p.detach() for p in self.parameters], 1 - decay)
+    def weight(self, step: int) -> float:
+        """The weight, 1 - d, of the weights after step ``step``, counted from 0."""
+        return 1 - (min(self.decay, (1 + step) / (10 + step)) if self.warmup else self.decay)
+
+    def update(self, weight: torch.Tensor) -> None:
+        """Take in the weights as they are, by ``weight``, () of their type on their device."""
+        if self.values:
+            torch._foreach_lerp_(self.values, [p.detach() for p in self.parameters], [weight] * len(self.values))
 
     @torch.no_grad()
     def put(self) -> None:

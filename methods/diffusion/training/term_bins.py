@@ -18,11 +18,13 @@ class TermBins:
         self.counts: dict[str, torch.Tensor] = {}
 
     def add(self, t: torch.Tensor, terms: Mapping[str, torch.Tensor]) -> None:
-        """Add terms of shape (B,) or () of samples at timesteps ``t`` (B,)."""
+        """Add terms of samples at timesteps ``t`` (B,), on the CPU: of shape (B,), or (n, 1) for n values that are not
+        of single samples."""
         for name, value in terms.items():
-            value = value.detach().double().cpu()
-            where = (t / self.width).long() if value.ndim else torch.zeros(1, dtype=torch.long)
-            bins = BINS if value.ndim else 1
+            value = value.double()
+            by_time = value.ndim == 1
+            where = (t / self.width).long() if by_time else torch.zeros(value.numel(), dtype=torch.long)
+            bins = BINS if by_time else 1
             sums = self.sums.setdefault(name, torch.zeros(bins, dtype=torch.float64))
             counts = self.counts.setdefault(name, torch.zeros(bins, dtype=torch.float64))
             sums.index_add_(0, where, value.reshape(-1))

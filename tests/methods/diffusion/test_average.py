@@ -15,7 +15,7 @@ def start_left(steps, **options):
     average = WeightAverage([weight], **options)
     weight.data.zero_()
     for step in range(steps):
-        average.update(step)
+        average.update(torch.tensor(average.weight(step), dtype=torch.float64))
     average.put()
     return weight.item()
 

@@ -1,0 +1,73 @@
+"""Capturing a call as a CUDA graph: the one file that knows torch's interface for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+
+Outputs = Mapping[str, torch.Tensor]
+"""small tensors that a step puts out, by name: losses, hits"""
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A captured call: ``again()`` repeats its work on the same memory, ``outputs`` then hold the new values."""
+
+    again: Callable[[], None]
+    outputs: Outputs
+
+
+class Graphs(Protocol):
+    """What captures calls on a device."""
+
+    def warm(self, call: Callable[[], Outputs]) -> Outputs:
+        """Run ``call`` eagerly, where a capture would run it."""
+
+    def capture(self, call: Callable[[], Outputs]) -> Replay:
+        """Record ``call`` without running it. Raises RuntimeError where it cannot be recorded, as when it reads a value
+        from the device."""
+
+
+class CudaGraphs:
+    """CUDA graphs of one loop, which share a pool of memory: they never run at the same time."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.stream: Any = None
+        self.pool: Any = None
+
+    def warm(self, call: Callable[[], Outputs]) -> Outputs:
+        """On the stream of the capture, as torch asks: gradients remember the stream that they were first made on."""
+        if self.stream is None:
+            self.stream = torch.cuda.Stream(self.device)
+        here = torch.cuda.current_stream(self.device)
+        self.stream.wait_stream(here)
+        with torch.cuda.stream(self.stream):
+            outputs = call()
+        here.wait_stream(self.stream)
+        return outputs
+
+    def capture(self, call: Callable[[], Outputs]) -> Replay:
+        if self.stream is None:
+            self.stream = torch.cuda.Stream(self.device)
+        graph = torch.cuda.CUDAGraph()
+        try:
+            # thread_local: the thread that reads ahead may wait for its own copies meanwhile.
+            with torch.cuda.graph(graph, pool=self.pool, stream=self.stream, capture_error_mode="thread_local"):
+                outputs = call()
+        except RuntimeError:
+            _end_of_capture(self.device)
+            raise
+        self.pool = graph.pool()
+        return Replay(graph.replay, outputs)
+
+
+def _end_of_capture(device: torch.device) -> None:
+    """After a capture that failed the device's generator may still count itself captured, and refuse to draw: it gets a
+    state of its own again."""
+    torch.cuda.synchronize(device)
+    generator = torch.cuda.default_generators[device.index or 0]
+    generator.graphsafe_set_state(generator.clone_state())
