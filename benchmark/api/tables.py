@@ -92,6 +92,10 @@ def make_tables(
         from ddbench.results.tables.diagnostics import optimism_table
 
         return Tables([optimism_table(block) for block in main])
+    if layout == "balanced":
+        from ddbench.results.tables.balanced import balanced_table
+
+        return Tables([balanced_table(block) for block in main])
     if layout == "spread":
         from ddbench.results.tables.diagnostics import spread_table
 

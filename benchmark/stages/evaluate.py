@@ -55,6 +55,7 @@ def evaluate(stage: Stage, store: Store) -> str:
             curve=evaluation.curve,
             correct=np.packbits(np.asarray(evaluation.correct, dtype=bool)).tobytes().hex(),
             n_images=len(evaluation.correct),
+            by_class=_by_class(evaluation, judged),
             config={**{kind: manifest["task"] for kind, manifest in manifests.items()}, "evaluate": task},
             run={
                 **_run(started),
@@ -67,6 +68,16 @@ def evaluate(stage: Stage, store: Store) -> str:
             },
         )
     )
+
+
+def _by_class(evaluation: Evaluation, judged: LabeledImages) -> tuple[tuple[int, int], ...]:
+    """(images right, images) of each class that has images, in order of class name."""
+    import torch
+
+    right, classes = torch.tensor(evaluation.correct), len(judged.classes)
+    hits = judged.labels[right].bincount(minlength=classes).tolist()
+    images = judged.labels.bincount(minlength=classes).tolist()
+    return tuple((hits[k], images[k]) for k in sorted(range(classes), key=judged.classes.__getitem__) if images[k])
 
 
 def _changed(manifests: dict[str, dict[str, Any]]) -> dict[str, list[str]]:
