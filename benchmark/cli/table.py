@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 import click
 
 from ddbench.api.choices import LAYOUTS, Layout
-from ddbench.cli.options import filter_options, filters_of, format_option, out_option, say, select_option, store_option
+from ddbench.cli.options import (
+    filter_options,
+    filters_of,
+    format_option,
+    loaded_plugin_option,
+    out_option,
+    say,
+    select_option,
+    store_option,
+)
 
 if TYPE_CHECKING:
     from ddbench.results.statistics import Select
@@ -17,6 +26,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @store_option
+@loaded_plugin_option
 @click.option(
     "--layout",
     type=click.Choice(LAYOUTS),

@@ -191,6 +191,8 @@ def load_config(
     file, bad YAML, a key given twice, an unknown key at any depth or a value of the wrong type.
     """
     raw, origins, path = read_study(name_or_path)
+    if other := _other_data(raw, changes):
+        raw |= {"name": other, "description": ""}
     for key, value in changes.items():
         option = (typed or {}).get(key, "")
         _assign(raw, key, value, option or f"--set {key}")
@@ -205,6 +207,15 @@ def load_config(
         texts = raw["grid"].get(field) if isinstance(raw.get("grid"), dict) else None
         origins = counted_as_expanded(origins, f"grid.{field}", texts)
     return _validated(raw, str(path), origins)
+
+
+def _other_data(raw: Mapping[str, Any], changes: Mapping[str, Any]) -> str:
+    """The name of a study none of whose datasets is left in ``changes``: what its file says of it is of others."""
+    grid, chosen = raw.get("grid"), changes.get("grid.datasets")
+    before = grid.get("datasets") if isinstance(grid, dict) else None
+    if not isinstance(before, list) or not isinstance(chosen, list) or not chosen or set(before) & set(chosen):
+        return ""
+    return re.sub(r"[^A-Za-z0-9._-]", "-", "-".join(map(str, chosen))).lstrip("._-")
 
 
 def read_assignment(assignment: str, example: str) -> tuple[str, Any]:

@@ -140,9 +140,17 @@ def _key_of(value: str, config: Config) -> str:
 
 
 def _networks(method: Distiller) -> set[str]:
-    """Names of the networks that a method and its preparations ask for."""
-    prepared = (name for preparation in method.preparations(0) for name in preparation.networks())
-    return {*method.networks(), *prepared}
+    """Names of the networks that a method and its preparations ask for. Raises BenchError for what is no tuple."""
+    names: set[str] = set()
+    for part in (method, *method.preparations(0)):
+        asked = part.networks()
+        if not isinstance(asked, tuple):
+            raise BenchError(
+                f"{type(part).__name__}.networks() returns {asked!r}: it must be a tuple of names, such as "
+                f"({asked if isinstance(asked, str) else 'convnet3'!r},)."
+            )
+        names |= set(asked)
+    return names
 
 
 def _method(name: str) -> Distiller:

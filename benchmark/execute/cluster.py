@@ -218,5 +218,9 @@ def _connect(ray: Any, what: str, instead: str, **options: Any) -> None:
     """
     try:
         ray.init(**options, **QUIET)
-    except (Exception, SystemExit) as error:
+    except SystemExit as error:
+        if error.code == signal.SIGTERM:  # Ray's handler of the signal exits with its number
+            raise KeyboardInterrupt from None
+        raise BenchError(f"{what}: {reason(error)}. {instead}".strip()) from None
+    except Exception as error:
         raise BenchError(f"{what}: {reason(error)}. {instead}".strip()) from None
