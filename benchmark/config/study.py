@@ -16,7 +16,7 @@ from ddbench.plugins import registry
 from ddbench.plugins.broken import BrokenDataset, BrokenMethod, BrokenNetwork
 from ddbench.plugins.files import load_plugins
 from ddbench.plugins.hidden import hidden
-from ddbench.types import Dataset, Distiller, Network, Protocol
+from ddbench.types import Dataset, Distiller, Network, Preparation, Protocol
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -142,7 +142,8 @@ def _key_of(value: str, config: Config) -> str:
 def _networks(method: Distiller) -> set[str]:
     """Names of the networks that a method and its preparations ask for. Raises BenchError for what is no tuple."""
     names: set[str] = set()
-    for part in (method, *method.preparations(0)):
+    parts: list[Distiller | Preparation] = [method, *method.preparations(0)]
+    for part in parts:
         asked = part.networks()
         if not isinstance(asked, tuple):
             raise BenchError(
