@@ -56,7 +56,7 @@ def train_and_judge(
     judge_after = recipe.judged_after(epochs)
 
     step, curve, hits, losses = 0, [], torch.empty(0), _Losses()
-    with seeding.seeded("eval-network", ctx.seed) as at:
+    with computed.products(), seeding.seeded("eval-network", ctx.seed) as at:
         for epoch in range(1, epochs + 1):
             model.train()
             for index in batches(torch.randperm(len(y), generator=order), batch_size):

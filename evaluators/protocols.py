@@ -114,6 +114,18 @@ cpu_small_1 = HardLabels(epochs_by_ipc=((1, 200), (5, 120), (10, 80), (50, 40), 
 cpu_small_soft_1 = with_soft_labels(cpu_small_1)
 """cpu-small@1 with the soft labels of the distilled set"""
 
+small_64_1 = HardLabels(
+    epochs_by_ipc=((1, 500), (10, 300), (50, 150), (100, 100)),
+    lr=1e-3,
+    weight_decay=1e-2,
+    side=64,
+    normalisation="imagenet",
+    shift=0.0,
+    augmentation=Augmentation(crop=(0.5, 1.0), flip=0.5, brightness=0.4, contrast=0.4, saturation=0.4),
+    cutmix=True,
+)
+"""hard labels at 64 px, AdamW, CutMix; for studies of photographs in minutes on a GPU"""
+
 minimax_sgd_1 = HardLabels(
     epochs_by_ipc=((1, 3000), (10, 2000), (50, 1500), (200, 1000), (500, 500), (501, 300)),
     optimiser="sgd",

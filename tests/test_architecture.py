@@ -13,6 +13,7 @@ FOLDERS = ("benchmark", "methods", "evaluators", "results", "configs")
 
 GROUND = {
     "batches",
+    "computing",
     "errors",
     "finite",
     "hyperparameters",

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, get_args
 
 from ddbench.api.copies import copies_by_place
+from ddbench.api.hardware import hardware_of, on_a_card
 from ddbench.api.sets import stage_keys
 from ddbench.config.addresses import class_of, name_of, version_of
 from ddbench.config.values import build, plain
@@ -46,6 +47,7 @@ def facts_of(records: Iterable[Record]) -> CaptionFacts:
         earlier=earlier,
         copies=copies_by_place(records),
         checked=_checked(records),
+        hardware=_hardware(records),
     )
 
 
@@ -97,6 +99,14 @@ def _checked(records: Iterable[Record]) -> dict[tuple[str, str], str]:
             told = f"{found.fewest} to {found.most} judged images a class: see the layout `balanced`"
             counts.setdefault((record.cell.split, record.cell.protocol), {})[told] = None
     return {place: ", ".join(told) for place, told in counts.items()}
+
+
+def _hardware(records: Iterable[Record]) -> dict[tuple[str, str], tuple[str, ...]]:
+    """For each split and protocol that a card had a part in: what its stages ran on."""
+    by_place: dict[tuple[str, str], list[Record]] = {}
+    for record in records:
+        by_place.setdefault((record.cell.split, record.cell.protocol), []).append(record)
+    return {place: hardware_of(found) for place, found in by_place.items() if on_a_card(found)}
 
 
 def _view(record: Record) -> str:

@@ -24,6 +24,7 @@ from ddbench.config.files import EXTENDS, read_study
 from ddbench.config.origins import Origin, Origins, counted_as_expanded, located, origin_of, placed
 from ddbench.config.reading import read_yaml
 from ddbench.errors import BenchError, unknown
+from ddbench.hyperparameters import renamed
 from ddbench.types import Compute
 
 StageKind = Literal["data", "prior", "fit", "embed", "shard", "distill", "evaluate", "shift"]
@@ -283,7 +284,8 @@ def _explain(error: ValidationError, where: str, origins: Origins) -> BenchError
     if first["type"] == "too_short":
         return BenchError(f"{dotted} in {where} is empty: name at least one.")
     problem = first["msg"].removeprefix("Value error, ")
-    return BenchError(f"bad value {first['input']!r} for {dotted} in {where}: {problem}.")
+    now = renamed(dotted, first["input"])
+    return BenchError(f"bad value {first['input']!r} for {dotted} in {where}: {problem}. {now}".strip())
 
 
 def _keys(section: Any) -> dict[str, Any]:

@@ -84,7 +84,7 @@ class _Builder:
             judged=self._judged(dataset),
             protocol=self.protocol,
             network=self.networks[cell.arch],
-            compute=dataclasses.asdict(config.compute),
+            compute=config.compute.to_task(),
             **({"allow_test_copies": True} if config.allow_test_copies else {}),
         )
 
@@ -124,7 +124,7 @@ class _Builder:
                 config.device,
                 *(["refuse"] if config.nondeterministic == "refuse" else []),
                 config.threads.model_dump(),
-                dataclasses.asdict(config.compute),
+                config.compute.to_task(),
             ]
             self.variants[dataset, name] = digest(reads)
         return self.variants[dataset, name]

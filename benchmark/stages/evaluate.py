@@ -13,8 +13,10 @@ from ddbench.plan.lineage import lineage
 from ddbench.stages import attempt, determinism
 from ddbench.stages.copies import Copies, CopiesJudged, find_copies
 from ddbench.stages.data import found_by_check
+from ddbench.stages.hardware import hardware_of
 from ddbench.stages.inputs import context_of, dataset_of, judged_view, load_split, timed
 from ddbench.stages.provenance import provenance
+from ddbench.stages.smaller import part_of
 from ddbench.store.distilled import load_distilled
 from ddbench.store.folder import Store
 from ddbench.types import Cell, Dataset, Evaluation, LabeledImages, Outcome, Record
@@ -45,7 +47,7 @@ def evaluate(stage: Stage, store: Store) -> str:
     addresses = {name: place for manifest in manifests.values() for name, place in manifest["addresses"].items()}
     with timed(cost):
         network = build(plain(task["network"]), stage.addresses)
-        evaluation = build(plain(task["protocol"]), stage.addresses).evaluate(trained_on, judged, network, context)
+        evaluation = part_of(stage, "protocol").evaluate(trained_on, judged, network, context)
     _check_evaluation(evaluation, len(judged))
     return store.write_record(
         Record(
@@ -61,9 +63,11 @@ def evaluate(stage: Stage, store: Store) -> str:
                 **_run(started),
                 "addresses": {**addresses, **stage.addresses},
                 "seconds": {**seconds, "evaluate": cost.seconds},
+                "hardware": _hardware(manifests, task),
                 **({"data": checked} if checked else {}),
                 "changed_state": _changed(manifests),
                 "log": cost.log,
+                **_out_of_memory(manifests),
                 **({"copies": copies.to_json()} if copies else {}),
             },
         )
@@ -78,6 +82,20 @@ def _by_class(evaluation: Evaluation, judged: LabeledImages) -> tuple[tuple[int,
     hits = judged.labels[right].bincount(minlength=classes).tolist()
     images = judged.labels.bincount(minlength=classes).tolist()
     return tuple((hits[k], images[k]) for k in sorted(range(classes), key=judged.classes.__getitem__) if images[k])
+
+
+def _out_of_memory(manifests: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Stage -> when it ran out of memory and was tried again, for the stages behind a record that were; or nothing."""
+    told = {kind: manifest["run"].get("out_of_memory") for kind, manifest in manifests.items()}
+    own = attempt.notes().get("out_of_memory")
+    by_stage = {kind: found for kind, found in {**told, "evaluate": own}.items() if found}
+    return {"out_of_memory": by_stage} if by_stage else {}
+
+
+def _hardware(manifests: dict[str, dict[str, Any]], task: dict[str, Any]) -> dict[str, Any]:
+    """Stage -> what it ran on, for the stages behind a record that tell."""
+    told = {kind: manifest["run"].get("hardware") for kind, manifest in manifests.items()}
+    return {**{kind: hardware for kind, hardware in told.items() if hardware}, "evaluate": hardware_of(task)}
 
 
 def _changed(manifests: dict[str, dict[str, Any]]) -> dict[str, list[str]]:

@@ -89,18 +89,15 @@ class Diffusion(Distiller):
         means = class_means(state.encoder, real, ctx) if self.guidance is not None else None
         latents = []
         position = {name: k for k, name in enumerate(real.classes)}
-        for group in self._groups(state.chunks(real.classes), ipc):
-            state.activate(group[0])
-            first = position[group[0]]
-            here = None if means is None else means[first : first + len(group)]
-            drawn = self._sample(real, state, group, ipc, here, ctx).flatten(0, 1).cpu()
-            for name, sampled in zip(group, drawn.split(ipc), strict=True):
-                if not sampled.isfinite().all():
-                    raise FloatingPointError(
-                        f"the sampled latents of class {name!r} are not finite: lower the guidance or the learning rate"
-                    )
-            latents.append(drawn)
-            ctx.progress(first + len(group), len(real.classes))
+        with state.computed(self.sampler.precision, self.sampler.compile):
+            for group in self._groups(state.chunks(real.classes), ipc):
+                state.activate(group[0])
+                first = position[group[0]]
+                here = None if means is None else means[first : first + len(group)]
+                drawn = self._sample(real, state, group, ipc, here, ctx).flatten(0, 1).cpu()
+                _check_finite(group, drawn.split(ipc))
+                latents.append(drawn)
+                ctx.progress(first + len(group), len(real.classes))
         labels = torch.arange(len(real.classes)).repeat_interleave(ipc)
         names = [real.classes[k] for k in labels]
         return LabeledImages(state.decoder.decode(torch.cat(latents), names), labels, real.classes)
@@ -141,3 +138,12 @@ class Diffusion(Distiller):
         if self.guidance and (most := self.guidance.classes_at_once()):
             size = min(size, most)
         return [chunk[i : i + size] for chunk in chunks for i in range(0, len(chunk), size)]
+
+
+def _check_finite(names: Sequence[str], sampled: Sequence[torch.Tensor]) -> None:
+    """Raises FloatingPointError for the first class of ``names`` whose latents are not finite."""
+    for name, latents in zip(names, sampled, strict=True):
+        if not latents.isfinite().all():
+            raise FloatingPointError(
+                f"the sampled latents of class {name!r} are not finite: lower the guidance or the learning rate"
+            )

@@ -109,7 +109,27 @@ RDED_1K_1 = MINIMAX_SGD_1 | {
 
 LIKE_PEERS = {"two_thirds_at": 100, "test_images": "decoded"}
 
+SMALL_64_1 = CPU_SMALL_1 | {
+    "epochs_by_ipc": ((1, 500), (10, 300), (50, 150), (100, 100)),
+    "lr": 1e-3,
+    "side": 64,
+    "normalisation": "imagenet",
+    "shift": 0.0,
+    "augmentation": {
+        "shuffle": 1,
+        "crop": (0.5, 1.0),
+        "ratio": (3 / 4, 4 / 3),
+        "flip": 0.5,
+        "brightness": 0.4,
+        "contrast": 0.4,
+        "saturation": 0.4,
+        "lighting": 0.0,
+    },
+    "cutmix": True,
+}
+
 VERSIONS = {
+    "small-64@1": (protocols.small_64_1, SMALL_64_1, "6a2dc58c8480b2e87f895f19248c9bda"),
     "cpu-small@1": (protocols.cpu_small_1, CPU_SMALL_1, "d4fa48fde82ee4f9c94115bc45a5976c"),
     "cpu-small-soft@1": (protocols.cpu_small_soft_1, CPU_SMALL_1, "0b23509bb89ae73c8a605634ce4681ab"),
     "minimax-sgd@1": (protocols.minimax_sgd_1, MINIMAX_SGD_1, "48edfa13b2fcce08321041c6bb4b87f4"),

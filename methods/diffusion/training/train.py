@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from ddbench import seeding
+from ddbench.computing import compiled, products
 from ddbench.finite import check_loss, check_weights
 from ddbench.methods.diffusion.latents import Latents
 from ddbench.methods.diffusion.model import DiffusionModel, own_weight
@@ -18,7 +19,6 @@ from ddbench.methods.diffusion.objectives.objective import Objective, Prediction
 from ddbench.methods.diffusion.training.average import WeightAverage
 from ddbench.methods.diffusion.training.options import Training
 from ddbench.methods.diffusion.training.order import batches
-from ddbench.methods.diffusion.training.precision import tf32
 from ddbench.methods.diffusion.training.term_bins import TermBins
 from ddbench.methods.diffusion.variance import variational_bound
 from ddbench.types import StageContext
@@ -55,7 +55,8 @@ def train(
     if checkpoint and checkpoint.exists():
         run.load_state_dict(torch.load(checkpoint, map_location=model.device, weights_only=True))
     saved = time.monotonic()
-    with tf32(options.precision == "tf32"), seeding.seeded("network", random.initial_seed()) as at:
+    blocks = compiled(model.transformer.transformer_blocks, options.compile)
+    with products(options.precision), blocks, seeding.seeded("network", random.initial_seed()) as at:
         while run.step < options.steps:
             at(run.step)
             run.advance(latents, batch(run.step))
