@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Literal, Self
 
-from ddbench.types import Count, Fraction, ImageView, NonNegative, NonNegativeInt, Positive
+from ddbench.types import Count, Fraction, ImageView, NonNegative, NonNegativeInt, Positive, Shape
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,11 @@ class Augmentation:
     """the same, towards its grey version"""
     lighting: NonNegative = 0.0
     """standard deviation of the shift along the principal colours of ImageNet (Krizhevsky et al. 2012)"""
+
+    @property
+    def colours(self) -> bool:
+        """Whether it changes colours, which only RGB images have."""
+        return any((self.brightness, self.contrast, self.saturation, self.lighting))
 
 
 @dataclass(frozen=True)
@@ -94,11 +99,12 @@ class Recipe:
     decoded: resized once from the original files with Pillow's bilinear filter, as the peers do; a dataset without
     files (digits, CIFAR) gives its own, which are then resized as with ``stored``"""
     normalisation: Literal["own", "imagenet"] = "own"
-    """by mean and standard deviation of each channel over the distilled set, or by those of ImageNet"""
+    """by mean and standard deviation of each channel over the distilled set, or by those of ImageNet (of images that are
+    not RGB by their means)"""
     shift: float = 0.0625
     """random translation of each train image by up to this share of its side, borders repeated"""
     augmentation: Augmentation | None = None
-    """of RGB images, after the shift"""
+    """after the shift"""
     cutmix: bool = False
     """every batch is cut and mixed, one box a batch, its share ~ Beta(1, 1)"""
     many_classes: ManyClasses | None = None
@@ -136,6 +142,14 @@ class Recipe:
             batch = max(self.batch, many.least_batch)
             found = dataclasses.replace(found, lr=many.lr, weight_decay=many.weight_decay, batch=batch)
         return found
+
+    def shape_of(self, shape: Shape) -> Shape:
+        """The shape in which the network gets images of ``shape``."""
+        channels, height, width = shape
+        if self.side:
+            return channels, self.side, self.side
+        grow = max(1.0, self.min_side / min(height, width))
+        return channels, round(height * grow), round(width * grow)
 
     def test_view(self) -> ImageView | None:
         """The view that ``test_images`` asks for; None where the dataset's own images are judged."""

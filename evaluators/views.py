@@ -7,10 +7,11 @@ from collections.abc import Callable
 
 import torch
 
-from ddbench.evaluators import colour
+
 from ddbench.evaluators.augment import augment, enlarge, random_shift
 from ddbench.evaluators.crops import resize_and_crop
 from ddbench.evaluators.recipe import Recipe
+from ddbench.learning.colours import normalise
 from ddbench.levels import spread
 from ddbench.types import Shape
 
@@ -57,9 +58,8 @@ def make_view(recipe: Recipe, images: torch.Tensor, device: str, decoded: bool =
     ``decoded``: judged images come as ``recipe.test_view()`` says, so that they are normalised and not resized again.
     Raises ValueError for options that do not fit each other or the images.
     """
-    rgb_only = recipe.normalisation == "imagenet" or recipe.augmentation is not None
-    if rgb_only and images.shape[1] != 3:
-        raise ValueError(f"this protocol augments or normalises RGB images, these have {images.shape[1]} channels")
+    if recipe.augmentation is not None and recipe.augmentation.colours and images.shape[1] != 3:
+        raise ValueError(f"this protocol changes colours of RGB images, these have {images.shape[1]} channels")
     if recipe.side:
         return Cropped(recipe, images.to(device), decoded)
     return Whole(recipe, images.to(device))
@@ -142,4 +142,4 @@ def _histogram(images: torch.Tensor) -> torch.Tensor:
 
 def scaling(recipe: Recipe, images: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
     """The normalisation of ``recipe``, of floats in [0, 1]."""
-    return colour.normalise if recipe.normalisation == "imagenet" else _Own(images)
+    return normalise if recipe.normalisation == "imagenet" else _Own(images)

@@ -18,6 +18,7 @@ GROUND = {
     "hyperparameters",
     "images",
     "keys",
+    "learning",
     "levels",
     "paths",
     "processors",

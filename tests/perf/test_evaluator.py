@@ -18,7 +18,8 @@ import torch.nn.functional as F
 from PIL import Image, ImageEnhance, ImageOps
 from torch.utils.data import DataLoader, Dataset
 
-from ddbench.evaluators.colour import EIGENVALUES, EIGENVECTORS, IMAGENET_MEAN, IMAGENET_STD
+from ddbench.evaluators.colour import EIGENVALUES, EIGENVECTORS
+from ddbench.learning.colours import IMAGENET_MEAN, IMAGENET_STD
 from ddbench.evaluators.networks import ConvNet
 from ddbench.evaluators.protocols import minimax_sgd_1
 from ddbench.stages.provenance import provenance
