@@ -104,6 +104,7 @@ class GivenSoftLabels(HardLabels):
                 "this protocol trains on the soft labels of the set, and the set has none: choose a protocol with hard "
                 "labels, or give a set with soft labels"
             )
+        ctx.log({"soft_label_bytes": distilled.soft.numel() * distilled.soft.element_size()})
         return train_and_judge(self.for_classes(len(test.classes)), distilled, test, network, ctx, soft_cross_entropy)
 
 
