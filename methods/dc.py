@@ -34,8 +34,8 @@ class DC(Distiller):
     last the network is trained on them for ``inner`` epochs. Pixels are normalised by mean and standard deviation of
     each channel over the train images."""
 
-    iterations: Count = 1000
-    """of freshly drawn networks; the source counts from 0 to 1,000"""
+    iterations: Count = 1001
+    """freshly drawn networks: the source counts from 0 to 1,000"""
     outer: NonNegativeInt = 0
     """steps of the pixels for each network; 0: as the source, by IPC: 1 at 1, 10 at 10, ... 50 at 50"""
     inner: NonNegativeInt = 0
