@@ -44,8 +44,9 @@ Split = Literal["train", "validation", "test"]
 Cache = Callable[[str, Callable[[Path], None]], Path]
 """``cache(name, fill)``: the cached folder ``name``; on the first call ``fill(folder)`` writes its files"""
 
-PreparationStage = Literal["prior", "fit", "embed"]
-"""prior: train or load a generative model; fit: fine-tune it; embed: train a feature extractor"""
+PreparationStage = Literal["prior", "fit", "embed", "teacher"]
+"""prior: train or load a generative model; fit: fine-tune it; embed: train a feature extractor; teacher: train or load a
+classifier whose outputs are soft labels"""
 
 
 @dataclass(frozen=True)
@@ -136,6 +137,10 @@ class Network(ABC):
     version: ClassVar[int] = 1
     """raised when the same name means another network: part of keys and records, which tell versions apart"""
 
+    def problems(self, data: DataFacts) -> Sequence[str]:
+        """Why it cannot be built for images of ``data.shape``, here the shape in which it sees them; empty: it can."""
+        return ()
+
     @abstractmethod
     def __call__(self, shape: Shape, num_classes: int) -> torch.nn.Module:
         """A module from float (N, *shape) to logits (N, num_classes); ``features(x)`` gives the last layer's input."""
@@ -151,7 +156,11 @@ class StageContext:
     data: str = ""
     """digest of the dataset with its options, for cache names of what is computed from the train images alone"""
     networks: Mapping[str, Network] = field(default_factory=dict)
-    """the registered networks that the method declared"""
+    """the registered networks that the method or protocol declared"""
+    dataset: str = ""
+    """for a protocol: name of the dataset"""
+    state: Any = None
+    """for a protocol: the state of the last of its preparations"""
     compute: Compute = field(default_factory=Compute)
     """precision and memory layout, for stages that train a classifier"""
     log: Callable[[Mapping[str, float]], None] = lambda _: None
@@ -168,10 +177,11 @@ class StageContext:
 
 @dataclass(frozen=True)
 class Preparation(ABC):
-    """A stage that runs before a method distils: training a prior, fine-tuning it, training a feature extractor.
+    """A stage that runs before a method distils or a protocol judges: training a prior, fine-tuning it, training a
+    feature extractor or a teacher.
 
-    It reads its fields, the train images and the state of the preparation before it, and nothing else; methods whose
-    preparations have equal fields share the result.
+    It reads its fields, the train images and the state of the preparation before it, and nothing else; methods and
+    protocols whose preparations have equal fields share the result.
     """
 
     stage: ClassVar[PreparationStage]
@@ -186,6 +196,10 @@ class Preparation(ABC):
     def problems(self, data: DataFacts) -> Sequence[str]:
         """Why it cannot run on this data, as far as can be known beforehand (see ``DataFacts``); empty: it can."""
         return ()
+
+    def network_shape(self, data: DataFacts) -> Shape | None:
+        """The shape for which it builds its networks; None: not told. See ``Protocol.network_shape``."""
+        return None
 
     @abstractmethod
     def run(self, real: LabeledImages, before: Any, ctx: StageContext) -> Any:
@@ -302,6 +316,24 @@ class Protocol(ABC):
         A dataset without files (``Dataset.decodes_views``) gives its own whatever this says: ``ctx.judged_view`` tells.
         """
         return None
+
+    def view_of(self, data: DataFacts, network: Network) -> ImageView | None:
+        """``test_view`` where it depends on the dataset or on the network that is judged."""
+        return self.test_view()
+
+    def network_shape(self, data: DataFacts, network: Network) -> Shape | None:
+        """The shape in which ``network`` sees images of ``data.shape``; None: not told. Where it is told, a network that
+        cannot be built for it (``Network.problems``, or a ValueError when it is built) is refused before a run."""
+        return None
+
+    def preparations(self) -> tuple[Preparation, ...]:
+        """The stages that run before it judges, each starting from the state of the one before it; ``evaluate`` finds
+        the state of the last one as ``ctx.state``. They run once for a dataset, whatever is judged."""
+        return ()
+
+    def networks(self) -> tuple[str, ...]:
+        """Names of the registered networks to provide as ``ctx.networks``, also while its preparations are loaded."""
+        return tuple(name for preparation in self.preparations() for name in preparation.networks())
 
     def problems(self, data: DataFacts) -> Sequence[str]:
         """Why it cannot judge sets of this data, as far as can be known beforehand (see ``DataFacts``)."""

@@ -61,6 +61,8 @@ def train_and_judge(
             model.train()
             for index in batches(torch.randperm(len(y), generator=order), batch_size):
                 at(step)
+                if begins_afresh(recipe, step, steps_per_epoch, epochs):
+                    optimiser.state.clear()
                 for group in optimiser.param_groups:
                     group["lr"] = learning_rate(recipe, step, steps_per_epoch, epochs)
                 here = index.to(ctx.device)
@@ -177,4 +179,16 @@ def learning_rate(recipe: Recipe, step: int, steps_per_epoch: int, epochs: int) 
         return recipe.lr * 0.5 * (1 + math.cos(math.pi * step / (epochs * steps_per_epoch)))
     if recipe.schedule == "steps":
         return recipe.lr * 0.2 ** sum(epoch >= at for at in (2 * epochs // 3, 5 * epochs // 6))
+    if recipe.schedule == "tenth_past_half":
+        return recipe.lr * (0.1 if epoch >= past_half(epochs) else 1.0)
     return recipe.lr * 0.5 * (1 + math.cos(math.pi * epoch / epochs / 2))
+
+
+def past_half(epochs: int) -> int:
+    """The epoch, counted from 0, from which ``tenth_past_half`` has a tenth of the rate: E // 2 + 2 for E + 1 epochs."""
+    return (epochs - 1) // 2 + 2
+
+
+def begins_afresh(recipe: Recipe, step: int, steps_per_epoch: int, epochs: int) -> bool:
+    """Whether the optimiser forgets its momentum before optimiser step ``step``, counted from 0."""
+    return recipe.schedule == "tenth_past_half" and step == past_half(epochs) * steps_per_epoch

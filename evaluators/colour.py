@@ -6,10 +6,6 @@ from collections.abc import Sequence
 
 import torch
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-"""of ImageNet's RGB values in [0, 1]; what torchvision's pretrained networks expect"""
-
 LUMA = (0.299, 0.587, 0.114)
 """grey as a weighted sum of R, G, B (ITU-R BT.601)"""
 
@@ -24,12 +20,6 @@ EIGENVECTORS = (
 
 BLACK, MEAN_GREY, GREY = range(3)
 """what brightness, contrast and saturation move an image towards"""
-
-
-def normalise(images: torch.Tensor) -> torch.Tensor:
-    """``images`` minus ImageNet's mean, divided by its standard deviation, by channel."""
-    mean, std = (torch.tensor(v, device=images.device)[:, None, None] for v in (IMAGENET_MEAN, IMAGENET_STD))
-    return (images - mean) / std
 
 
 def draw_jitter(n: int, strengths: Sequence[float], random: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:

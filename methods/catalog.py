@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ddbench.methods.coreset import Herding, KCenter
+from ddbench.methods.dc import DC
 from ddbench.methods.diffusion.guidances.cgs import CGS
 from ddbench.methods.diffusion.guidances.igd import IGD
 from ddbench.methods.diffusion.guidances.mgd3 import MGD3
@@ -12,6 +13,7 @@ from ddbench.methods.diffusion.objectives.objective import Plain
 from ddbench.methods.diffusion.objectives.rsm import RSM
 from ddbench.methods.diffusion.starts.start import Centres
 from ddbench.methods.dm import DM
+from ddbench.methods.rded import RDED
 from ddbench.methods.real import Full, RandomReal
 
 random = RandomReal()
@@ -28,6 +30,12 @@ kcenter = KCenter()
 
 dm = DM()
 """distribution matching: mean embeddings under freshly drawn networks (WACV 2023)"""
+
+dc = DC()
+"""gradient matching: networks get the same gradients from real and synthetic images (DC, ICLR 2021)"""
+
+rded = RDED()
+"""collages of the crops of real images that a teacher finds most typical (CVPR 2024)"""
 
 dit = Diffusion()
 """samples of the diffusion prior as it is"""

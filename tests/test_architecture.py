@@ -19,6 +19,7 @@ GROUND = {
     "hyperparameters",
     "images",
     "keys",
+    "learning",
     "levels",
     "paths",
     "processors",

@@ -108,6 +108,10 @@ def make_tables(
         from ddbench.results.tables.cost import cost_tables
 
         return Tables(cost_tables(by_position, facts_of_sets(stores, records)))
+    if layout == "labels":
+        from ddbench.results.tables.labels import label_tables
+
+        return Tables(label_tables(by_position, facts, spread))
     if layout == "published":
         from ddbench.results.published import load_published
         from ddbench.results.tables.published import beside_tables

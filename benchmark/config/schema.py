@@ -27,7 +27,7 @@ from ddbench.errors import BenchError, unknown
 from ddbench.hyperparameters import renamed
 from ddbench.types import Compute
 
-StageKind = Literal["data", "prior", "fit", "embed", "shard", "distill", "evaluate", "shift"]
+StageKind = Literal["data", "prior", "fit", "embed", "teacher", "shard", "distill", "evaluate", "shift"]
 STAGE_KINDS: tuple[StageKind, ...] = get_args(StageKind)
 
 
@@ -76,6 +76,7 @@ class Threads(Section):
     prior: int = Field(1, ge=1)
     fit: int = Field(1, ge=1)
     embed: int = Field(1, ge=1)
+    teacher: int = Field(1, ge=1)
     distill: int = Field(1, ge=1)
     evaluate: int = Field(1, ge=1)
 

@@ -105,7 +105,9 @@ def _resolved(config: Config, external: ExternalSets | None) -> Study:
     networks = {name: _placed(f"grid.archs.{n}", _network, name) for n, name in enumerate(grid.archs)}
     for name in sorted({name for method in methods.values() for name in _networks(method)} - {*networks}):
         networks[name] = _placed(_key_of(name, config), _network, name)
-    protocol = _placed("grid.protocol", _of_type, "protocol", grid.protocol, Protocol)
+    protocol: Protocol = _placed("grid.protocol", _of_type, "protocol", grid.protocol, Protocol)
+    for name in sorted({*protocol.networks()} - {*networks}):
+        networks[name] = _placed("grid.protocol", _network, name)
     for (_, name), method in methods.items():
         _check_description(method, name)
     for dataset in datasets.values():

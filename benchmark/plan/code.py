@@ -26,7 +26,7 @@ from ddbench.plugins.source import spec_of
 STAGE_FORMAT = 2
 """increased when a change of the harness changes what a stage computes"""
 
-ROOMS = ("methods", "evaluators", "data", "seeding", "batches", "computing", "finite", "levels")
+ROOMS = ("methods", "evaluators", "learning", "data", "seeding", "batches", "computing", "finite", "levels")
 """packages and modules of the harness that count as code of the values that import them"""
 STANDARD = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib")})
 COMPILED = (".so", ".pyd")

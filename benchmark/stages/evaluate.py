@@ -14,7 +14,7 @@ from ddbench.stages import attempt, determinism
 from ddbench.stages.copies import Copies, CopiesJudged, find_copies
 from ddbench.stages.data import found_by_check
 from ddbench.stages.hardware import hardware_of
-from ddbench.stages.inputs import context_of, dataset_of, judged_view, load_split, timed
+from ddbench.stages.inputs import context_of, dataset_of, judged_view, load_split, load_state, timed
 from ddbench.stages.provenance import provenance
 from ddbench.stages.smaller import part_of
 from ddbench.store.distilled import load_distilled
@@ -42,7 +42,12 @@ def evaluate(stage: Stage, store: Store) -> str:
     judged = load_split(dataset, task["judged"]["split"], store.cache, view)
     copies = _copies(stage, store, dataset, trained_on, None if view else judged)
     cost, context = context_of(stage, store, seed=cell.eval_seed)
-    context = replace(context, judged_view=view)
+    chain = tuple(task.get("chain", ()))
+    state = load_state(store, task.get("state", []), chain, context, stage.addresses)
+    context = replace(context, judged_view=view, dataset=dataset.name, state=state)
+    judges = [
+        store.manifest(described["stage"], key) for described, key in zip(task.get("state", []), chain, strict=True)
+    ]
     seconds = {kind: manifest["run"]["seconds"] for kind, manifest in manifests.items()}
     addresses = {name: place for manifest in manifests.values() for name, place in manifest["addresses"].items()}
     with timed(cost):
@@ -68,6 +73,7 @@ def evaluate(stage: Stage, store: Store) -> str:
                 "changed_state": _changed(manifests),
                 "log": cost.log,
                 **_out_of_memory(manifests),
+                **({"judge": [_trained(manifest) for manifest in judges]} if judges else {}),
                 **({"copies": copies.to_json()} if copies else {}),
             },
         )
@@ -96,6 +102,11 @@ def _hardware(manifests: dict[str, dict[str, Any]], task: dict[str, Any]) -> dic
     """Stage -> what it ran on, for the stages behind a record that tell."""
     told = {kind: manifest["run"].get("hardware") for kind, manifest in manifests.items()}
     return {**{kind: hardware for kind, hardware in told.items() if hardware}, "evaluate": hardware_of(task)}
+
+
+def _trained(manifest: dict[str, Any]) -> dict[str, Any]:
+    """What a record says of a stage that its protocol asked for, such as a teacher, beside its recipe in ``state``."""
+    return {"stage": manifest["task"]["stage"], "seconds": manifest["run"]["seconds"], "log": manifest["log"]}
 
 
 def _changed(manifests: dict[str, dict[str, Any]]) -> dict[str, list[str]]:

@@ -25,7 +25,7 @@ LARGER_P = "the larger p of the t test over distilled sets and the exact sign-fl
 ONE_SET = "Not tested, one set: a single set does not tell how much sets of a method differ."
 
 
-SHARED = {"prior": "the prior", "fit": "the fine-tuning", "embed": "the embedder"}
+SHARED = {"prior": "the prior", "fit": "the fine-tuning", "embed": "the embedder", "teacher": "the teacher"}
 """kind of stage -> its words in a caption"""
 MARK = "*"
 """behind the name of a method that differs from its source"""

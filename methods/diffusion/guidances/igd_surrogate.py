@@ -150,7 +150,7 @@ class TrainedSurrogate(TrainedEmbedder):
 
     def _augmented(self, images: torch.Tensor, random: torch.Generator) -> torch.Tensor:
         """uint8 images -> floats in grey levels, each changed by its own draw."""
-        from ddbench.methods import augment
+        from ddbench.learning import augment
 
         x = images.float() / 255
         if self.crop != (1.0, 1.0):
