@@ -249,6 +249,16 @@ class Distiller(ABC):
     whole: ClassVar[bool] = False
     """whether it stands for the whole train split: nothing is distilled, and ipc and seed are ignored"""
 
+    def exceeds_class(self) -> bool:
+        """Whether it can make more images of a class than the class has, as a generative model can."""
+        return False
+
+    def drawn_from(self) -> tuple[Distiller, ...]:
+        """For a set that is sampled from a generative model: the methods that merely draw from its own model and from
+        the model before fine-tuning, in this order. ``bench worth`` counts how many of their images a set is worth;
+        empty where nothing of this kind stands behind the set."""
+        return ()
+
     def preparations(self, seed: int) -> tuple[Preparation, ...]:
         """The stages that run before ``distill``, each starting from the state of the one before it.
 
