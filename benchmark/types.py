@@ -160,6 +160,8 @@ class StageContext:
     """for what can be recomputed from the data, such as latents; None: no cache"""
     scratch: Path | None = None
     """a folder of this stage that survives a crash, for checkpoints to resume from; None: no such folder"""
+    validation: LabeledImages | None = None
+    """the labelled validation images, for a preparation that ``reads_validation``"""
     judged_view: ImageView | None = None
     """for a protocol: the view through which the judged images were decoded; None for those of ``Dataset.load``"""
 
@@ -168,14 +170,18 @@ class StageContext:
 class Preparation(ABC):
     """A stage that runs before a method distils: training a prior, fine-tuning it, training a feature extractor.
 
-    It reads its fields, the train images and the state of the preparation before it, and nothing else; methods whose
-    preparations have equal fields share the result.
+    It reads its fields, the train images and the state of the preparation before it, and nothing else unless it says so
+    (``reads_validation``); methods whose preparations have equal fields share the result.
     """
 
     stage: ClassVar[PreparationStage]
     apart: ClassVar[bool] = False
     """whether it is independent of the preparations before it in the chain: ``run`` gets None for ``before``, and their
     keys are no part of its key. ``load`` does get their state, so that it can return a state that holds both"""
+
+    reads_validation: ClassVar[bool] = False
+    """whether it reads the labelled validation images, ``ctx.validation``. They are then part of its key, captions name
+    them by its ``knowledge``, and a study that judges on the validation part is refused"""
 
     def networks(self) -> tuple[str, ...]:
         """Names of the registered networks to provide as ``ctx.networks``."""

@@ -13,6 +13,7 @@ from ddbench.methods.diffusion.method import Diffusion
 from ddbench.methods.diffusion.objectives.minimax import Minimax
 from ddbench.methods.diffusion.objectives.objective import Plain
 from ddbench.methods.diffusion.objectives.rsm import RSM
+from ddbench.methods.diffusion.priors.clustered import ClusteredPrior
 from ddbench.methods.diffusion.starts.start import Centres
 from ddbench.methods.dm import DM
 from ddbench.methods.real import Full, RandomReal
@@ -67,3 +68,6 @@ cgs_kernels = Diffusion(guidance=Kernels(place="before"))
 
 cgs_between = Diffusion(guidance=Between())
 """CGS over all classes at once, the means of confusable ones driven apart: ours"""
+
+dit_unlabelled = Diffusion(prior=ClusteredPrior())
+"""samples of a prior conditioned on clusters of unlabelled images, which the validation part names: ours"""

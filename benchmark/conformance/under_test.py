@@ -67,6 +67,7 @@ class MethodUnderTest:
             log=self._log,
             cache=self._cache,
             scratch=scratch,
+            validation=self.real,
         )
 
     def _log(self, values: Mapping[str, float]) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from ddbench.errors import BenchError
 from ddbench.methods.diffusion.guidances.guidance import Guide, Steering
 from ddbench.methods.diffusion.objectives.objective import Objective
+from ddbench.methods.diffusion.priors.clustered import ClusteredPrior
 from ddbench.methods.diffusion.priors.pretrained import PretrainedDiT
 from ddbench.methods.diffusion.priors.prior import Prior
 from ddbench.methods.diffusion.priors.scratch import ScratchPrior
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from ddbench.methods.diffusion.model import DiffusionModel
 
 
-PRIORS = (ScratchPrior, PretrainedDiT)
+PRIORS = (ScratchPrior, PretrainedDiT, ClusteredPrior)
 """what ``prior: {type: ...}`` can name; imported here so that it is known"""
 
 
