@@ -171,6 +171,8 @@ class StageContext:
     """for what can be recomputed from the data, such as latents; None: no cache"""
     scratch: Path | None = None
     """a folder of this stage that survives a crash, for checkpoints to resume from; None: no such folder"""
+    validation: LabeledImages | None = None
+    """the labelled validation images, for a preparation that ``reads_validation``"""
     judged_view: ImageView | None = None
     """for a protocol: the view through which the judged images were decoded; None for those of ``Dataset.load``"""
 
@@ -180,14 +182,18 @@ class Preparation(ABC):
     """A stage that runs before a method distils or a protocol judges: training a prior, fine-tuning it, training a
     feature extractor or a teacher.
 
-    It reads its fields, the train images and the state of the preparation before it, and nothing else; methods and
-    protocols whose preparations have equal fields share the result.
+    It reads its fields, the train images and the state of the preparation before it, and nothing else unless it says so
+    (``reads_validation``); methods and protocols whose preparations have equal fields share the result.
     """
 
     stage: ClassVar[PreparationStage]
     apart: ClassVar[bool] = False
     """whether it is independent of the preparations before it in the chain: ``run`` gets None for ``before``, and their
     keys are no part of its key. ``load`` does get their state, so that it can return a state that holds both"""
+
+    reads_validation: ClassVar[bool] = False
+    """whether it reads the labelled validation images, ``ctx.validation``. They are then part of its key, captions name
+    them by its ``knowledge``, and a study that judges on the validation part is refused"""
 
     def networks(self) -> tuple[str, ...]:
         """Names of the registered networks to provide as ``ctx.networks``."""
@@ -264,6 +270,16 @@ class Distiller(ABC):
     """whether the images of a class depend on that class alone, so that classes may be distilled in separate stages"""
     whole: ClassVar[bool] = False
     """whether it stands for the whole train split: nothing is distilled, and ipc and seed are ignored"""
+
+    def exceeds_class(self) -> bool:
+        """Whether it can make more images of a class than the class has, as a generative model can."""
+        return False
+
+    def drawn_from(self) -> tuple[Distiller, ...]:
+        """For a set that is sampled from a generative model: the methods that merely draw from its own model and from
+        the model before fine-tuning, in this order. ``bench worth`` counts how many of their images a set is worth;
+        empty where nothing of this kind stands behind the set."""
+        return ()
 
     def preparations(self, seed: int) -> tuple[Preparation, ...]:
         """The stages that run before ``distill``, each starting from the state of the one before it.

@@ -111,8 +111,10 @@ def _resolved(config: Config, external: ExternalSets | None) -> Study:
     for (_, name), method in methods.items():
         _check_description(method, name)
     for dataset in datasets.values():
+        of_it = {name: methods[dataset.name, name] for name in plain}
+        limited = next((name for name, one in of_it.items() if not (one.whole or one.exceeds_class())), "")
         if not external and not isinstance(dataset, BrokenDataset):
-            _check_ipc(dataset, grid.ipc)
+            _check_ipc(dataset, grid.ipc, limited)
     return Study(
         config=config, datasets=datasets, methods=methods, networks=networks, protocol=protocol, external=external
     )
@@ -292,14 +294,15 @@ def _no_repeats(config: Config) -> None:
             seen.add(value)
 
 
-def _check_ipc(dataset: Dataset, ipcs: Iterable[int]) -> None:
+def _check_ipc(dataset: Dataset, ipcs: Iterable[int], method: str) -> None:
+    """``method``: one that cannot make more images of a class than the class has, if any."""
     smallest, name = min(zip(dataset.train_counts(), dataset.classes, strict=True))
     for number, ipc in enumerate(ipcs):
         place = f"grid.ipc.{number}"
         if ipc < 1:
             raise BenchError(f"ipc {ipc} is not a number of images: it must be 1 or more.").at(place)
-        if ipc > smallest:
+        if ipc > smallest and method:
             raise BenchError(
                 f"ipc {ipc} is more than {dataset.name} has: its smallest class, {name!r}, has {smallest} train "
-                f"images. Use --ipc {smallest} or less."
+                f"images, and {method} makes no more. Use --ipc {smallest} or less."
             ).at(place)

@@ -70,6 +70,7 @@ class MethodUnderTest:
             progress=self._progress,
             cache=self._cache,
             scratch=scratch,
+            validation=self.real,
         )
 
     def _progress(self, done: int, total: int) -> None:

@@ -201,6 +201,9 @@ class _Builder:
         for preparation in preparations:
             described = {**self._part(preparation), "stage": preparation.stage}
             before = {} if preparation.apart else chain
+            held_out: dict[str, Any] = (
+                {"validation": self._validation(dataset, name)} if preparation.reads_validation else {}
+            )
             key = self._add(
                 preparation.stage,
                 parents=tuple(before),
@@ -209,9 +212,20 @@ class _Builder:
                 preparation=described,
                 before=list(before.values()),
                 networks={network: self.networks[network] for network in preparation.networks()},
+                **held_out,
             )
             chain[key] = described
         return chain
+
+    def _validation(self, dataset: str, name: str) -> str:
+        """Fingerprint of the validation images, which a preparation of the method ``name`` reads. Raises BenchError
+        where sets are judged on them."""
+        if self.study.config.split == "validation":
+            raise BenchError(
+                f"{name} reads the labels of the validation part, on which this study judges: its options cannot be "
+                "chosen there. Use --set split=test, or another method"
+            )
+        return self.study.datasets[dataset].fingerprint("validation")
 
     def _add(
         self, kind: StageKind, *, parents: tuple[str, ...], label: str, memory_gib: float = 0.0, **reads: Any

@@ -187,6 +187,8 @@ def _prepare(stage: Stage, store: Store) -> None:
     cost, context = context_of(stage, store, seed=0)
     before = load_state(store, task["before"], stage.parents, context, stage.addresses)
     real = load_split(dataset_of(stage), "train", store.cache)
+    if preparation.reads_validation:
+        context = replace(context, validation=load_split(dataset_of(stage), "validation", store.cache))
     with timed(cost):
         state = preparation.run(real, before, context)
 
