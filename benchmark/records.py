@@ -49,6 +49,9 @@ class Record:
     """per-image correctness of the final model, packed bits (big-endian within a byte) as hex"""
     n_images: int = 0
     """number of images judged"""
+    by_class: tuple[tuple[int, int], ...] = ()
+    """(images that the final model has right, images judged) of each class that has any, in order of class name; empty
+    in older records"""
     config: dict[str, Any] = field(default_factory=dict)
     """everything that this cell's stages read, by stage"""
     run: dict[str, Any] = field(default_factory=dict)
@@ -71,7 +74,8 @@ class Record:
     def from_json(value: dict[str, Any]) -> Record:
         """The record that ``to_json`` wrote. Raises KeyError, TypeError or ValueError when ``value`` is no record."""
         curve = tuple((int(epoch), float(accuracy)) for epoch, accuracy in value["curve"])
-        return Record(**{**value, "cell": Cell(**value["cell"]), "curve": curve})
+        by_class = tuple((int(right), int(judged)) for right, judged in value.get("by_class", ()))
+        return Record(**{**value, "cell": Cell(**value["cell"]), "curve": curve, "by_class": by_class})
 
     def content(self) -> dict[str, Any]:
         """Everything but ``run``: equal for the same cell on any machine and executor."""

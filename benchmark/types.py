@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from ddbench.hyperparameters import Compilation as Compilation
 from ddbench.hyperparameters import Compute as Compute
 from ddbench.hyperparameters import Count as Count
 from ddbench.hyperparameters import Fraction as Fraction
@@ -20,6 +21,7 @@ from ddbench.hyperparameters import MicroBatch as MicroBatch
 from ddbench.hyperparameters import NonNegative as NonNegative
 from ddbench.hyperparameters import NonNegativeInt as NonNegativeInt
 from ddbench.hyperparameters import Positive as Positive
+from ddbench.hyperparameters import Precision as Precision
 from ddbench.images import DataFacts as DataFacts
 from ddbench.images import DistilledSet as DistilledSet
 from ddbench.images import ImageView as ImageView
@@ -42,8 +44,9 @@ Split = Literal["train", "validation", "test"]
 Cache = Callable[[str, Callable[[Path], None]], Path]
 """``cache(name, fill)``: the cached folder ``name``; on the first call ``fill(folder)`` writes its files"""
 
-PreparationStage = Literal["prior", "fit", "embed"]
-"""prior: train or load a generative model; fit: fine-tune it; embed: train a feature extractor"""
+PreparationStage = Literal["prior", "fit", "embed", "teacher"]
+"""prior: train or load a generative model; fit: fine-tune it; embed: train a feature extractor; teacher: train or load a
+classifier whose outputs are soft labels"""
 
 
 @dataclass(frozen=True)
@@ -134,6 +137,10 @@ class Network(ABC):
     version: ClassVar[int] = 1
     """raised when the same name means another network: part of keys and records, which tell versions apart"""
 
+    def problems(self, data: DataFacts) -> Sequence[str]:
+        """Why it cannot be built for images of ``data.shape``, here the shape in which it sees them; empty: it can."""
+        return ()
+
     @abstractmethod
     def __call__(self, shape: Shape, num_classes: int) -> torch.nn.Module:
         """A module from float (N, *shape) to logits (N, num_classes); ``features(x)`` gives the last layer's input."""
@@ -149,7 +156,11 @@ class StageContext:
     data: str = ""
     """digest of the dataset with its options, for cache names of what is computed from the train images alone"""
     networks: Mapping[str, Network] = field(default_factory=dict)
-    """the registered networks that the method declared"""
+    """the registered networks that the method or protocol declared"""
+    dataset: str = ""
+    """for a protocol: name of the dataset"""
+    state: Any = None
+    """for a protocol: the state of the last of its preparations"""
     compute: Compute = field(default_factory=Compute)
     """precision and memory layout, for stages that train a classifier"""
     log: Callable[[Mapping[str, float]], None] = lambda _: None
@@ -160,22 +171,29 @@ class StageContext:
     """for what can be recomputed from the data, such as latents; None: no cache"""
     scratch: Path | None = None
     """a folder of this stage that survives a crash, for checkpoints to resume from; None: no such folder"""
+    validation: LabeledImages | None = None
+    """the labelled validation images, for a preparation that ``reads_validation``"""
     judged_view: ImageView | None = None
     """for a protocol: the view through which the judged images were decoded; None for those of ``Dataset.load``"""
 
 
 @dataclass(frozen=True)
 class Preparation(ABC):
-    """A stage that runs before a method distils: training a prior, fine-tuning it, training a feature extractor.
+    """A stage that runs before a method distils or a protocol judges: training a prior, fine-tuning it, training a
+    feature extractor or a teacher.
 
-    It reads its fields, the train images and the state of the preparation before it, and nothing else; methods whose
-    preparations have equal fields share the result.
+    It reads its fields, the train images and the state of the preparation before it, and nothing else unless it says so
+    (``reads_validation``); methods and protocols whose preparations have equal fields share the result.
     """
 
     stage: ClassVar[PreparationStage]
     apart: ClassVar[bool] = False
     """whether it is independent of the preparations before it in the chain: ``run`` gets None for ``before``, and their
     keys are no part of its key. ``load`` does get their state, so that it can return a state that holds both"""
+
+    reads_validation: ClassVar[bool] = False
+    """whether it reads the labelled validation images, ``ctx.validation``. They are then part of its key, captions name
+    them by its ``knowledge``, and a study that judges on the validation part is refused"""
 
     def networks(self) -> tuple[str, ...]:
         """Names of the registered networks to provide as ``ctx.networks``."""
@@ -184,6 +202,10 @@ class Preparation(ABC):
     def problems(self, data: DataFacts) -> Sequence[str]:
         """Why it cannot run on this data, as far as can be known beforehand (see ``DataFacts``); empty: it can."""
         return ()
+
+    def network_shape(self, data: DataFacts) -> Shape | None:
+        """The shape for which it builds its networks; None: not told. See ``Protocol.network_shape``."""
+        return None
 
     @abstractmethod
     def run(self, real: LabeledImages, before: Any, ctx: StageContext) -> Any:
@@ -249,6 +271,16 @@ class Distiller(ABC):
     whole: ClassVar[bool] = False
     """whether it stands for the whole train split: nothing is distilled, and ipc and seed are ignored"""
 
+    def exceeds_class(self) -> bool:
+        """Whether it can make more images of a class than the class has, as a generative model can."""
+        return False
+
+    def drawn_from(self) -> tuple[Distiller, ...]:
+        """For a set that is sampled from a generative model: the methods that merely draw from its own model and from
+        the model before fine-tuning, in this order. ``bench worth`` counts how many of their images a set is worth;
+        empty where nothing of this kind stands behind the set."""
+        return ()
+
     def preparations(self, seed: int) -> tuple[Preparation, ...]:
         """The stages that run before ``distill``, each starting from the state of the one before it.
 
@@ -300,6 +332,24 @@ class Protocol(ABC):
         A dataset without files (``Dataset.decodes_views``) gives its own whatever this says: ``ctx.judged_view`` tells.
         """
         return None
+
+    def view_of(self, data: DataFacts, network: Network) -> ImageView | None:
+        """``test_view`` where it depends on the dataset or on the network that is judged."""
+        return self.test_view()
+
+    def network_shape(self, data: DataFacts, network: Network) -> Shape | None:
+        """The shape in which ``network`` sees images of ``data.shape``; None: not told. Where it is told, a network that
+        cannot be built for it (``Network.problems``, or a ValueError when it is built) is refused before a run."""
+        return None
+
+    def preparations(self) -> tuple[Preparation, ...]:
+        """The stages that run before it judges, each starting from the state of the one before it; ``evaluate`` finds
+        the state of the last one as ``ctx.state``. They run once for a dataset, whatever is judged."""
+        return ()
+
+    def networks(self) -> tuple[str, ...]:
+        """Names of the registered networks to provide as ``ctx.networks``, also while its preparations are loaded."""
+        return tuple(name for preparation in self.preparations() for name in preparation.networks())
 
     def problems(self, data: DataFacts) -> Sequence[str]:
         """Why it cannot judge sets of this data, as far as can be known beforehand (see ``DataFacts``)."""

@@ -85,11 +85,17 @@ def train_and_judge(
         check_loss(float(outputs["loss"]), "the classifier", f"epoch {at // steps_per_epoch + 1}", ADVICE)
 
     curve, hits, run = [], torch.empty(0), steps.Steps(step, mode, seen)
-    with seeding.seeded("eval-network", ctx.seed) as at, steps.read_ahead(draws(), mode) as drawn:
+    with (
+        computed.products(),
+        seeding.seeded("eval-network", ctx.seed) as at,
+        steps.read_ahead(draws(), mode) as drawn,
+    ):
         for epoch in range(1, epochs + 1):
             model.train()
             for batch in islice(drawn, steps_per_epoch):
                 at(run.at)
+                if begins_afresh(recipe, run.at, steps_per_epoch, epochs):
+                    steps.forget(optimiser)
                 run(batch)
             if epoch in judge_after:
                 run.settle()
@@ -184,4 +190,16 @@ def learning_rate(recipe: Recipe, step: int, steps_per_epoch: int, epochs: int) 
         return recipe.lr * 0.5 * (1 + math.cos(math.pi * step / (epochs * steps_per_epoch)))
     if recipe.schedule == "steps":
         return recipe.lr * 0.2 ** sum(epoch >= at for at in (2 * epochs // 3, 5 * epochs // 6))
+    if recipe.schedule == "tenth_past_half":
+        return recipe.lr * (0.1 if epoch >= past_half(epochs) else 1.0)
     return recipe.lr * 0.5 * (1 + math.cos(math.pi * epoch / epochs / 2))
+
+
+def past_half(epochs: int) -> int:
+    """The epoch, counted from 0, from which ``tenth_past_half`` has a tenth of the rate: E // 2 + 2 for E + 1 epochs."""
+    return (epochs - 1) // 2 + 2
+
+
+def begins_afresh(recipe: Recipe, step: int, steps_per_epoch: int, epochs: int) -> bool:
+    """Whether the optimiser forgets its momentum before optimiser step ``step``, counted from 0."""
+    return recipe.schedule == "tenth_past_half" and step == past_half(epochs) * steps_per_epoch

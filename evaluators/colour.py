@@ -8,10 +8,6 @@ import torch
 
 from ddbench.steps import constant
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-"""of ImageNet's RGB values in [0, 1]; what torchvision's pretrained networks expect"""
-
 LUMA = (0.299, 0.587, 0.114)
 """grey as a weighted sum of R, G, B (ITU-R BT.601)"""
 
@@ -26,12 +22,6 @@ EIGENVECTORS = (
 
 BLACK, MEAN_GREY, GREY = range(3)
 """what brightness, contrast and saturation move an image towards"""
-
-
-def normalise(images: torch.Tensor) -> torch.Tensor:
-    """``images`` minus ImageNet's mean, divided by its standard deviation, by channel."""
-    mean, std = (constant(v, images.device)[:, None, None] for v in (IMAGENET_MEAN, IMAGENET_STD))
-    return (images - mean) / std
 
 
 def draw_jitter(n: int, strengths: Sequence[float], random: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:

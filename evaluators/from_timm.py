@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
-import re
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ddbench.learning.zoo import check_timm
 from ddbench.types import Network, Shape
 
 if TYPE_CHECKING:
@@ -26,18 +22,7 @@ class Timm(Network):
     model: str
 
     def __post_init__(self) -> None:
-        known = known_models()
-        if self.model in known:
-            return
-        base, dot, _ = self.model.partition(".")
-        if dot and base in known:
-            raise ValueError(f"{self.model!r} names pretrained weights; networks start untrained here: write {base!r}")
-        close = difflib.get_close_matches(self.model, known, n=3, cutoff=0.5)
-        nearest = f"; nearest: {', '.join(close)}" if close else ""
-        raise ValueError(
-            f"timm has no model {self.model!r}{nearest}. "
-            f"python -c 'import timm; print(timm.list_models(\"resnet*\"))' lists names"
-        )
+        check_timm(self.model)
 
     def __call__(self, shape: Shape, num_classes: int) -> torch.nn.Module:
         """Raises ValueError when the model cannot take images of ``shape``."""
@@ -58,17 +43,3 @@ class Timm(Network):
         if not found.isfinite().all():
             raise ValueError(f"timm's {self.model} gives no finite outputs at {shape[1]} x {shape[2]} px: too small")
         return module.train()
-
-
-@lru_cache
-def known_models() -> frozenset[str]:
-    """The names of timm's models, read from its source: importing timm takes seconds, and a plan only needs names.
-
-    Raises ValueError when timm is not installed.
-    """
-    spec = find_spec("timm")
-    if spec is None or spec.origin is None:
-        raise ValueError("timm is not installed: pip install timm")
-    files = (Path(spec.origin).parent / "models").glob("*.py")
-    found = (re.findall(r"^@register_model\s*\ndef (\w+)\(", path.read_text(), re.MULTILINE) for path in files)
-    return frozenset(name for names in found for name in names)

@@ -19,6 +19,7 @@ from ddbench.types import (
     Network,
     Positive,
     Protocol,
+    Shape,
     StageContext,
 )
 
@@ -32,6 +33,9 @@ class HardLabels(Recipe, Protocol):
 
     labels: ClassVar[Literal["hard", "teacher", "set"]] = "hard"
     """what the classifier learns from: class labels, a teacher's outputs, or the soft labels of the distilled set"""
+
+    def network_shape(self, data: DataFacts, network: Network) -> Shape:
+        return self.shape_of(data.shape)
 
     def evaluate(
         self, distilled: LabeledImages, test: LabeledImages, network: Network, ctx: StageContext
@@ -63,7 +67,7 @@ class SoftLabels(HardLabels):
     """KL(softmax(teacher / T) || softmax(student / T)), mean over the batch, without the factor T^2"""
 
     def problems(self, data: DataFacts) -> Sequence[str]:
-        from ddbench.evaluators.teacher import teacher_problems
+        from ddbench.learning.checkpoint import teacher_problems
 
         return teacher_problems(self.teacher, self.teacher_sha256, len(data.classes), self.teacher_arch, data.light)
 
@@ -72,7 +76,7 @@ class SoftLabels(HardLabels):
     ) -> Evaluation:
         from ddbench.evaluators.classifier import train_and_judge
         from ddbench.evaluators.losses import Distillation
-        from ddbench.evaluators.teacher import open_teacher
+        from ddbench.learning.checkpoint import open_teacher
 
         teacher = open_teacher(self.teacher, self.teacher_sha256, len(test.classes), ctx.device, arch=self.teacher_arch)
         loss = Distillation(teacher, self.temperature)
@@ -100,6 +104,7 @@ class GivenSoftLabels(HardLabels):
                 "this protocol trains on the soft labels of the set, and the set has none: choose a protocol with hard "
                 "labels, or give a set with soft labels"
             )
+        ctx.log({"soft_label_bytes": distilled.soft.numel() * distilled.soft.element_size()})
         return train_and_judge(self.for_classes(len(test.classes)), distilled, test, network, ctx, soft_cross_entropy)
 
 
@@ -113,6 +118,18 @@ cpu_small_1 = HardLabels(epochs_by_ipc=((1, 200), (5, 120), (10, 80), (50, 40), 
 
 cpu_small_soft_1 = with_soft_labels(cpu_small_1)
 """cpu-small@1 with the soft labels of the distilled set"""
+
+small_64_1 = HardLabels(
+    epochs_by_ipc=((1, 500), (10, 300), (50, 150), (100, 100)),
+    lr=1e-3,
+    weight_decay=1e-2,
+    side=64,
+    normalisation="imagenet",
+    shift=0.0,
+    augmentation=Augmentation(crop=(0.5, 1.0), flip=0.5, brightness=0.4, contrast=0.4, saturation=0.4),
+    cutmix=True,
+)
+"""hard labels at 64 px, AdamW, CutMix; for studies of photographs in minutes on a GPU"""
 
 minimax_sgd_1 = HardLabels(
     epochs_by_ipc=((1, 3000), (10, 2000), (50, 1500), (200, 1000), (500, 500), (501, 300)),

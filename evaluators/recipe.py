@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Literal, Self
 
-from ddbench.types import Count, Fraction, ImageView, NonNegative, NonNegativeInt, Positive
+from ddbench.types import Count, Fraction, ImageView, NonNegative, NonNegativeInt, Positive, Shape
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,11 @@ class Augmentation:
     lighting: NonNegative = 0.0
     """standard deviation of the shift along the principal colours of ImageNet (Krizhevsky et al. 2012)"""
 
+    @property
+    def colours(self) -> bool:
+        """Whether it changes colours, which only RGB images have."""
+        return any((self.brightness, self.contrast, self.saturation, self.lighting))
+
 
 @dataclass(frozen=True)
 class ManyClasses:
@@ -44,6 +49,9 @@ class ManyClasses:
     least_batch: Count
     """the batch is at least this large"""
 
+
+SIAMESE = ("color", "crop", "cutout", "flip", "scale", "rotate")
+"""operations of DSA"""
 
 ByIpc = tuple[tuple[int, int], ...]
 """((ipc, value), ...): the value of a set is that of the first row whose ipc is at least the set's, or else of the last
@@ -79,10 +87,11 @@ class Recipe:
     """before each step the network, in train mode, also sees the batch without gradient, so that running statistics of
     batch norm move twice a step. RDED's loop does this for its train accuracy, and after CutMix, which changes its
     batch in place: both passes see the mixed images (``train`` in validation/main.py)"""
-    schedule: Literal["cosine", "steps", "upper_cosine"] = "cosine"
+    schedule: Literal["cosine", "steps", "upper_cosine", "tenth_past_half"] = "cosine"
     """cosine: the learning rate falls to zero along half a cosine, changed at each batch. steps: times 0.2 after
     floor(2/3 E) and floor(5/6 E) of the E epochs. upper_cosine: times (1 + cos(pi e / 2 E)) / 2 in epoch e = 0, 1, ...,
-    so that it ends at half"""
+    so that it ends at half. tenth_past_half: times 0.1 after E // 2 + 2 of E + 1 epochs, with a fresh optimiser (DC's
+    code, which counts from 0 and changes the rate after epoch E // 2 + 1)"""
     min_side: Count = 16
     """pixels, without ``side``: smaller images are enlarged to this side, bilinearly, in training and test"""
     side: NonNegativeInt = 0
@@ -94,11 +103,19 @@ class Recipe:
     decoded: resized once from the original files with Pillow's bilinear filter, as the peers do; a dataset without
     files (digits, CIFAR) gives its own, which are then resized as with ``stored``"""
     normalisation: Literal["own", "imagenet"] = "own"
-    """by mean and standard deviation of each channel over the distilled set, or by those of ImageNet"""
+    """by mean and standard deviation of each channel over the distilled set, or by those of ImageNet (of images that are
+    not RGB by their means)"""
+    mean: tuple[float, ...] = ()
+    """of each channel of values in [0, 1], to normalise by together with ``sd``; (): as ``normalisation`` says"""
+    sd: tuple[Positive, ...] = ()
+    """standard deviation of each channel"""
+    siamese: str = ""
+    """operations of DSA, joined by underscores, on normalised images without ``side``: one of them is drawn for each
+    batch, each image with its own parameters; empty: none"""
     shift: float = 0.0625
     """random translation of each train image by up to this share of its side, borders repeated"""
     augmentation: Augmentation | None = None
-    """of RGB images, after the shift"""
+    """after the shift"""
     cutmix: bool = False
     """every batch is cut and mixed, one box a batch, its share ~ Beta(1, 1)"""
     many_classes: ManyClasses | None = None
@@ -112,6 +129,13 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.test_resize and self.test_resize < self.side:
             raise ValueError(f"test_resize is {self.test_resize}: a crop of side {self.side} does not fit into it")
+        if len(self.mean) != len(self.sd):
+            raise ValueError(f"mean has {len(self.mean)} values and sd {len(self.sd)}: give both, one for each channel")
+        if self.siamese and self.side:
+            raise ValueError("siamese is for images at their own size: leave side at 0")
+        for name in filter(None, self.siamese.split("_")):
+            if name not in SIAMESE:
+                raise ValueError(f"siamese names {name!r}; the operations are {', '.join(SIAMESE)}")
 
     def epochs(self, ipc: int) -> int:
         return by_ipc(self.epochs_by_ipc, ipc)
@@ -136,6 +160,14 @@ class Recipe:
             batch = max(self.batch, many.least_batch)
             found = dataclasses.replace(found, lr=many.lr, weight_decay=many.weight_decay, batch=batch)
         return found
+
+    def shape_of(self, shape: Shape) -> Shape:
+        """The shape in which the network gets images of ``shape``."""
+        channels, height, width = shape
+        if self.side:
+            return channels, self.side, self.side
+        grow = max(1.0, self.min_side / min(height, width))
+        return channels, round(height * grow), round(width * grow)
 
     def test_view(self) -> ImageView | None:
         """The view that ``test_images`` asks for; None where the dataset's own images are judged."""

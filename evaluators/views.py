@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping
 
 import torch
 
-from ddbench.evaluators import colour
 from ddbench.evaluators.augment import changed, draw_changes, draw_shifts, enlarge, shift
 from ddbench.evaluators.crops import resize_and_crop
 from ddbench.evaluators.recipe import Recipe
+from ddbench.evaluators.siamese import changed_by_one, draw_one
+from ddbench.learning.colours import normalise
 from ddbench.levels import spread
 from ddbench.types import Shape
 
@@ -65,9 +66,8 @@ def make_view(recipe: Recipe, images: torch.Tensor, device: str, decoded: bool =
     ``decoded``: judged images come as ``recipe.test_view()`` says, so that they are normalised and not resized again.
     Raises ValueError for options that do not fit each other or the images.
     """
-    rgb_only = recipe.normalisation == "imagenet" or recipe.augmentation is not None
-    if rgb_only and images.shape[1] != 3:
-        raise ValueError(f"this protocol augments or normalises RGB images, these have {images.shape[1]} channels")
+    if recipe.augmentation is not None and recipe.augmentation.colours and images.shape[1] != 3:
+        raise ValueError(f"this protocol changes colours of RGB images, these have {images.shape[1]} channels")
     if recipe.side:
         return Cropped(recipe, images.to(device), decoded)
     return Whole(recipe, images.to(device))
@@ -83,14 +83,16 @@ class Whole(View):
         self.scale = scaling(recipe, images)
         if recipe.augmentation is not None:
             raise ValueError("a protocol with an augmentation needs the side at which it works")
+        self.operations = tuple(filter(None, recipe.siamese.split("_")))
         self.images = Prepared(images, self.test)
         self.shape = self.images.shape
 
     def draw(self, n: int, random: torch.Generator) -> dict[str, torch.Tensor]:
-        return {"shifts": draw_shifts(n, *self.shape[1:], self.recipe.shift, random)}
+        drawn = {"shifts": draw_shifts(n, *self.shape[1:], self.recipe.shift, random)}
+        return drawn | (draw_one(n, self.operations, random) if self.operations else {})
 
     def changed(self, index: torch.Tensor, drawn: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        return shift(self.images[index.to(self.images.images.device)], drawn["shifts"])
+        return changed_by_one(shift(self.images[index.to(self.images.images.device)], drawn["shifts"]), drawn)
 
     def test(self, images: torch.Tensor) -> torch.Tensor:
         return enlarge(self.scale(images.float() / 255), self.recipe.min_side)
@@ -158,5 +160,10 @@ def _histogram(images: torch.Tensor) -> torch.Tensor:
 
 
 def scaling(recipe: Recipe, images: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
-    """The normalisation of ``recipe``, of floats in [0, 1]."""
-    return colour.normalise if recipe.normalisation == "imagenet" else _Own(images)
+    """The normalisation of ``recipe``, of floats in [0, 1]. Raises ValueError for constants of other channels."""
+    if recipe.mean:
+        if len(recipe.mean) != images.shape[1]:
+            raise ValueError(f"mean has {len(recipe.mean)} values, the images have {images.shape[1]} channels")
+        mean, sd = (torch.tensor(v, device=images.device)[:, None, None] for v in (recipe.mean, recipe.sd))
+        return lambda x: (x - mean) / sd
+    return normalise if recipe.normalisation == "imagenet" else _Own(images)

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from ddbench.methods.coreset import Herding, KCenter
+from ddbench.methods.dc import DC
+from ddbench.methods.diffusion.guidances.between import Between
 from ddbench.methods.diffusion.guidances.cgs import CGS
 from ddbench.methods.diffusion.guidances.igd import IGD
+from ddbench.methods.diffusion.guidances.kernels import Kernels
 from ddbench.methods.diffusion.guidances.mgd3 import MGD3
+from ddbench.methods.diffusion.guidances.moments import Moments
 from ddbench.methods.diffusion.method import Diffusion
 from ddbench.methods.diffusion.objectives.minimax import Minimax
 from ddbench.methods.diffusion.objectives.objective import Plain
 from ddbench.methods.diffusion.objectives.rsm import RSM
+from ddbench.methods.diffusion.priors.clustered import ClusteredPrior
 from ddbench.methods.diffusion.starts.start import Centres
 from ddbench.methods.dm import DM
+from ddbench.methods.rded import RDED
 from ddbench.methods.real import Full, RandomReal
 
 random = RandomReal()
@@ -28,6 +34,12 @@ kcenter = KCenter()
 
 dm = DM()
 """distribution matching: mean embeddings under freshly drawn networks (WACV 2023)"""
+
+dc = DC()
+"""gradient matching: networks get the same gradients from real and synthetic images (DC, ICLR 2021)"""
+
+rded = RDED()
+"""collages of the crops of real images that a teacher finds most typical (CVPR 2024)"""
 
 dit = Diffusion()
 """samples of the diffusion prior as it is"""
@@ -55,3 +67,15 @@ igd = Diffusion(guidance=IGD())
 
 d4m_style = Diffusion(start=Centres())
 """centres of clusters of a class, noised part of the way and denoised by the prior: D4M's idea (CVPR 2024), not D4M"""
+
+cgs_moments = Diffusion(guidance=Moments())
+"""CGS that also holds the covariance of a set to that of its real class: ours"""
+
+cgs_kernels = Diffusion(guidance=Kernels(place="before"))
+"""CGS whose diversity is that of a trained network's features: ours"""
+
+cgs_between = Diffusion(guidance=Between())
+"""CGS over all classes at once, the means of confusable ones driven apart: ours"""
+
+dit_unlabelled = Diffusion(prior=ClusteredPrior())
+"""samples of a prior conditioned on clusters of unlabelled images, which the validation part names: ours"""

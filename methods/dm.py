@@ -63,7 +63,7 @@ class DM(Distiller):
         """
         import torch
 
-        from ddbench.methods.dsa import Siamese
+        from ddbench.learning.dsa import Siamese
 
         augment = Siamese(tuple(self.augmentations.split("_")), self.augment_with)
         scaling = self._scaling(real)

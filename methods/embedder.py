@@ -136,7 +136,7 @@ class TrainedEmbedder(Preparation):
     ) -> Embedder:
         """``after(epoch, network)`` is called with the untrained network (epoch 0) and after each epoch."""
         from ddbench import steps
-        from ddbench.methods.fitting import Fitting
+        from ddbench.learning.fitting import Fitting
 
         scaling = Scaling.of(real.images, self.min_side)
         network = self._untrained(scaling, real.shape, real.classes, ctx).train()
@@ -146,11 +146,12 @@ class TrainedEmbedder(Preparation):
             seed=self.seed,
             batch=self.batch,
             optimiser=steps.adamw(network.parameters(), mode, lr=self.lr, weight_decay=self.weight_decay),
+            inputs=lambda images, drawn: scaling(images, ctx.device),
             rate=lambda step, total: self.lr * 0.5 * (1 + math.cos(math.pi * step / total)),
         )
         found: dict[str, float] = {}
         after(0, network)
-        for epoch, found in enumerate(fitting.epochs(network, real, scaling, self.epochs, mode, ctx), start=1):  # noqa: B007
+        for epoch, found in enumerate(fitting.epochs(network, real, self.epochs, mode, ctx), start=1):  # noqa: B007
             after(epoch, network)
         ctx.log(found)  # of the last epoch
         return Embedder(network.eval(), scaling, real.shape, real.classes, ctx.device)

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ddbench.results.interaction import draw_map, maps
+from ddbench.results.tables.captions import Spread
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -43,13 +46,24 @@ class Setting:
     complete: bool
     """False where it was stopped early, so that its mean is over fewer cells"""
     chosen: bool
+    half: float | None = None
+    """half of the 95 % t interval of ``top1`` over distilled sets"""
 
 
-def draw(path: Path, title: str, parameters: Sequence[Parameter], settings: Sequence[Setting], note: str = "") -> None:
+def draw(
+    path: Path,
+    title: str,
+    parameters: Sequence[Parameter],
+    settings: Sequence[Setting],
+    note: str = "",
+    spread: Spread = "ci",
+) -> None:
     """Write the picture to ``path``, with a note below; its suffix (png, pdf, svg) is the format.
 
-    A line joins the settings that leave all other parameters at the study's values, with bars of one standard
-    deviation; settings that vary several parameters, or were stopped early, are points beside it.
+    A line joins the settings that leave all other parameters at the study's values, or, where a search tried all
+    combinations, at those that were chosen, with bars of their 95 % t interval
+    (``spread`` ci) or of one standard deviation (sd); settings that vary several parameters, or were stopped early, are
+    points beside it. Where the combinations of two parameters were tried, a map of them follows.
     """
     import matplotlib
 
@@ -59,8 +73,9 @@ def draw(path: Path, title: str, parameters: Sequence[Parameter], settings: Sequ
     import seaborn
     from matplotlib.figure import Figure
 
-    columns = min(MOST_COLUMNS, len(parameters))
-    rows = -(-len(parameters) // columns)
+    found = maps([parameter.key for parameter in parameters], settings)
+    columns = min(MOST_COLUMNS, max(len(parameters), len(found)))
+    rows = -(-len(parameters) // columns) + -(-len(found) // columns)
     with seaborn.axes_style("ticks"), seaborn.plotting_context("paper"):
         width = max(WIDTH * columns, 3.6) + 0.3
         lines = wrap(note, int(72 * (width - 0.2) / (0.5 * NOTE_SIZE)))
@@ -70,15 +85,19 @@ def draw(path: Path, title: str, parameters: Sequence[Parameter], settings: Sequ
         figure: Any
         below: Any
         figure, below = whole.subfigures(2, height_ratios=(height, foot)) if lines else (whole, None)
-        axes = figure.subplots(rows, columns, sharey=True, squeeze=False)
+        axes = figure.subplots(rows, columns, squeeze=False)
         labels: dict[str, Any] = {}
-        for place, parameter in zip(axes.flat, parameters, strict=False):
-            _panel(place, parameter, settings)
+        upper = axes[: rows - -(-len(found) // columns)]
+        for place, parameter in zip(upper.flat, parameters, strict=False):
+            place.sharey(upper[0][0])
+            _panel(place, parameter, settings, spread)
             handles, names = place.get_legend_handles_labels()
             labels |= dict(zip(names, handles, strict=True))
-        for place in axes.flat[len(parameters) :]:
+        for place, one in zip(axes[len(upper) :].flat, found, strict=False):
+            draw_map(place, one, {parameter.key: parameter.label for parameter in parameters})
+        for place in [*upper.flat[len(parameters) :], *axes[len(upper) :].flat[len(found) :]]:
             place.set_axis_off()
-        for row in axes:
+        for row in upper:
             row[0].set_ylabel("validation top-1 (%)")
         seaborn.despine(whole)
         figure.suptitle(title, fontsize=9)
@@ -91,28 +110,28 @@ def draw(path: Path, title: str, parameters: Sequence[Parameter], settings: Sequ
         whole.savefig(path, metadata={dated: None})
 
 
-def _panel(axes: Axes, parameter: Parameter, settings: Sequence[Setting]) -> None:
+def _panel(axes: Axes, parameter: Parameter, settings: Sequence[Setting], spread: Spread) -> None:
     import seaborn
 
     blue, orange, grey = (seaborn.color_palette("colorblind")[i] for i in (0, 1, 7))
     key = parameter.key
     at = _axis(axes, parameter, [s.values[key] for s in settings])
     judged = [s for s in settings if s.top1 is not None]
-    alone = sorted((s for s in judged if s.complete and set(s.varied) <= {key}), key=lambda s: at(s.values[key]))
+    alone = sorted(_line(judged, key), key=lambda s: at(s.values[key]))
     if len(alone) > 1:
         axes.errorbar(
             [at(s.values[key]) for s in alone],
             [_percent(s.top1) for s in alone],
-            yerr=[_percent(s.spread) for s in alone],
+            yerr=[_percent(s.half if spread == "ci" else s.spread) for s in alone],
             color=blue,
             marker="o",
             markersize=4,
             linewidth=1.2,
             elinewidth=0.8,
             capsize=2,
-            label="mean ± sd over distilled sets",
+            label="mean, 95 % t interval over distilled sets" if spread == "ci" else "mean ± sd over distilled sets",
         )
-    together = [s for s in judged if s.complete and len(s.varied) > 1]
+    together = [s for s in judged if s.complete and len(s.varied) > 1 and s not in alone]
     _points(axes, together, key, at, color=blue, alpha=0.7, label="several varied together")
     early = [s for s in judged if not s.complete and (key in s.varied or not s.varied)]
     _points(axes, early, key, at, facecolors="none", edgecolors=grey, label="stopped early")
@@ -134,6 +153,17 @@ def _panel(axes: Axes, parameter: Parameter, settings: Sequence[Setting]) -> Non
         )
     axes.set_xlabel(parameter.label)
     axes.grid(axis="y", linewidth=0.5, alpha=0.5)
+
+
+def _line(judged: Sequence[Setting], key: str) -> list[Setting]:
+    """Complete settings that differ in ``key`` alone, from the study's own or else from the chosen one."""
+    own, chosen = [s for s in judged if not s.varied], [s for s in judged if s.chosen]
+    line: list[Setting] = []
+    for base in (*own, *chosen):
+        if len(line) < 2:
+            rest = {other: value for other, value in base.values.items() if other != key}
+            line = [s for s in judged if s.complete and {k: v for k, v in s.values.items() if k != key} == rest]
+    return line
 
 
 def _points(axes: Axes, settings: Sequence[Setting], key: str, at: Any, **style: Any) -> None:

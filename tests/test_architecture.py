@@ -13,11 +13,13 @@ FOLDERS = ("benchmark", "methods", "evaluators", "results", "configs")
 
 GROUND = {
     "batches",
+    "computing",
     "errors",
     "finite",
     "hyperparameters",
     "images",
     "keys",
+    "learning",
     "levels",
     "paths",
     "processors",

@@ -49,8 +49,6 @@ def test_contributing_places_every_room_of_the_floors():
     text = (ROOT / "CONTRIBUTING.md").read_text()
     rooms = set().union(*FLOORS) - GROUND - {""}
     assert [room for room in rooms if f"`{room if room in STRANGERS else f'benchmark/{room}'}/`" not in text] == []
-    packages = {name for name in GROUND if (ROOT / "benchmark" / name).is_dir()}
-    assert [name for name in packages if f"`benchmark/{name}/`" not in text] == []
-    assert [module for module in GROUND - packages if f"{module}.py`" not in text] == []
+    assert [m for m in GROUND if f"{m}.py`" not in text and f"benchmark/{m}/`" not in text] == []
     for path in re.findall(r"`((?:benchmark|tests|docs|methods)/[\w./-]+)`", text):
         assert (ROOT / path).exists(), path

@@ -7,11 +7,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any, get_args
 
 from ddbench.api.copies import copies_by_place
+from ddbench.api.hardware import hardware_of, on_a_card
 from ddbench.api.sets import stage_keys
 from ddbench.config.addresses import class_of, name_of, version_of
 from ddbench.config.values import build, plain
 from ddbench.plugins.cards import load_card
 from ddbench.plugins.registry import Kind, entries
+from ddbench.results.statistics.balanced import balanced
 from ddbench.results.statistics.versions import class_name, named_parts, version_in
 from ddbench.results.tables import CaptionFacts
 from ddbench.results.tables.captions import SHARED
@@ -45,6 +47,7 @@ def facts_of(records: Iterable[Record]) -> CaptionFacts:
         earlier=earlier,
         copies=copies_by_place(records),
         checked=_checked(records),
+        hardware=_hardware(records),
     )
 
 
@@ -85,13 +88,25 @@ def _judges(records: Iterable[Record]) -> dict[tuple[str, str], dict[str, list[s
 
 
 def _checked(records: Iterable[Record]) -> dict[tuple[str, str], str]:
-    """For each split and protocol: what the check of the images counted, but the images of each split themselves."""
+    """For each split and protocol: what the check of the images counted, but the images of each split themselves, and
+    where the classes of the judged images are unequal."""
     counts: dict[tuple[str, str], dict[str, None]] = {}
     for record in records:
         for what, count in record.run.get("data", {}).items():
             if count and what not in get_args(Split) and record.outcome == "ok":
                 counts.setdefault((record.cell.split, record.cell.protocol), {})[f"{count} {what}"] = None
+        if (found := balanced([record]) if record.by_class else None) and found.unequal:
+            told = f"{found.fewest} to {found.most} judged images a class: see the layout `balanced`"
+            counts.setdefault((record.cell.split, record.cell.protocol), {})[told] = None
     return {place: ", ".join(told) for place, told in counts.items()}
+
+
+def _hardware(records: Iterable[Record]) -> dict[tuple[str, str], tuple[str, ...]]:
+    """For each split and protocol that a card had a part in: what its stages ran on."""
+    by_place: dict[tuple[str, str], list[Record]] = {}
+    for record in records:
+        by_place.setdefault((record.cell.split, record.cell.protocol), []).append(record)
+    return {place: hardware_of(found) for place, found in by_place.items() if on_a_card(found)}
 
 
 def _view(record: Record) -> str:

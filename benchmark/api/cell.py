@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ddbench.api.find_cell import find_cell
+from ddbench.api.hardware import hardware_of, on_a_card, run_hardware
 from ddbench.api.sets import run_of, stage_keys
 from ddbench.api.stores import Say, Stores, say_on_stderr
 from ddbench.store.distilled import IMAGES_FILE
@@ -36,6 +37,7 @@ def _about(store: Store, cell: Cell, key: str, say: Say) -> dict[str, Any]:
         "attempts": sorted(name for name in store.file_names("records") if name.startswith(f"{key}.")),
         "asked_by": list(dict.fromkeys(r["name"] for r in store.runs() if any(k == key for _, k in r["cells"]))),
         "stages": list(_stages(store, record)) if record else [],
+        "cards": list(hardware_of([record])) if record and on_a_card([record]) else [],
         "log": _path(store, record.run.get("output")) if record else None,
         "images": _images(store, cell, parents[0]) if parents else {},
         "record": record.to_json() if record else None,
@@ -71,6 +73,7 @@ def _stages(store: Store, record: Record) -> Iterator[dict[str, Any]]:
             "stage": kind,
             "key": key,
             "seconds": seconds,
+            "hardware": run_hardware(record, kind),
             **{name: run.get(name) for name in ("peak_memory_mib", "peak_gpu_mib", "host", "output")},
             "git": run.get("provenance", {}).get("git"),
             "changed_state": _changed(record, kind),

@@ -10,7 +10,7 @@ from typing import Any
 
 from ddbench.config.schema import load_config
 from ddbench.config.study import Study, resolve
-from ddbench.conformance.suite import Finding, run_checks, run_dataset_checks
+from ddbench.conformance.suite import Busy, Finding, run_checks, run_dataset_checks
 from ddbench.errors import BenchError
 from ddbench.plugins.files import absolute, load_plugins
 from ddbench.plugins.registry import entries, registered_by
@@ -48,21 +48,22 @@ class Checked:
         return "\n".join([*lines, "", self.summary()])
 
     def summary(self) -> str:
-        untried = sum(bool(finding.untried) for finding in self.findings)
-        kept, seconds = len(self.findings) - len(self.broken) - untried, sum(f.seconds for f in self.findings)
-        rest = f", {untried} could not be tried" if untried else ""
-        return f"{self.method}: {kept} of {len(self.findings)} rules kept{rest}, {seconds:.0f} s"
+        untried = [finding.check.name for finding in self.findings if finding.untried]
+        kept, seconds = len(self.findings) - len(self.broken) - len(untried), sum(f.seconds for f in self.findings)
+        rest = f", {len(untried)} raise the same and could not be tried ({', '.join(untried)})" if untried else ""
+        return f"{self.method}: {kept} of {len(self.findings)} rules kept, {seconds:.0f} s{rest}"
 
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(str(self))}</pre>"
 
 
 def finding_lines(finding: Finding) -> list[str]:
-    """A finding as lines of text: the rule and, if it is broken, what is wrong and what to do."""
+    """A finding as lines of text: the rule and, if it is broken, what is wrong and what to do. None for a rule that
+    could not be tried, since it raised what was told before: the summary counts these."""
     if finding.untried:
-        return [f"{'-':6}  {finding.check.name}: it raises what is told under {finding.untried!r}"]
+        return []
     lines = [f"{'FAILED' if finding.wrong else 'ok':6}  {finding.check.name}"]
-    return [*lines, f"        {finding.wrong}", f"        -> {finding.check.advice}"] if finding.wrong else lines
+    return [*lines, f"        {finding.wrong}", f"        -> {finding.advice}"] if finding.wrong else lines
 
 
 def check_method(
@@ -71,8 +72,10 @@ def check_method(
     assignments: Sequence[str] = (),
     changes: Mapping[str, Any] | None = None,
     tell: Callable[[Finding], None] = lambda _: None,
+    busy: Busy = lambda *_: None,
 ) -> Checked:
-    """Run a method on a handful of images and check it against the rules; ``tell`` is called after each.
+    """Run a method on a handful of images and check it against the rules; ``tell`` is called after each, and ``busy``
+    (see ``conformance.suite``) while one takes long.
 
     ``method`` may be the name of a dataset, which has rules of its own, or a plug-in file that registers one method,
     objective, guidance, network or dataset; objectives, guidances and networks are checked as part of a method. Raises
@@ -93,7 +96,7 @@ def check_method(
     for reason in study.broken():
         raise BenchError(reason)
     _check_checkable(study, name)
-    return Checked(name, run_checks(study, name, tell))
+    return Checked(name, run_checks(study, name, tell, busy=busy))
 
 
 def _check_dataset(

@@ -12,7 +12,7 @@ EXECUTORS: tuple[Executor, ...] = get_args(Executor)
 SELECTS = ("last", "best")
 """accuracy at the last epoch, or the best along the curve (``results.statistics.Select``)"""
 
-Layout = Literal["main", "methods", "ablation", "spread", "cost", "best-last", "published"]
+Layout = Literal["main", "methods", "ablation", "spread", "cost", "best-last", "balanced", "published", "labels"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 
 Plotted = Literal["curves", "ipc", "cost", "projection"]

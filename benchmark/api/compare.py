@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ddbench.api.captions import facts_of
+from ddbench.api.hardware import hardware_of
 from ddbench.api.selection import pinned, select
 from ddbench.api.stores import Stores
 from ddbench.api.tables import Tables
@@ -45,7 +46,7 @@ def compare_sides(
     if set(a.coordinates) != set(b.coordinates):
         raise BenchError(f"--a and --b must name the same fields. {EXAMPLE}")
     records: list[Record] = []
-    sides = []
+    sides, hardware = [], []
     for side in (a, b):
         for field in side.coordinates:
             if field not in FIELDS:
@@ -53,7 +54,8 @@ def compare_sides(
         cells = pinned(select(side.stores.wanted, filters or {}), side.coordinates)
         judged = side.stores.records(cells)
         records.extend(judged)
+        hardware.append(hardware_of(judged))
         sides.append(samples(cells, judged, which))
     places = matched(sides[0], sides[1], set(a.coordinates))
-    table = comparison_table(places, a.name, b.name, facts_of(records))
+    table = comparison_table(places, a.name, b.name, facts_of(records), (hardware[0], hardware[1]))
     return Compared([table], rows=len(places), regressed=len(regressions(places)))

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ddbench.api.copies import copies_of
+from ddbench.api.hardware import run_hardware
 from ddbench.api.sets import images_in, run_of, stage_keys
 from ddbench.api.stores import Stores
 from ddbench.errors import unknown
@@ -20,7 +21,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 STAGES = ("prior", "fit", "embed", "distill", "evaluate")
 COORDINATES = ("dataset", "split", "arch", "ipc", "method", "protocol", "seed", "eval_seed")
-HARDWARE = ("device", "processor", "cores", "platform", "host")
+HARDWARE = ("device", "gpu", "driver", "cuda", "processor", "cores", "platform", "host")
 COPIES = ("equal", "near", "in_both", "repeated")
 """numbers of images of the set that are judged images, or others of the set (``stages.copies``)"""
 RECORDS = (
@@ -45,7 +46,7 @@ CURVES = (*COORDINATES, "epoch", "top1", "key")
 WHOLE_NUMBERS = ("ipc", "seed", "eval_seed", "epoch")
 TEXT = (
     *("dataset", "split", "arch", "method", "protocol", "outcome", "reason", "device", "processor", "platform", "host"),
-    *("started", "finished", "commit", "variant", "key", "path"),
+    *("started", "finished", "commit", "variant", "key", "path", "gpu", "driver", "cuda"),
 )
 """columns of text and of whole numbers that no row lacks; all others hold numbers, which may be missing"""
 SETS = ("dataset", "split", "method", "ipc", "seed", "images", "bytes", "path", "key", "seconds_distill", "host")
@@ -97,6 +98,8 @@ def _record(stores: Stores, cell: Cell, key: str, record: Record | None) -> dict
         row |= {f"{name}_{stage}": run[name] for name in ("peak_memory_mib", "peak_gpu_mib") if name in run}
     row |= {"device": task.get("device"), "host": record.run.get("host"), "variant": task.get("variant")}
     row |= {name: provenance.get(name) for name in ("processor", "cores", "platform")}
+    judged_on = run_hardware(record, "evaluate") or {}
+    row |= {"gpu": judged_on.get("name"), "driver": judged_on.get("driver"), "cuda": judged_on.get("cuda")}
     row |= {name: record.run.get(name) for name in ("started", "finished")}
     return {**row, "commit": (provenance.get("git") or {}).get("commit")}
 

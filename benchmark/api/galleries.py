@@ -164,7 +164,8 @@ def _real(stores: Stores, name: str, record: Record) -> LabeledImages | None:
         return dataset.load("train", holder.cache if holder else None)
     except Exception as error:  # a missing plug-in or a moved folder; the report does without
         problem = " ".join(str(error).split())
-        stores.say(f"the real images of {name} are left out: {problem}")
+        hint = ". Its file is named with --plugin FILE" if isinstance(error, ImportError) else ""
+        stores.say(f"the real images of {name} are left out: {problem}{hint}")
         return None
 
 

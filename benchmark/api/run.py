@@ -16,6 +16,7 @@ from ddbench.config.study import ExternalSets
 from ddbench.config.watchers import resolve_watchers
 from ddbench.errors import BenchError, unknown
 from ddbench.execute.backend import Backend
+from ddbench.execute.cards import Card, cards, check_hardware, smallest
 from ddbench.execute.demand import Demand, recorded_peaks
 from ddbench.execute.interrupt import stop_on_signals
 from ddbench.execute.missing import find_missing, to_run
@@ -101,7 +102,9 @@ def run_plan(
         parallel = how.executor == "ray" or (how.executor == "auto" and pays(len(ahead)))
         for line in outline(config.name, plan, ahead, where, cost, allowed_processors() if parallel else 1):
             announce(line)
-    check_device(config.device)
+    joined = how.ray_address is not None  # the workers' hardware is not this machine's
+    if not joined:
+        check_hardware(ahead.values(), demand_of(config, ahead, where), cards_for(config), where)
     refuse_problems(ahead.values())
     store = open_store(where, create=True)
     store.write_run(
@@ -136,7 +139,7 @@ def run_stages(
     After the first SIGINT or SIGTERM, running stages end before KeyboardInterrupt is raised; the second raises it at
     once.
     """
-    demand = Demand(config.resources, recorded_peaks(store, {stage.kind for stage in missing.values()}))
+    demand = demand_of(config, missing, store.address)
     backend = make_backend(how, store, len(missing), demand, observer.note)
     try:
         with stop_on_signals() as stop:
@@ -148,14 +151,18 @@ def run_stages(
     return summary
 
 
-def check_device(device: str) -> None:
-    """Raises BenchError when the configuration asks for a GPU and there is none."""
-    if device != "cuda":
-        return
-    import torch
+def demand_of(config: Config, stages: Mapping[str, Stage], where: Path | str) -> Demand:
+    """What ``stages`` take, by the configuration and by what was measured in the store ``where``."""
+    if not store_exists(where):
+        return Demand(config.resources, card_mib=smallest(cards_for(config)))
+    kinds = {stage.kind for stage in stages.values()}
+    peaks, gpu_peaks = recorded_peaks(open_store(where, create=False), kinds)
+    return Demand(config.resources, peaks, gpu_peaks, smallest(cards_for(config)))
 
-    if not torch.cuda.is_available():
-        raise BenchError("the configuration says device: cuda and torch sees no GPU. Use --set device=cpu")
+
+def cards_for(config: Config) -> list[Card]:
+    """The cards of this machine, where a study uses any."""
+    return cards() if config.device == "cuda" else []
 
 
 def make_backend(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ddbench.api.choices import DEFAULT_STORE
 from ddbench.errors import BenchError
+from ddbench.paths import from_here
 from ddbench.store.folder import Store
 from ddbench.store.opening import open_store
 from ddbench.types import Cell, Record
@@ -23,10 +24,7 @@ def say_on_stderr(message: str) -> None:
 
 def store_named(where: Path | str) -> str:
     """A store as a user would write it: a URL, or a folder from the current one where it lies in that."""
-    if "://" in str(where):
-        return str(where)
-    folder = Path(where).absolute()
-    return str(folder.relative_to(Path.cwd())) if folder.is_relative_to(Path.cwd()) else str(folder)
+    return str(where) if "://" in str(where) else from_here(where)
 
 
 def store_option(where: Path | str) -> str:

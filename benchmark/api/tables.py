@@ -92,6 +92,10 @@ def make_tables(
         from ddbench.results.tables.diagnostics import optimism_table
 
         return Tables([optimism_table(block) for block in main])
+    if layout == "balanced":
+        from ddbench.results.tables.balanced import balanced_table
+
+        return Tables([balanced_table(block) for block in main])
     if layout == "spread":
         from ddbench.results.tables.diagnostics import spread_table
 
@@ -104,6 +108,10 @@ def make_tables(
         from ddbench.results.tables.cost import cost_tables
 
         return Tables(cost_tables(by_position, facts_of_sets(stores, records)))
+    if layout == "labels":
+        from ddbench.results.tables.labels import label_tables
+
+        return Tables(label_tables(by_position, facts, spread))
     if layout == "published":
         from ddbench.results.published import load_published
         from ddbench.results.tables.published import beside_tables

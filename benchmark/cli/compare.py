@@ -13,6 +13,7 @@ from ddbench.cli.options import (
     filter_options,
     filters_of,
     format_option,
+    loaded_plugin_option,
     out_option,
     say,
     select_option,
@@ -29,6 +30,7 @@ EXAMPLE = "Example: bench compare --a method=rsm --b method=dit"
 
 @click.command()
 @click.argument("stores", nargs=-1, type=StoreType(path_type=Path, file_okay=False), metavar="[A B | STORE...]")
+@loaded_plugin_option
 @click.option("--a", "one", metavar="FIELD=VALUE,...", help="Side A as a selection, e.g. method=rsm.")
 @click.option("--b", "other", metavar="FIELD=VALUE,...", help="Side B, with the same fields.")
 @click.option(

@@ -73,18 +73,21 @@ def _conclude(done: Finished) -> None:
 def say_what_next(done: Finished, plan: Plan) -> None:
     """The three commands that are most useful now: why a cell failed comes first, a comparison needs two methods."""
     from ddbench.api.stores import store_option
+    from ddbench.paths import from_here
 
+    files = next(iter(plan.stages.values())).plugins if plan.stages else ()
+    plugins = "".join(f" --plugin {shlex.quote(from_here(file))}" for file in files)
     store = store_option(done.store.address)
     place = store.removeprefix(" --store")
     methods = list(dict.fromkeys(cell.method for cell in plan.cells if cell.ipc))
-    commands = [(f"bench report{store}", "everything as one page, report.html")]
+    commands = [(f"bench report{store}{plugins}", "everything as one page, report.html")]
     if done.summary.cells["failed"]:
         commands.insert(0, (f"bench status{store}", "the cells that failed, with their logs"))
     if len(methods) > 1:
         sides = f"--a {shlex.quote(f'method={methods[-1]}')} --b {shlex.quote(f'method={methods[0]}')}"
-        commands.append((f"bench compare{place} {sides}", "whether a difference is shown"))
-    commands.append((f"bench table{store} --layout spread", "intervals, and where the spread comes from"))
-    commands.append((f"bench shift{store}", "how far the sets are from the real images"))
+        commands.append((f"bench compare{place}{plugins} {sides}", "whether a difference is shown"))
+    commands.append((f"bench table{store}{plugins} --layout spread", "intervals, and where the spread comes from"))
+    commands.append((f"bench shift{store}{plugins}", "how far the sets are from the real images"))
     commands = commands[:3]
     width = max(len(command) for command, _ in commands)
     print("Next:", *(f"  {command:{width}}  {what}" for command, what in commands), sep="\n", file=sys.stderr)

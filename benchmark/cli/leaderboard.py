@@ -11,6 +11,7 @@ from ddbench.cli.options import (
     filter_options,
     filters_of,
     format_option,
+    loaded_plugin_option,
     out_option,
     say,
     select_option,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @stores_options
+@loaded_plugin_option
 @format_option
 @select_option
 @filter_options

@@ -30,6 +30,7 @@ from ddbench.cli.show_cell import show_cell
 from ddbench.cli.status import status
 from ddbench.cli.table import table
 from ddbench.cli.tune import tune
+from ddbench.cli.worth import worth
 from ddbench.errors import BenchError
 from ddbench.plugins.registry import DISTRIBUTION
 
@@ -69,6 +70,7 @@ bench.add_command(data)
 bench.add_command(config)
 bench.add_command(new)
 bench.add_command(shift)
+bench.add_command(worth)
 
 
 def main() -> None:

@@ -79,6 +79,25 @@ def stores_options(command: F) -> F:
 plugin_option = click.option(
     "--plugin", "plugins", multiple=True, metavar="FILE", help="A Python file that registers more."
 )
+
+
+def _load(ctx: click.Context, param: click.Parameter, files: tuple[str, ...]) -> None:
+    if files:
+        from ddbench.plugins.files import absolute, load_plugins
+
+        load_plugins(absolute(files))
+
+
+loaded_plugin_option = click.option(
+    "--plugin",
+    multiple=True,
+    metavar="FILE",
+    expose_value=False,
+    callback=_load,
+    help="A Python file that defines classes which records name.",
+)
+"""for commands that read records: the files are loaded before the command begins"""
+
 allow_test_copies_option = click.option(
     "--allow-test-copies", is_flag=True, help="Judge sets that hold judged images too; tables say so."
 )

@@ -15,6 +15,7 @@ from ddbench.cli.study_options import configuration_of, grid_options
 from ddbench.wording import counted
 
 if TYPE_CHECKING:
+    from ddbench.api.pricing import Price
     from ddbench.execute.history import History, MedianCost
     from ddbench.plan.graph import Plan, Stage
 
@@ -54,6 +55,9 @@ def plan_(shard: str | None, store: Path | str, out: Path | None, as_json: bool,
 
     Seconds and memory are medians over the store's stages of the same kind, dataset, classes of method, ipc, network
     and protocol; unknown when it has none. The file has every stage with its key and parents, and every cell.
+
+    Stages on a GPU have their price in hours, by the store or by the rates in results/rates.csv, as configured and with
+    each option of precision and compilation. Work of which no rate is known is unknown.
     """
     from ddbench.config.study import resolve
     from ddbench.plan.build import make_plan
@@ -65,10 +69,12 @@ def plan_(shard: str | None, store: Path | str, out: Path | None, as_json: bool,
         plan = shard_of(plan, shard)
     history, waiting = _state(plan, store)
     sorts = _sorts(plan, waiting, history)
+    prices = _prices(plan, waiting, history)
     document = {
         "name": config.name,
         "shard": shard,
         "sorts": [sort.to_json() for sort in sorts],
+        "gpu_hours": [price.to_json() for price in prices],
         "stages": [
             {"kind": s.kind, "key": s.key, "label": s.label, "parents": s.parents, "to_run": s.key in waiting}
             for s in plan.stages.values()
@@ -84,6 +90,7 @@ def plan_(shard: str | None, store: Path | str, out: Path | None, as_json: bool,
         click.echo(json.dumps(document, indent=1))
     else:
         _print(plan, sorts)
+        _print_prices(prices)
 
 
 def _state(plan: Plan, folder: Path | str) -> tuple[History | None, Mapping[str, Stage]]:
@@ -112,6 +119,54 @@ def _sorts(plan: Plan, waiting: Mapping[str, Stage], history: History | None) ->
         if stage.key in waiting:
             sorts[name].keys.append(stage.key)
     return list(sorts.values())
+
+
+def _prices(plan: Plan, waiting: Mapping[str, Stage], history: History | None) -> list[Price]:
+    from ddbench.api.pricing import built_in, price
+
+    def measured(stage: Stage) -> float | None:
+        cost = history.cost(stage) if history else None
+        return cost.seconds if cost else None
+
+    return price([stage for key, stage in plan.stages.items() if key in waiting], measured, built_in())
+
+
+def _print_prices(prices: list[Price]) -> None:
+    """Hours of a card by work, as configured and with each option."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from ddbench.api.pricing import built_in
+    from ddbench.results.rates import OPTIONS
+
+    if not prices:
+        return
+    table = Table(box=None, pad_edge=False)
+    table.add_column("kind")
+    table.add_column("work on the GPU", overflow="fold")
+    table.add_column("stages", justify="right")
+    for header in ("GPU h", *(_option(*way) for way in OPTIONS)):
+        table.add_column(header, justify="right", no_wrap=True)
+    for one in prices:
+        others = [_hours(one.by_option.get(way)) if one.options else "" for way in OPTIONS]
+        work = f"{one.work} ({_option(*one.options)})" if one.options else one.work
+        table.add_row(*map(Text, (one.kind, work, str(one.stages), _hours(one.hours), *others)))
+    click.echo("")
+    Console(markup=False, highlight=False).print(table)
+    unknown = sum(one.stages for one in prices if one.hours is None)
+    known = sum(one.hours or 0.0 for one in prices)
+    cards = sorted({f"{rate.card}, torch {rate.torch}, {rate.date}" for rate in built_in()})
+    more = f"; {counted(unknown, 'stage')} with work of unknown rate on top" if unknown else ""
+    click.echo(f"\n{known:.1f} GPU hours as configured{more}. Rates: this store's, and {'; '.join(cards)}.")
+
+
+def _option(precision: str, compilation: str) -> str:
+    return precision if compilation == "none" else f"{precision}+{compilation}"
+
+
+def _hours(hours: float | None) -> str:
+    return "unknown" if hours is None else f"{hours:.2f}" if hours < 10 else f"{hours:.1f}"
 
 
 def _print(plan: Plan, sorts: list[Sort]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ddbench.api.choices import PLOT_WIDTHS, PLOTTED, Plotted, PlotWidth
-from ddbench.cli.options import filter_options, filters_of, say, select_option, stores_options
+from ddbench.cli.options import filter_options, filters_of, loaded_plugin_option, say, select_option, stores_options
 
 if TYPE_CHECKING:
     from ddbench.results.statistics import Select
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("kind", type=click.Choice(PLOTTED))
 @stores_options
+@loaded_plugin_option
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="A png, pdf or svg file.")
 @click.option(
     "--width",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ddbench.cli.options import say, select_option, stores_options
+from ddbench.cli.options import loaded_plugin_option, say, select_option, stores_options
 
 if TYPE_CHECKING:
     from ddbench.results.statistics import Select
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @stores_options
+@loaded_plugin_option
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), default=Path("report.html"), show_default=True)
 @select_option
 def report(stores: tuple[Path | str, ...], out: Path, which: Select) -> None:

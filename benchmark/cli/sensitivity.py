@@ -3,23 +3,45 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ddbench.cli.options import store_option
 
+if TYPE_CHECKING:
+    from ddbench.results.tables import Spread
+
 
 @click.command()
 @click.argument("tune", required=False)
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="A png, pdf or svg file.")
+@click.option(
+    "--interval",
+    "spread",
+    type=click.Choice(["sd", "ci"]),
+    default="ci",
+    show_default=True,
+    help="What bars are: the 95 % t interval over distilled sets, or their standard deviation.",
+)
+@click.option(
+    "--margin",
+    type=click.FloatRange(min=0, min_open=True),
+    default=2.0,
+    show_default=True,
+    metavar="POINTS",
+    help="How near to the best, in percentage points, a value must be shown to be for the optimum to be flat there.",
+)
 @store_option
-def sensitivity(tune: str | None, out: Path, store: Path | str) -> None:
+def sensitivity(tune: str | None, out: Path, spread: Spread, margin: float, store: Path | str) -> None:
     """Draw how validation accuracy depends on each parameter that the search TUNE (id or file; the latest) varied.
 
     With `bench tune --search one-at-a-time` this is the usual sensitivity curve: each parameter with the others at the
-    study's values.
+    study's values. Where a search tried the combinations of two parameters (`--search grid`), a map of them is drawn as
+    well. Printed are, for each parameter, the values within which the optimum is flat.
     """
     from ddbench.api.sensitivity import draw_sensitivity
 
-    draw_sensitivity(store, tune, out)
+    for line in draw_sensitivity(store, tune, out, spread, margin):
+        click.echo(line)
     click.echo(str(out))

@@ -49,6 +49,7 @@ def lines(document: dict[str, Any]) -> Iterator[str]:
     if run:
         yield _line("ran", f"{run.get('started', '?')} to {run.get('finished', '?')}")
         yield from _machine(run, config)
+    yield from (_line("card", card) for card in document["cards"])
     for stage in document["stages"]:
         yield _line(stage["stage"], _stage(stage))
         yield from (_line("", f"changed, and put back: {change}") for change in stage["changed_state"])
@@ -110,9 +111,16 @@ def _stage(stage: dict[str, Any]) -> str:
     parts = [f"{stage['seconds']:.3g} s"]
     parts += [f"{stage['peak_memory_mib']} MiB"] if stage["peak_memory_mib"] is not None else []
     parts += [f"{stage['peak_gpu_mib']} MiB of the GPU"] if stage["peak_gpu_mib"] is not None else []
+    hardware = stage["hardware"] or {}
+    parts += [" and ".join(hardware[option]) for option in ("precision", "compile") if _said(hardware.get(option))]
     parts += [f"host {stage['host']}"] if stage["host"] else []
     parts += [f"commit {_commit(stage['git'])}"] if stage["git"] else []
     return ", ".join([*parts, f"key {stage['key']}"] if stage["key"] else parts)
+
+
+def _said(values: list[str] | None) -> bool:
+    """Whether a stage was computed in another way than by default."""
+    return bool(values) and not {"fp32", "none"}.issuperset(values or ())
 
 
 def _yaml(value: dict[str, Any]) -> Iterator[str]:

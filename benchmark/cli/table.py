@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 import click
 
 from ddbench.api.choices import LAYOUTS, Layout
-from ddbench.cli.options import filter_options, filters_of, format_option, out_option, say, select_option, store_option
+from ddbench.cli.options import (
+    filter_options,
+    filters_of,
+    format_option,
+    loaded_plugin_option,
+    out_option,
+    say,
+    select_option,
+    store_option,
+)
 
 if TYPE_CHECKING:
     from ddbench.results.statistics import Select
@@ -17,6 +26,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @store_option
+@loaded_plugin_option
 @click.option(
     "--layout",
     type=click.Choice(LAYOUTS),
@@ -24,8 +34,9 @@ if TYPE_CHECKING:
     show_default=True,
     help="main: methods as columns; methods: as rows, IPC as columns; ablation: the change against a reference; "
     "spread: intervals, and where the spread comes from; cost: seconds and memory; best-last: what choosing the "
-    "epoch on the test images is worth; published: measured beside the papers' numbers (with --select best, their "
-    "kind of epoch).",
+    "epoch on the test images is worth; balanced: accuracy with every class counting the same; labels: hard and soft "
+    "labels side by side, with DD-Ranking's scores; published: measured beside the papers' numbers (with --select "
+    "best, their kind of epoch).",
 )
 @click.option("--published", is_flag=True, help="As --layout published.")
 @format_option

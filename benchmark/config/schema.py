@@ -24,9 +24,10 @@ from ddbench.config.files import EXTENDS, read_study
 from ddbench.config.origins import Origin, Origins, counted_as_expanded, located, origin_of, placed
 from ddbench.config.reading import read_yaml
 from ddbench.errors import BenchError, unknown
+from ddbench.hyperparameters import renamed
 from ddbench.types import Compute
 
-StageKind = Literal["data", "prior", "fit", "embed", "shard", "distill", "evaluate", "shift"]
+StageKind = Literal["data", "prior", "fit", "embed", "teacher", "shard", "distill", "evaluate", "shift"]
 STAGE_KINDS: tuple[StageKind, ...] = get_args(StageKind)
 
 
@@ -75,6 +76,7 @@ class Threads(Section):
     prior: int = Field(1, ge=1)
     fit: int = Field(1, ge=1)
     embed: int = Field(1, ge=1)
+    teacher: int = Field(1, ge=1)
     distill: int = Field(1, ge=1)
     evaluate: int = Field(1, ge=1)
 
@@ -191,6 +193,8 @@ def load_config(
     file, bad YAML, a key given twice, an unknown key at any depth or a value of the wrong type.
     """
     raw, origins, path = read_study(name_or_path)
+    if other := _other_data(raw, changes):
+        raw |= {"name": other, "description": ""}
     for key, value in changes.items():
         option = (typed or {}).get(key, "")
         _assign(raw, key, value, option or f"--set {key}")
@@ -205,6 +209,15 @@ def load_config(
         texts = raw["grid"].get(field) if isinstance(raw.get("grid"), dict) else None
         origins = counted_as_expanded(origins, f"grid.{field}", texts)
     return _validated(raw, str(path), origins)
+
+
+def _other_data(raw: Mapping[str, Any], changes: Mapping[str, Any]) -> str:
+    """The name of a study none of whose datasets is left in ``changes``: what its file says of it is of others."""
+    grid, chosen = raw.get("grid"), changes.get("grid.datasets")
+    before = grid.get("datasets") if isinstance(grid, dict) else None
+    if not isinstance(before, list) or not isinstance(chosen, list) or not chosen or set(before) & set(chosen):
+        return ""
+    return re.sub(r"[^A-Za-z0-9._-]", "-", "-".join(map(str, chosen))).lstrip("._-")
 
 
 def read_assignment(assignment: str, example: str) -> tuple[str, Any]:
@@ -272,7 +285,8 @@ def _explain(error: ValidationError, where: str, origins: Origins) -> BenchError
     if first["type"] == "too_short":
         return BenchError(f"{dotted} in {where} is empty: name at least one.")
     problem = first["msg"].removeprefix("Value error, ")
-    return BenchError(f"bad value {first['input']!r} for {dotted} in {where}: {problem}.")
+    now = renamed(dotted, first["input"])
+    return BenchError(f"bad value {first['input']!r} for {dotted} in {where}: {problem}. {now}".strip())
 
 
 def _keys(section: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from ddbench.plugins import registry
 from ddbench.plugins.broken import BrokenDataset, BrokenMethod, BrokenNetwork
 from ddbench.plugins.files import load_plugins
 from ddbench.plugins.hidden import hidden
-from ddbench.types import Dataset, Distiller, Network, Protocol
+from ddbench.types import Dataset, Distiller, Network, Preparation, Protocol
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -105,12 +105,16 @@ def _resolved(config: Config, external: ExternalSets | None) -> Study:
     networks = {name: _placed(f"grid.archs.{n}", _network, name) for n, name in enumerate(grid.archs)}
     for name in sorted({name for method in methods.values() for name in _networks(method)} - {*networks}):
         networks[name] = _placed(_key_of(name, config), _network, name)
-    protocol = _placed("grid.protocol", _of_type, "protocol", grid.protocol, Protocol)
+    protocol: Protocol = _placed("grid.protocol", _of_type, "protocol", grid.protocol, Protocol)
+    for name in sorted({*protocol.networks()} - {*networks}):
+        networks[name] = _placed("grid.protocol", _network, name)
     for (_, name), method in methods.items():
         _check_description(method, name)
     for dataset in datasets.values():
+        of_it = {name: methods[dataset.name, name] for name in plain}
+        limited = next((name for name, one in of_it.items() if not (one.whole or one.exceeds_class())), "")
         if not external and not isinstance(dataset, BrokenDataset):
-            _check_ipc(dataset, grid.ipc)
+            _check_ipc(dataset, grid.ipc, limited)
     return Study(
         config=config, datasets=datasets, methods=methods, networks=networks, protocol=protocol, external=external
     )
@@ -140,9 +144,18 @@ def _key_of(value: str, config: Config) -> str:
 
 
 def _networks(method: Distiller) -> set[str]:
-    """Names of the networks that a method and its preparations ask for."""
-    prepared = (name for preparation in method.preparations(0) for name in preparation.networks())
-    return {*method.networks(), *prepared}
+    """Names of the networks that a method and its preparations ask for. Raises BenchError for what is no tuple."""
+    names: set[str] = set()
+    parts: list[Distiller | Preparation] = [method, *method.preparations(0)]
+    for part in parts:
+        asked = part.networks()
+        if not isinstance(asked, tuple):
+            raise BenchError(
+                f"{type(part).__name__}.networks() returns {asked!r}: it must be a tuple of names, such as "
+                f"({asked if isinstance(asked, str) else 'convnet3'!r},)."
+            )
+        names |= set(asked)
+    return names
 
 
 def _method(name: str) -> Distiller:
@@ -281,14 +294,15 @@ def _no_repeats(config: Config) -> None:
             seen.add(value)
 
 
-def _check_ipc(dataset: Dataset, ipcs: Iterable[int]) -> None:
+def _check_ipc(dataset: Dataset, ipcs: Iterable[int], method: str) -> None:
+    """``method``: one that cannot make more images of a class than the class has, if any."""
     smallest, name = min(zip(dataset.train_counts(), dataset.classes, strict=True))
     for number, ipc in enumerate(ipcs):
         place = f"grid.ipc.{number}"
         if ipc < 1:
             raise BenchError(f"ipc {ipc} is not a number of images: it must be 1 or more.").at(place)
-        if ipc > smallest:
+        if ipc > smallest and method:
             raise BenchError(
                 f"ipc {ipc} is more than {dataset.name} has: its smallest class, {name!r}, has {smallest} train "
-                f"images. Use --ipc {smallest} or less."
+                f"images, and {method} makes no more. Use --ipc {smallest} or less."
             ).at(place)

@@ -18,6 +18,7 @@ from pydantic.errors import PydanticSchemaGenerationError
 
 from ddbench.config.addresses import Addresses, class_of, name_of
 from ddbench.errors import BenchError, nearest, unknown
+from ddbench.hyperparameters import renamed
 from ddbench.plugins import registry
 
 
@@ -217,7 +218,8 @@ def _checked(hint: Any, change: Any, where: str) -> Any:
         raise BenchError(f"{where} cannot be set from a configuration: its type is {hint}.").at(where) from None
     except ValidationError as error:
         problem = error.errors()[0]["msg"]
-        raise BenchError(f"bad value {change!r} for {where}: {problem}.").at(where) from None
+        now = renamed(where, change)
+        raise BenchError(f"bad value {change!r} for {where}: {problem}. {now}".strip()).at(where) from None
     if isinstance(change, bool) and not isinstance(value, bool):
         raise BenchError(f"bad value {change!r} for {where}: it must be a number, not true or false.").at(where)
     return value

@@ -48,6 +48,8 @@ class MethodUnderTest:
     """descriptions of a chain of preparations -> folder of the saved state"""
     changed: list[str] = field(default_factory=list)
     """what it changed of the state of this process, which was put back; generators are checked apart"""
+    done: float = 0.0
+    """share of the work at hand that is done, as the method reports it"""
     elsewhere: Callable[[int, int], str] = lambda ipc, seed: ""
     """``elsewhere(ipc, seed)``: digest of the set that another process distils"""
 
@@ -65,9 +67,14 @@ class MethodUnderTest:
             data=data or self.real.digest(),
             networks=self.networks,
             log=self._log,
+            progress=self._progress,
             cache=self._cache,
             scratch=scratch,
+            validation=self.real,
         )
+
+    def _progress(self, done: int, total: int) -> None:
+        self.done = done / total if total else 0.0
 
     def _log(self, values: Mapping[str, float]) -> None:
         for name, value in values.items():

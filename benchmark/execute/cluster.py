@@ -20,6 +20,7 @@ from typing import Any
 from ddbench.errors import BenchError
 from ddbench.execute.joinable import check_joinable, reason
 from ddbench.processors import allowed_processors
+from ddbench.stages.gpu import position
 
 Say = Callable[[str], None]
 
@@ -27,9 +28,11 @@ OBJECT_STORE = 100 * 2**20
 """bytes; small, since only keys and outcomes pass through Ray"""
 SOCKET = "session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store"
 """the longest path of a socket below Ray's folder; 4194304 is the largest process id"""
+NO_HIDING = "RAY_EXPERIMENTAL_NOSET_CUDA_VISIBLE_DEVICES"
 DEFAULTS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    NO_HIDING: "1",  # a process serves many stages, which choose their cards
     "RAY_raylet_start_wait_time_s": "90",  # of 30, which pass on a machine full of work
 }
 """environment variables that are set unless somebody else has"""
@@ -79,6 +82,22 @@ def start(say: Say, instead: str = "") -> Cluster:
             _temp_dir=str(folder),
         )
         return Cluster(ray, undo.pop_all())
+
+
+def own_card() -> int | None:
+    """In a worker: the number, as the process counts its cards, of the one that Ray gave to this task; None for none.
+
+    Ray would hide all others by CUDA_VISIBLE_DEVICES, which a process that has used a card does not read again: it
+    would go on computing on the card of the stage before.
+    """
+    import ray
+
+    return position(sorted(ray.get_gpu_ids(), key=str), os.environ)
+
+
+def sees_all_cards() -> dict[str, dict[str, str]]:
+    """The ``runtime_env`` of tasks on a cluster that somebody else started, whose workers must see all cards too."""
+    return {"env_vars": {NO_HIDING: "1"}}
 
 
 def _end(ray: Any, folder: Path) -> None:
@@ -218,5 +237,9 @@ def _connect(ray: Any, what: str, instead: str, **options: Any) -> None:
     """
     try:
         ray.init(**options, **QUIET)
-    except (Exception, SystemExit) as error:
+    except SystemExit as error:
+        if error.code == signal.SIGTERM:  # Ray's handler of the signal exits with its number
+            raise KeyboardInterrupt from None
+        raise BenchError(f"{what}: {reason(error)}. {instead}".strip()) from None
+    except Exception as error:
         raise BenchError(f"{what}: {reason(error)}. {instead}".strip()) from None

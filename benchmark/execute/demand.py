@@ -5,16 +5,23 @@ from __future__ import annotations
 import heapq
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ddbench.execute.history import sort_of
 from ddbench.plan.graph import Stage
+from ddbench.stages.gpu import CONTEXT_MIB
 from ddbench.store.folder import MANIFEST, Store
 
 if TYPE_CHECKING:
     from ddbench.config.schema import Resources
 
+PARTS = (8, 4, 2)
+"""numbers of equal parts into which a card is divided; powers of two, whose parts add up to one exactly"""
+MARGIN = 1.25
+"""times a measured peak: torch's cache is not packed without gaps, and a peak is of one run"""
 LATEST = 200
 """number of the latest stages of a kind whose recorded memory peaks are read"""
 
@@ -42,12 +49,17 @@ NOTHING = Room(0, 0, 0)
 
 @dataclass(frozen=True)
 class Demand:
-    """The resources that stages take: as configured for their kind; by default a CPU for each thread, a GPU if the
-    device is cuda, and the larger of the memory that the method declares and the recorded peak of the kind."""
+    """The resources that stages take: as configured for their kind; by default a CPU for each thread, a GPU or a part
+    of one if the device is cuda, and the larger of the memory that the method declares and the recorded peak of the
+    kind."""
 
     configured: Mapping[str, Resources] = field(default_factory=dict)
     peaks: Mapping[str, float] = field(default_factory=dict)
     """kind of stage -> largest recorded peak, MiB"""
+    gpu_peaks: Mapping[str, float] = field(default_factory=dict)
+    """sort of stage (``history.sort_of``) -> largest recorded peak on a card, MiB"""
+    card_mib: float = 0.0
+    """memory of the smallest card; 0: unknown"""
 
     def of(self, stage: Stage, largest: Room) -> Room:
         """The resources that ``stage`` takes; ``largest`` is the most of each that any machine has.
@@ -57,13 +69,34 @@ class Demand:
         """
         asked = self.configured.get(stage.kind)
         cpus = asked.cpus if asked and asked.cpus is not None else min(stage.threads, largest.cpus)
-        gpus = asked.gpus if asked and asked.gpus is not None else float(stage.task["device"] == "cuda")
+        gpus = asked.gpus if asked and asked.gpus is not None else self.part_of_card(stage)
         if asked and asked.memory_gib is not None:
             memory = asked.memory_gib * 1024
         else:
             declared = stage.memory_gib * 1024 if stage.task["device"] == "cpu" else 0.0
             memory = max(declared, min(self.peaks.get(stage.kind, 0.0), largest.memory))
         return Room(cpus, gpus, memory)
+
+    def shares(self, stage: Stage) -> bool:
+        """Whether a stage gets a part of a card because of measured peaks, and not because somebody said so."""
+        asked = self.configured.get(stage.kind)
+        return (asked is None or asked.gpus is None) and 0 < self.part_of_card(stage) < 1
+
+    def part_of_card(self, stage: Stage) -> float:
+        """The GPUs that ``stage`` takes by default: the smallest part that holds its peak with a margin and what its
+        process needs besides; a whole one where no stage of its sort has been measured."""
+        if stage.task["device"] != "cuda":
+            return 0.0
+        if sort_of(stage.task) not in self.gpu_peaks or not self.card_mib:
+            return 1.0
+        needs = self.card_memory(stage)
+        return next((1 / parts for parts in PARTS if needs <= self.card_mib / parts), 1.0)
+
+    def card_memory(self, stage: Stage) -> float:
+        """MiB of a card that ``stage`` needs by what was measured or its method declares, with a margin and what a
+        process needs besides; 0: unknown."""
+        peak = max(self.gpu_peaks.get(sort_of(stage.task), 0.0), stage.memory_gib * 1024)
+        return MARGIN * peak + CONTEXT_MIB if peak else 0.0
 
 
 def refusal(stage: Stage, needs: Room, machines: Iterable[Room]) -> str | None:
@@ -93,15 +126,22 @@ def largest(machines: Iterable[Room]) -> Room:
     return most
 
 
-def recorded_peaks(store: Store, kinds: Iterable[str]) -> dict[str, float]:
-    """Kind of stage -> the largest memory peak, MiB, of the latest stages of that kind in a store."""
-    largest_peaks = {}
+def recorded_peaks(store: Store, kinds: Iterable[str]) -> tuple[dict[str, float], dict[str, float]]:
+    """Kind of stage -> the largest memory peak, and sort of stage -> the largest peak on a card, both in MiB, of the
+    latest stages of each kind in a store."""
+    peaks: dict[str, float] = {}
+    gpu_peaks: dict[str, float] = {}
     for kind in set(kinds):
         pattern = "records/[!.]*.ok.*.json" if kind == "evaluate" else f"artifacts/{kind}/*/{MANIFEST}"
-        latest = heapq.nlargest(LATEST, store.root.glob(pattern), key=_written)
-        if peaks := [peak for path in latest if (peak := _peak(path)) is not None]:
-            largest_peaks[kind] = max(peaks)
-    return largest_peaks
+        for path in heapq.nlargest(LATEST, store.root.glob(pattern), key=_written):
+            task, run = _task_and_run(path)
+            if (peak := _number(run.get("peak_memory_mib"))) is not None:
+                peaks[kind] = max(peak, peaks.get(kind, 0.0))
+            if task.get("device") == "cuda" and (peak := _number(run.get("peak_gpu_mib"))) is not None:
+                with suppress(KeyError, TypeError):  # edited by hand
+                    sort = sort_of(task)
+                    gpu_peaks[sort] = max(peak, gpu_peaks.get(sort, 0.0))
+    return peaks, gpu_peaks
 
 
 def _written(path: Path) -> float:
@@ -111,8 +151,14 @@ def _written(path: Path) -> float:
         return 0.0
 
 
-def _peak(path: Path) -> float | None:
+def _task_and_run(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Of a manifest or a record; empty where it cannot be read."""
     try:
-        return float(json.loads(path.read_bytes())["run"]["peak_memory_mib"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+        read = json.loads(path.read_bytes())
+        return read.get("task") or read.get("config", {}).get("evaluate") or {}, dict(read["run"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}, {}
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) else None

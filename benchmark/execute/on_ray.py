@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from ddbench.execute.backend import Backend, Job
-from ddbench.execute.cluster import Say, join, start
+from ddbench.execute.cluster import Say, join, own_card, sees_all_cards, start
 from ddbench.execute.demand import NOTHING, Demand, Room, largest, refusal
 from ddbench.execute.limits import Clock
 from ddbench.plan.graph import Stage
-from ddbench.stages.attempt import forget_progress, where
+from ddbench.stages.attempt import Attempt, forget_progress, where
 from ddbench.stages.run import StageResult, run_stage
 from ddbench.store.opening import store_at
 
@@ -22,6 +22,11 @@ MACHINES_EVERY = 2.0
 """seconds for which the list of machines is cached"""
 UNSEEN = 120.0
 """seconds after which the clock of a submitted stage starts even if its log has not appeared"""
+
+
+def run_on_worker(stage: Stage, root: str, attempt: Attempt) -> StageResult:
+    """``run_stage`` on the card that Ray gave to the task."""
+    return run_stage(stage, root, replace(attempt, card=own_card()))
 
 
 @dataclass
@@ -48,23 +53,31 @@ class OnRay(Backend):
         self._cluster = join(address, say) if address else start(say, instead)
         self._ray = self._cluster.ray
         self._under_way: dict[Any, _UnderWay] = {}
-        self._run = self._ray.remote(run_stage)
+        # Without resources in the decorator, Ray keeps the process after a task on a GPU, with its imports and context.
+        self._run = self._ray.remote(run_on_worker)
+        self._joined = address is not None
+        self._whole: set[str] = set()
+        """keys of stages for which a part of a card was too small"""
         self._machines: list[Room] = []
         self._seen = self._looked = float("-inf")
 
     def refuses(self, stage: Stage) -> str | None:
-        machines = self._current_machines()
-        return refusal(stage, self._demand.of(stage, largest(machines)), machines)
+        return refusal(stage, self._room(stage), self._current_machines())
 
     def fits(self, stage: Stage) -> bool:
         machines = self._current_machines()
         total = sum(machines, NOTHING)
         taken = sum((task.room for task in self._under_way.values()), NOTHING)
-        return (total - taken).holds(self._demand.of(stage, largest(machines)))
+        return (total - taken).holds(self._room(stage))
+
+    def _room(self, stage: Stage) -> Room:
+        room = self._demand.of(stage, largest(self._current_machines()))
+        return replace(room, gpus=1.0) if stage.key in self._whole else room
 
     def submit(self, job: Job) -> None:
-        room = self._demand.of(job.stage, largest(self._current_machines()))
+        room = self._room(job.stage)
         task = self._run.options(
+            runtime_env=sees_all_cards() if self._joined and room.gpus else None,
             num_cpus=room.cpus,
             num_gpus=room.gpus,
             memory=int(room.memory * 2**20) or None,
@@ -72,7 +85,8 @@ class OnRay(Backend):
             name=job.stage.label,
         )
         forget_progress(self._store.root, job.stage.key)
-        reference = task.remote(job.stage, self._store.address, job.attempt)
+        attempt = replace(job.attempt, share=room.gpus or 1.0)
+        reference = task.remote(job.stage, self._store.address, attempt)
         self._under_way[reference] = _UnderWay(job, room, time.monotonic())
 
     def wait(self, seconds: float) -> tuple[Stage, StageResult] | None:
@@ -100,7 +114,7 @@ class OnRay(Backend):
         errors = self._ray.exceptions
         try:
             result: StageResult = self._ray.get(reference)
-            return result
+            return self._in_a_part(job.stage, result)
         except errors.RayTaskError as error:  # the worker could not unpickle the stage
             cause = str(error.cause or error).strip()
             return StageResult("failed", f"the worker could not start it: {cause.splitlines()[-1]}", traceback=cause)
@@ -109,6 +123,14 @@ class OnRay(Backend):
         except errors.RayError as error:
             what = f"the worker was lost{self._where(job)}: {type(error).__name__}: {_one_line(error)}"
             return StageResult("failed", what, lost=True)
+
+    def _in_a_part(self, stage: Stage, result: StageResult) -> StageResult:
+        """``result``; to be tried again on a whole card where a part, by measured peaks, was too small."""
+        if result.outcome != "out_of_memory" or stage.key in self._whole or not self._demand.shares(stage):
+            return result
+        self._whole.add(stage.key)
+        part = f"it had {self._demand.part_of_card(stage):g} of a card, and gets a whole one if it is tried again"
+        return replace(result, reason=f"{result.reason}; {part}", lost=True)
 
     def _where(self, job: Job) -> str:
         place = where(self._store.root, job.stage.key, job.attempt)

@@ -163,6 +163,8 @@ class _Scheduler:
     def _ended(self, stage: Stage, result: StageResult) -> None:
         job = self.under_way.pop(stage.key)
         self._say_changed(stage, result)
+        if result.said:
+            self.observer.say(f"{stage.kind} {stage.label}: {result.said}")
         if result.corrupt and stage.key not in self.repaired:
             self._repair(stage, CorruptArtifact(*result.corrupt))
             return

@@ -1,7 +1,8 @@
 """From a study to the stages that its cells need: a pure function of the configuration.
 
 Stages form a graph: data -> prior -> fit -> distill -> evaluate. The key of a stage is the digest of what it reads,
-so two methods that ask for the same fine-tuning share it without knowing of each other. The data stage checks the
+so two methods that ask for the same fine-tuning share it without knowing of each other, and so do a method and a
+protocol that ask for the same teacher. The data stage checks the
 images of both splits before anything else runs; no key depends on it, so that mending a test image makes no set again.
 """
 
@@ -13,14 +14,14 @@ from itertools import product
 from typing import Any
 
 from ddbench.config.addresses import addresses_of, named_in
-from ddbench.config.schema import STAGE_KINDS, StageKind
+from ddbench.config.schema import STAGE_KINDS, Config, StageKind
 from ddbench.config.study import Study
 from ddbench.config.values import describe
 from ddbench.errors import BenchError
 from ddbench.keys import digest
 from ddbench.plan.code import STAGE_FORMAT, code_digest
 from ddbench.plan.graph import Plan, Stage
-from ddbench.types import WHOLE, Cell, Dataset, Distiller
+from ddbench.types import WHOLE, Cell, DataFacts, Dataset, Distiller, Preparation
 
 
 def make_plan(study: Study) -> Plan:
@@ -74,6 +75,9 @@ class _Builder:
             return self._add("evaluate", parents=(), label=str(cell), **task)
         dataset = self.study.datasets[cell.dataset]
         distilled = () if method.whole else (self._distill(cell.dataset, cell.method, cell.ipc, cell.seed),)
+        protocol = self.study.protocol
+        chain = self._prepare(cell.dataset, config.grid.protocol, protocol.preparations())
+        named = {name: self.networks[name] for name in protocol.networks()}
         return self._add(
             "evaluate",
             parents=distilled,
@@ -81,17 +85,22 @@ class _Builder:
             cell=dict(vars(cell)),
             variant=self._variant_judged(cell.dataset, cell.method, cell.arch),
             dataset=self.described[cell.dataset],
-            judged=self._judged(dataset),
+            judged=self._judged(dataset, cell.arch),
             protocol=self.protocol,
+            **({"state": list(chain.values()), "chain": list(chain)} if chain else {}),
+            **({"networks": named} if named else {}),
             network=self.networks[cell.arch],
-            compute=dataclasses.asdict(config.compute),
+            compute=config.compute.to_task(),
             **({"allow_test_copies": True} if config.allow_test_copies else {}),
         )
 
-    def _judged(self, dataset: Dataset) -> dict[str, Any]:
+    def _judged(self, dataset: Dataset, arch: str) -> dict[str, Any]:
         """The judged images; with the view of the protocol where the dataset has files to decode."""
         split = self.study.config.split
-        view = self.study.protocol.test_view() if dataset.decodes_views else None
+        view = None
+        if dataset.decodes_views:
+            facts = DataFacts(dataset.name, dataset.classes, dataset.shape, light=True)
+            view = self.study.protocol.view_of(facts, self.study.networks[arch])
         judged = {"split": split, "fingerprint": dataset.fingerprint(split)}
         for field in dataclasses.fields(dataset):
             if field.name in dataset.judging and (value := getattr(dataset, field.name)) != field.default:
@@ -103,7 +112,9 @@ class _Builder:
         if not dataset.location:
             return ()
         if dataset.name not in self.data:
-            reads: dict[str, Any] = {"dataset": self.described[dataset.name], "judged": self._judged(dataset)}
+            # The images are read in full through the view of the first arch; others differ from it in size alone.
+            judged = self._judged(dataset, self.study.config.grid.archs[0])
+            reads: dict[str, Any] = {"dataset": self.described[dataset.name], "judged": judged}
             self.data[dataset.name] = self._add("data", parents=(), label=dataset.name, device="cpu", **reads)
         return (self.data[dataset.name],)
 
@@ -123,8 +134,8 @@ class _Builder:
                 [self._part(preparation) for preparation in method.preparations(0)],
                 config.device,
                 *(["refuse"] if config.nondeterministic == "refuse" else []),
-                config.threads.model_dump(),
-                dataclasses.asdict(config.compute),
+                _threads(config),
+                config.compute.to_task(),
             ]
             self.variants[dataset, name] = digest(reads)
         return self.variants[dataset, name]
@@ -147,7 +158,7 @@ class _Builder:
         coordinates = (dataset, name, ipc, seed)
         if coordinates not in self.distilled:
             method = self.study.methods[dataset, name]
-            chain = self._prepare(dataset, name, method, seed)
+            chain = self._prepare(dataset, name, method.preparations(seed))
             where = f"{dataset}/{name}/ipc{ipc}/seed{seed}"
             work = {
                 "dataset": self.described[dataset],
@@ -184,12 +195,15 @@ class _Builder:
         size = -(-len(classes) // n)
         return [classes[i : i + size] for i in range(0, len(classes), size)]
 
-    def _prepare(self, dataset: str, name: str, method: Distiller, seed: int) -> dict[str, dict[str, Any]]:
-        """Key -> description of the preparations of a method, each starting from the one before it."""
+    def _prepare(self, dataset: str, name: str, preparations: Iterable[Preparation]) -> dict[str, dict[str, Any]]:
+        """Key -> description of the preparations of a method or protocol, each starting from the one before it."""
         chain: dict[str, dict[str, Any]] = {}
-        for preparation in method.preparations(seed):
+        for preparation in preparations:
             described = {**self._part(preparation), "stage": preparation.stage}
             before = {} if preparation.apart else chain
+            held_out: dict[str, Any] = (
+                {"validation": self._validation(dataset, name)} if preparation.reads_validation else {}
+            )
             key = self._add(
                 preparation.stage,
                 parents=tuple(before),
@@ -198,9 +212,20 @@ class _Builder:
                 preparation=described,
                 before=list(before.values()),
                 networks={network: self.networks[network] for network in preparation.networks()},
+                **held_out,
             )
             chain[key] = described
         return chain
+
+    def _validation(self, dataset: str, name: str) -> str:
+        """Fingerprint of the validation images, which a preparation of the method ``name`` reads. Raises BenchError
+        where sets are judged on them."""
+        if self.study.config.split == "validation":
+            raise BenchError(
+                f"{name} reads the labels of the validation part, on which this study judges: its options cannot be "
+                "chosen there. Use --set split=test, or another method"
+            )
+        return self.study.datasets[dataset].fingerprint("validation")
 
     def _add(
         self, kind: StageKind, *, parents: tuple[str, ...], label: str, memory_gib: float = 0.0, **reads: Any
@@ -220,6 +245,8 @@ class _Builder:
         location = {field: getattr(dataset, field) for field in (*dataset.location, *dataset.naming, *dataset.judging)}
         addresses = {name: self.addresses[name] for name in sorted(named_in(task))}
         after = () if kind == "data" or "skipped" in task else self._data(dataset)
+        if kind == "evaluate":  # its parents are what is judged; what judges is in its chain, which is in the key
+            after += tuple(task.get("chain", ()))
         stage = Stage(kind, key, task, parents, label, addresses, after, location, config.plugins, memory_gib)
         self.stages.setdefault(key, stage)
         return key
@@ -229,3 +256,8 @@ class _Builder:
         left_out = {"type", *dataset.location, *dataset.naming, *dataset.judging}
         fields = [field for field in describe(dataset) if field not in left_out]
         return {**self._part(dataset, fields), "name": dataset.name, "fingerprint": dataset.fingerprint("train")}
+
+
+def _threads(config: Config) -> dict[str, int]:
+    """Threads by kind of stage; those of teachers, which came later, where they are not at their default."""
+    return {kind: n for kind, n in config.threads.model_dump().items() if kind != "teacher" or n != 1}

@@ -13,7 +13,7 @@ import ast
 import hashlib
 import importlib.util
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from ddbench.plugins.source import spec_of
 STAGE_FORMAT = 2
 """increased when a change of the harness changes what a stage computes"""
 
-ROOMS = ("methods", "evaluators", "data", "seeding", "batches", "finite", "levels", "steps")
+ROOMS = ("methods", "evaluators", "learning", "data", "seeding", "batches", "computing", "finite", "levels", "steps")
 """packages and modules of the harness that count as code of the values that import them"""
 STANDARD = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib")})
 COMPILED = (".so", ".pyd")
@@ -37,7 +37,7 @@ def code_digest(described: Any, addresses: Addresses) -> str:
 
     Raises BenchError when a class has no source file, since edits of it could not change the digest.
     """
-    closure: dict[str, str] = {}
+    modules = []
     for name in sorted(named_in(described)):
         module = addresses[name].partition(":")[0]
         if module == "__main__" or _code(module) is None:
@@ -45,19 +45,20 @@ def code_digest(described: Any, addresses: Addresses) -> str:
                 f"the class {addresses[name]} has no source file, so that a change of it could not be seen. Put it "
                 "into a file NAME.py and name that with --plugin NAME.py (in Python, plugins=['NAME.py'])."
             )
-        _close(module, closure)
-    return hashlib.sha256("\n".join(sorted(set(closure.values()))).encode()).hexdigest()[:16]
+        modules.append(module)
+    digests = sorted(set(_closure(modules).values()))
+    return hashlib.sha256("\n".join(digests).encode()).hexdigest()[:16]
 
 
-def _close(module: str, closure: dict[str, str]) -> None:
-    """Add ``module`` and the modules that are followed from it to ``closure`` (name -> digest)."""
-    code = _code(module)
-    if module in closure or code is None:
-        return
-    closure[module] = code[0]
-    for name in code[1]:
-        if _followed(name, module):
-            _close(name, closure)
+def _closure(modules: Iterable[str]) -> dict[str, str]:
+    """``modules`` and those that are followed from them: name -> digest."""
+    closure: dict[str, str] = {}
+    left = list(modules)
+    while left:
+        if (module := left.pop()) not in closure and (code := _code(module)) is not None:
+            closure[module] = code[0]
+            left += code[1]
+    return closure
 
 
 def _followed(name: str, importer: str) -> bool:
@@ -96,7 +97,7 @@ def _installation(folder: Path) -> bool:
 
 @cache
 def _code(module: str) -> tuple[str, tuple[str, ...]] | None:
-    """(digest of the code, names of imports, which may be modules); None where there is no such module.
+    """(digest of the code, names of imports that are followed and may be modules); None where there is no such module.
 
     Raises BenchError for a module without a source file.
     """
@@ -113,7 +114,8 @@ def _code(module: str) -> tuple[str, tuple[str, ...]] | None:
         )
     tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
     package = module if spec.submodule_search_locations is not None else module.rpartition(".")[0]
-    names = tuple(name for node in ast.walk(tree) for name in _imported(node, package))
+    imported = dict.fromkeys(name for node in ast.walk(tree) for name in _imported(node, package))
+    names = tuple(name for name in imported if _followed(name, module))
     _Plain(module, package).visit(tree)
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), names
 

@@ -25,7 +25,8 @@ class Stage:
     addresses: dict[str, str] = field(default_factory=dict)
     """import addresses of the classes that the task names (``config.addresses``); no part of the key"""
     after: tuple[str, ...] = ()
-    """keys of the stages that must have succeeded before it, though it reads nothing of them; no part of the key"""
+    """keys of further stages that must have succeeded before it; no part of the key, but for what the chain of an
+    evaluate stage names, which it reads"""
     location: dict[str, Any] = field(default_factory=dict)
     """the options of the dataset that are no part of the key: its folder, its name"""
     plugins: tuple[str, ...] = ()

@@ -9,12 +9,14 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import itertools
 import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import entry_points, version
+from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
 from ddbench.errors import BenchError, PluginError, unknown
@@ -77,7 +79,8 @@ class Entry:
         """The first line of its docstring, read from the source without importing it, or why it is broken."""
         if self.value is not None:
             described = self.value if inspect.isclass(self.value) else type(self.value)
-            return (described.__doc__ or "").strip().partition("\n")[0]
+            own = "" if inspect.isclass(self.value) else _below_assignment(self.origin, self.name)
+            return (own or described.__doc__ or "").strip().partition("\n")[0]
         module, _, attribute = self.reference.partition(":")
         try:
             source = parse(module)
@@ -100,6 +103,25 @@ class Entry:
                     return str(following.value.value).partition("\n")[0]
                 return ""
         return "" if "." in attribute else f"BROKEN: {module} defines no {attribute}"
+
+
+def _below_assignment(file: str, name: str) -> str:
+    """The string below the assignment in ``file`` that registers ``name``; empty where there is none.
+
+    It describes an object such as ``mine = register("protocol", "mine@1")(HardLabels(...))``, whose class has a
+    docstring of its own.
+    """
+    try:
+        body = ast.parse(Path(file).read_text(encoding="utf-8")).body
+    except (OSError, SyntaxError, ValueError):  # a notebook
+        return ""
+    for node, following in itertools.pairwise(body):
+        if isinstance(node, ast.Assign) and isinstance(following, ast.Expr):
+            told = following.value
+            names = [part.value for part in ast.walk(node.value) if isinstance(part, ast.Constant)]
+            if name in names and isinstance(told, ast.Constant) and isinstance(told.value, str):
+                return told.value
+    return ""
 
 
 def import_plugin(module: str) -> Any:
@@ -237,6 +259,17 @@ def _distributions() -> dict[str, str]:
     return {point.value.partition(":")[0].partition(".")[0]: point.dist.name for point in points if point.dist}
 
 
+USED_AS = {
+    "objective": "a method with it is 'dit[objective={name}]'",
+    "guidance": "a method with it is 'dit[guidance={name}]'",
+    "arch": "a classifier, --archs {name}",
+    "dataset": "--datasets {name}",
+    "protocol": "it judges with --protocols {name}, and the test that `bench new protocol` writes checks it",
+    "watcher": "it is told of a run by --watcher {name}",
+}
+"""kind -> what is done with a name of it that stands in the place of a method"""
+
+
 def load(kind: Kind, name: str) -> Any:
     """The object registered as ``name``. ``timm:resnet18`` is the result of the registered ``timm`` for ``resnet18``.
 
@@ -251,9 +284,8 @@ def load(kind: Kind, name: str) -> Any:
             return make(member)
         except ValueError as error:
             raise BenchError(f"{kind} {name!r}: {error}") from None
-    hint = f"`bench list {kind}s` describes them."
-    parts: tuple[Kind, ...] = ("objective", "guidance")
-    for part in parts if kind == "method" else ():
-        if name in entries(part):
-            hint = f"{name} is a {part}: a method with it is 'dit[{part}={name}]'."
+    hint = f"`bench list {kind}s` describes them. One of a file of your own is known with --plugin FILE."
+    for other in KINDS if kind == "method" else ():
+        if name in entries(other):
+            hint = f"{name} is a {other}: {USED_AS.get(other, '`bench info` describes it').format(name=name)}."
     raise unknown(kind, name, known, hint=hint)

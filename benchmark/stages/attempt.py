@@ -30,6 +30,10 @@ class Attempt:
     id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
     number: int = 1
     earlier: tuple[dict[str, Any], ...] = ()
+    share: float = 1.0
+    """part of a card's memory that it may take"""
+    card: int | None = None
+    """number of the card that it was given, as its process counts them; None: the first"""
 
     def log(self, key: str) -> str:
         """The log file of the stage ``key``, relative to the root of the store."""
@@ -53,6 +57,12 @@ def notes() -> dict[str, Any]:
     current = _current.get()
     changed = {"changed_state": changes} if (changes := guard.changes()) else {}
     return {**current, **here, **peaks(), **changed} if current else here
+
+
+def note(**values: Any) -> None:
+    """Add ``values`` to what ``notes`` says of the current attempt."""
+    if (current := _current.get()) is not None:
+        current |= values
 
 
 @contextmanager

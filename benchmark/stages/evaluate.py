@@ -13,8 +13,10 @@ from ddbench.plan.lineage import lineage
 from ddbench.stages import attempt, determinism
 from ddbench.stages.copies import Copies, CopiesJudged, find_copies
 from ddbench.stages.data import found_by_check
-from ddbench.stages.inputs import context_of, dataset_of, judged_view, load_split, timed
+from ddbench.stages.hardware import hardware_of
+from ddbench.stages.inputs import context_of, dataset_of, judged_view, load_split, load_state, timed
 from ddbench.stages.provenance import provenance
+from ddbench.stages.smaller import part_of
 from ddbench.store.distilled import load_distilled
 from ddbench.store.folder import Store
 from ddbench.types import Cell, Dataset, Evaluation, LabeledImages, Outcome, Record
@@ -40,12 +42,17 @@ def evaluate(stage: Stage, store: Store) -> str:
     judged = load_split(dataset, task["judged"]["split"], store.cache, view)
     copies = _copies(stage, store, dataset, trained_on, None if view else judged)
     cost, context = context_of(stage, store, seed=cell.eval_seed)
-    context = replace(context, judged_view=view)
+    chain = tuple(task.get("chain", ()))
+    state = load_state(store, task.get("state", []), chain, context, stage.addresses)
+    context = replace(context, judged_view=view, dataset=dataset.name, state=state)
+    judges = [
+        store.manifest(described["stage"], key) for described, key in zip(task.get("state", []), chain, strict=True)
+    ]
     seconds = {kind: manifest["run"]["seconds"] for kind, manifest in manifests.items()}
     addresses = {name: place for manifest in manifests.values() for name, place in manifest["addresses"].items()}
     with timed(cost):
         network = build(plain(task["network"]), stage.addresses)
-        evaluation = build(plain(task["protocol"]), stage.addresses).evaluate(trained_on, judged, network, context)
+        evaluation = part_of(stage, "protocol").evaluate(trained_on, judged, network, context)
     _check_evaluation(evaluation, len(judged))
     return store.write_record(
         Record(
@@ -55,18 +62,51 @@ def evaluate(stage: Stage, store: Store) -> str:
             curve=evaluation.curve,
             correct=np.packbits(np.asarray(evaluation.correct, dtype=bool)).tobytes().hex(),
             n_images=len(evaluation.correct),
+            by_class=_by_class(evaluation, judged),
             config={**{kind: manifest["task"] for kind, manifest in manifests.items()}, "evaluate": task},
             run={
                 **_run(started),
                 "addresses": {**addresses, **stage.addresses},
                 "seconds": {**seconds, "evaluate": cost.seconds},
+                "hardware": _hardware(manifests, task),
                 **({"data": checked} if checked else {}),
                 "changed_state": _changed(manifests),
                 "log": cost.log,
+                **_out_of_memory(manifests),
+                **({"judge": [_trained(manifest) for manifest in judges]} if judges else {}),
                 **({"copies": copies.to_json()} if copies else {}),
             },
         )
     )
+
+
+def _by_class(evaluation: Evaluation, judged: LabeledImages) -> tuple[tuple[int, int], ...]:
+    """(images right, images) of each class that has images, in order of class name."""
+    import torch
+
+    right, classes = torch.tensor(evaluation.correct), len(judged.classes)
+    hits = judged.labels[right].bincount(minlength=classes).tolist()
+    images = judged.labels.bincount(minlength=classes).tolist()
+    return tuple((hits[k], images[k]) for k in sorted(range(classes), key=judged.classes.__getitem__) if images[k])
+
+
+def _out_of_memory(manifests: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Stage -> when it ran out of memory and was tried again, for the stages behind a record that were; or nothing."""
+    told = {kind: manifest["run"].get("out_of_memory") for kind, manifest in manifests.items()}
+    own = attempt.notes().get("out_of_memory")
+    by_stage = {kind: found for kind, found in {**told, "evaluate": own}.items() if found}
+    return {"out_of_memory": by_stage} if by_stage else {}
+
+
+def _hardware(manifests: dict[str, dict[str, Any]], task: dict[str, Any]) -> dict[str, Any]:
+    """Stage -> what it ran on, for the stages behind a record that tell."""
+    told = {kind: manifest["run"].get("hardware") for kind, manifest in manifests.items()}
+    return {**{kind: hardware for kind, hardware in told.items() if hardware}, "evaluate": hardware_of(task)}
+
+
+def _trained(manifest: dict[str, Any]) -> dict[str, Any]:
+    """What a record says of a stage that its protocol asked for, such as a teacher, beside its recipe in ``state``."""
+    return {"stage": manifest["task"]["stage"], "seconds": manifest["run"]["seconds"], "log": manifest["log"]}
 
 
 def _changed(manifests: dict[str, dict[str, Any]]) -> dict[str, list[str]]:

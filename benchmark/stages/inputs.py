@@ -14,6 +14,7 @@ from ddbench.errors import BenchError
 from ddbench.isolation.around import settle
 from ddbench.keys import digest
 from ddbench.stages import attempt, determinism
+from ddbench.stages.hardware import hardware_of
 from ddbench.stages.provenance import provenance
 from ddbench.store.folder import Store
 from ddbench.types import Cache, Compute, Dataset, ImageView, LabeledImages, Preparation, Split, StageContext
@@ -96,7 +97,7 @@ def context_of(stage: Stage, store: Store, seed: int) -> tuple[StageCost, StageC
         device=stage.task["device"],
         data=digest(stage.task["dataset"]),
         networks=networks,
-        compute=Compute(**stage.task.get("compute", {})),
+        compute=Compute.from_task(stage.task.get("compute", {})),
         log=cost.log.update,
         progress=store.progress(stage.key),
         cache=store.cache,
@@ -116,5 +117,6 @@ def timed(cost: StageCost) -> Iterator[None]:
 
 def about(stage: Stage, cost: StageCost) -> dict[str, Any]:
     """The manifest of a stage: its task, logged values, cost and provenance."""
-    run = {"seconds": cost.seconds, **attempt.notes(), **determinism.notes(), "provenance": provenance()}
+    measured = {"seconds": cost.seconds, "hardware": hardware_of(stage.task)}
+    run = {**measured, **attempt.notes(), **determinism.notes(), "provenance": provenance()}
     return {"task": stage.task, "addresses": stage.addresses, "log": cost.log, "run": run}

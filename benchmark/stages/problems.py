@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ddbench import seeding
 from ddbench.config.values import build, plain
 from ddbench.errors import BenchError
 from ddbench.stages.inputs import dataset_of
-from ddbench.types import DataFacts
+from ddbench.types import DataFacts, Network, Protocol
 
 if TYPE_CHECKING:
     from ddbench.plan.graph import Stage
@@ -62,12 +65,43 @@ def _questions(stage: Stage) -> Iterator[tuple[Any, Callable[[], Question]]]:
         method, preparations = part(task["method"]), tuple(map(part, task["state"]))
         return method, lambda data: method.problems(data, preparations)
 
+    def built(described: dict[str, Any], network: dict[str, Any]) -> Question:
+        """Of a preparation or protocol and a network: whether the network can be built for what it will see."""
+        asked, made = part(described), part(network)
+
+        def question(data: DataFacts) -> Sequence[str]:
+            of_protocol = isinstance(asked, Protocol)
+            shape = asked.network_shape(data, made) if of_protocol else asked.network_shape(data)
+            return () if shape is None else _cannot_be_built(made, replace(data, shape=shape))
+
+        return made, question
+
     if "preparation" in task:
         yield task["preparation"], lambda: simple(task["preparation"])
+        for network in task.get("networks", {}).values():
+            yield [task["preparation"], network], partial(built, task["preparation"], network)
     if "method" in task:
         yield [task["method"], task["state"]], of_method
     if "protocol" in task:
         yield task["protocol"], lambda: simple(task["protocol"])
+        yield [task["protocol"], task["network"]], lambda: built(task["protocol"], task["network"])
+
+
+def _cannot_be_built(network: Network, data: DataFacts) -> list[str]:
+    """Why a network cannot be built for the images of ``data``, which it says itself or, unless ``light``, shows."""
+    found = list(network.problems(data))
+    if not found and not data.light:
+        try:
+            with seeding.seeded("problems"):
+                network(data.shape, len(data.classes))
+        except ValueError as error:
+            found = [str(error)]
+    size = f"{data.shape[1]} x {data.shape[2]}"
+    return [
+        f"{problem}. Images of {data.name} reach it at {size} px under this protocol: choose another --archs "
+        "(`bench list archs`) or another protocol."
+        for problem in (one.rstrip(".") for one in found)
+    ]
 
 
 def _answers(stage: Stage, ask: Callable[[], Question], light: bool) -> list[str]:

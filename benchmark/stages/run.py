@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ddbench import seeding
-from ddbench.config.values import build, plain
+from ddbench.computing import compiler
 from ddbench.errors import CorruptArtifact, InvalidOutput
 from ddbench.isolation import around, harness
 from ddbench.plugins.files import load_plugins
@@ -25,8 +25,11 @@ from ddbench.stages.attempt import Attempt
 from ddbench.stages.copies import CopiesJudged
 from ddbench.stages.data import check_data
 from ddbench.stages.evaluate import evaluate
+from ddbench.stages.gpu import give_back, take
+from ddbench.stages.hardware import compiles
 from ddbench.stages.inputs import StageCost, about, context_of, dataset_of, load_split, load_state, timed
 from ddbench.stages.shift import measure_shift
+from ddbench.stages.smaller import OutOfMemory, halves, part_of, second_try
 from ddbench.store.distilled import (
     check_distilled,
     merge_shards,
@@ -36,6 +39,7 @@ from ddbench.store.distilled import (
 from ddbench.store.folder import Store
 from ddbench.store.opening import store_at
 from ddbench.types import (
+    Compilation,
     Dataset,
     Distiller,
     LabeledImages,
@@ -68,6 +72,8 @@ class StageResult:
     changed: tuple[str, ...] = ()
     about: dict[str, Any] = field(default_factory=dict)
     """what a failed stage found, for the ``run`` of its record"""
+    said: str = ""
+    """what the user is told of it besides its outcome"""
 
 
 def run_stage(stage: Stage, root: str, trial: Attempt | None = None) -> StageResult:
@@ -75,8 +81,9 @@ def run_stage(stage: Stage, root: str, trial: Attempt | None = None) -> StageRes
     if "skipped" in stage.task:
         return StageResult("skipped", reason=stage.task["skipped"])
     started, store = time.perf_counter(), store_at(root)
-    run = RUN.get(stage.kind, _prepare)
+    trial = trial or Attempt()
     changed: list[str] = []
+    short: list[OutOfMemory] = []
     try:
         whose = plugins_of(stage)
         if whose:
@@ -85,19 +92,61 @@ def run_stage(stage: Stage, root: str, trial: Attempt | None = None) -> StageRes
         changed += changes_at_import() if stage.plugins else []
         title = f"{stage.kind} {stage.label}"
         # ``_environment`` imports torch before the log begins, so that a timeout does not count the import.
-        log = attempt.under_way(store.root, stage.key, trial or Attempt(), title)
+        log = attempt.under_way(store.root, stage.key, trial, title)
         # The stream is the outer one: between the parts of a stage the generators are put back to its beginning.
         with _environment(stage), seeding.seeded(*_unnamed(stage)), around.stage(whose, changed), log:
-            _check_gpu(stage)
-            written = run(stage, store)
+            _take_card(stage, trial)
+            written = _run(stage, store, short)
         result = StageResult("ok", record=written or "")
     except CorruptArtifact as error:
         result = StageResult("failed", reason=str(error), corrupt=error.args)
     except CopiesJudged as error:
         result = StageResult("failed", str(error), about={"copies": error.copies.to_json()})
     except (Exception, SystemExit) as error:
-        result = StageResult(_classify(error), reason=_one_line(error), traceback=traceback.format_exc())
-    return replace(result, seconds=time.perf_counter() - started, changed=tuple(changed))
+        outcome, reason = _classify(error), _one_line(error)
+        about = {"out_of_memory": [one.to_json() for one in short]} if short else {}
+        if outcome == "out_of_memory" and short:
+            reason = f"{reason} ({'; then '.join(map(str, short))})"
+        result = StageResult(outcome, reason=reason, traceback=traceback.format_exc(), about=about)
+    give_back()
+    said = str(short[0]) if short and short[0].halved else ""
+    return replace(result, seconds=time.perf_counter() - started, changed=tuple(changed), said=said)
+
+
+def _run(stage: Stage, store: Store, short: list[OutOfMemory]) -> str | None:
+    """Run a stage, once more with half of its micro-batches where it runs out of memory; ``short`` is told of both."""
+    run = RUN.get(stage.kind, _prepare)
+    try:
+        return run(stage, store)
+    except _out_of_memory() as error:
+        short.append(OutOfMemory(" ".join(str(error).split()), attempt.peaks(), halves(stage)))
+        traceback.print_exc()
+    if not short[0].halved:
+        raise _out_of_memory()(short[0].reason)
+    print(short[0])
+    attempt.note(out_of_memory=[short[0].to_json()])
+    around.settle()
+    give_back()
+    attempt.measure_from_here()
+    try:
+        with second_try():
+            return run(stage, store)
+    except _out_of_memory() as error:
+        short.append(OutOfMemory(" ".join(str(error).split()), attempt.peaks()))
+        raise
+
+
+def _out_of_memory() -> type[RuntimeError]:
+    """What torch raises where a device has no memory left."""
+    import torch
+
+    return torch.OutOfMemoryError
+
+
+def _take_card(stage: Stage, trial: Attempt) -> None:
+    if stage.task["device"] == "cuda":
+        take(trial.card, trial.share)
+        _check_gpu(stage)
 
 
 def plugins_of(stage: Stage) -> str:
@@ -119,8 +168,8 @@ def _check_gpu(stage: Stage) -> None:
     """Raises MemoryError, before any work, when the method declares more memory than the GPU has."""
     import torch
 
-    if stage.task["device"] == "cuda" and stage.memory_gib:
-        available = torch.cuda.get_device_properties(0).total_memory / 2**30
+    if stage.memory_gib:
+        available = torch.cuda.get_device_properties(torch.cuda.current_device()).total_memory / 2**30
         if stage.memory_gib > available:
             raise MemoryError(
                 f"the method declares {stage.memory_gib:g} GiB of GPU memory, this GPU has {available:.3g}"
@@ -134,10 +183,12 @@ def _write_set(store: Store, stage: Stage, images: LabeledImages, cost: StageCos
 
 def _prepare(stage: Stage, store: Store) -> None:
     task = stage.task
-    preparation: Preparation = build(plain(task["preparation"]), stage.addresses)
+    preparation: Preparation = part_of(stage, "preparation")
     cost, context = context_of(stage, store, seed=0)
     before = load_state(store, task["before"], stage.parents, context, stage.addresses)
     real = load_split(dataset_of(stage), "train", store.cache)
+    if preparation.reads_validation:
+        context = replace(context, validation=load_split(dataset_of(stage), "validation", store.cache))
     with timed(cost):
         state = preparation.run(real, before, context)
 
@@ -162,7 +213,7 @@ def _distill(stage: Stage, store: Store) -> None:
         images = merge_shards(store, stage.parents, real.classes)
         cost.seconds = sum(store.manifest("shard", key)["run"]["seconds"] for key in stage.parents)
     else:
-        method: Distiller = build(plain(task["method"]), stage.addresses)
+        method: Distiller = part_of(stage, "method")
         state = load_state(store, task["state"], stage.parents, context, stage.addresses)
         with timed(cost):
             images = method.distill(real, state, task["ipc"], context)
@@ -198,8 +249,10 @@ def _environment(stage: Stage) -> Iterator[None]:
     keep_freed_memory()
     threads = torch.get_num_threads()
     torch.set_num_threads(stage.threads)
+    refuse = stage.task.get("nondeterministic") == "refuse"
+    compilation: Compilation = "blocks" if compiles(stage.task) else "none"
     try:
-        with determinism.deterministic(stage.task.get("nondeterministic") == "refuse", stage.task["device"]):
+        with determinism.deterministic(refuse, stage.task["device"]), compiler(compilation):
             yield
     finally:
         torch.set_num_threads(threads)
@@ -210,7 +263,7 @@ def _classify(error: BaseException) -> Outcome:
 
     if isinstance(error, InvalidOutput):
         return "invalid_output"
-    if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return "out_of_memory"
     return "failed"
 

@@ -39,6 +39,7 @@ from ddbench.steps.modes import Mode as Mode
 from ddbench.steps.modes import mode as mode
 from ddbench.steps.optimisers import Rate as Rate
 from ddbench.steps.optimisers import adamw as adamw
+from ddbench.steps.optimisers import forget as forget
 from ddbench.steps.optimisers import rate as rate
 from ddbench.steps.optimisers import sgd as sgd
 from ddbench.steps.run import Steps as Steps

@@ -52,3 +52,12 @@ class Rate:
         number = float(value)  # on the CPU, where nothing waits for it
         for group in self.optimiser.param_groups:
             group["lr"] = number
+
+
+def forget(optimiser: torch.optim.Optimizer) -> None:
+    """The optimiser as before its first step, between two steps: its state is set to zero where it is, since a graph
+    goes on with the same memory."""
+    for state in optimiser.state.values():
+        for value in state.values():
+            if isinstance(value, torch.Tensor):
+                value.zero_()

@@ -19,7 +19,7 @@ Seen = Callable[[int, Outputs], None]
 
 WARM_STEPS = 3
 """steps of a layout that run eagerly before one is captured: optimisers make their state, libraries choose kernels"""
-MOST_LAYOUTS = 4
+MOST_LAYOUTS = 16
 """that are captured; steps of further ones run eagerly"""
 
 

@@ -43,12 +43,17 @@ class TrialRow:
     """{cell, key, top1} of each evaluated cell"""
 
     @property
-    def spread(self) -> float | None:
-        """Sample standard deviation (ddof = 1) of the distilled seeds' means; None for a single one."""
+    def by_set(self) -> dict[int, float]:
+        """Seed of a distilled set -> its mean over classifiers."""
         by_seed: dict[int, list[float]] = {}
         for judged in self.cells:
             by_seed.setdefault(judged["cell"]["seed"], []).append(judged["top1"])
-        means = [statistics.fmean(values) for values in by_seed.values()]
+        return {seed: statistics.fmean(values) for seed, values in by_seed.items()}
+
+    @property
+    def spread(self) -> float | None:
+        """Sample standard deviation (ddof = 1) of the distilled seeds' means; None for a single one."""
+        means = list(self.by_set.values())
         return statistics.stdev(means) if len(means) > 1 else None
 
 

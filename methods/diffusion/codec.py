@@ -12,9 +12,11 @@ from typing import Any
 import torch
 from diffusers import AutoencoderKL, AutoencoderTiny
 
+from ddbench.computing import compile_blocks, dtype_of, products
 from ddbench.methods.diffusion.checkpoints.load import load_model
 from ddbench.methods.diffusion.checkpoints.look import class_check, space_of
 from ddbench.methods.pixels import from_levels, to_levels
+from ddbench.types import Compilation, Precision
 
 BATCH = 32
 """images that an autoencoder sees at once"""
@@ -81,8 +83,11 @@ class PixelCodec(Codec):
 class DiffusersCodec(Codec):
     """An autoencoder of diffusers, in evaluation mode."""
 
-    def __init__(self, vae: Any) -> None:
+    def __init__(self, vae: Any, precision: Precision = "fp32", compilation: Compilation = "none") -> None:
         self.vae = vae.eval().requires_grad_(False)
+        self.precision, self.compilation = precision, compilation
+        torch.nn.Module.to(self.vae, dtype_of(precision))
+        compile_blocks(_blocks(self.vae), compilation)
         # Of use to ``render`` under a gradient alone: a decoder's activations take gigabytes an image.
         self.vae.enable_gradient_checkpointing()
 
@@ -91,17 +96,20 @@ class DiffusersCodec(Codec):
         scale = float(self.vae.config.scaling_factor)
         means, deviations = [], []
         for part in images.split(BATCH):
-            encoded = self.vae.encode(from_levels(part.to(self.vae.device)))
+            with products(self.precision):
+                encoded = self.vae.encode(from_levels(part.to(self.vae.device)).to(self.vae.dtype))
             if isinstance(self.vae, AutoencoderKL):
-                means.append(encoded.latent_dist.mean * scale)
-                deviations.append(encoded.latent_dist.std * scale)
+                means.append(encoded.latent_dist.mean.float() * scale)
+                deviations.append(encoded.latent_dist.std.float() * scale)
             else:
-                means.append(encoded.latents * scale)
+                means.append(encoded.latents.float() * scale)
         return torch.cat(means), torch.cat(deviations) if deviations else None
 
     def render(self, latents: torch.Tensor) -> torch.Tensor:
-        images: torch.Tensor = self.vae.decode(latents / float(self.vae.config.scaling_factor)).sample
-        return images
+        scaled = latents / float(self.vae.config.scaling_factor)
+        with products(self.precision):
+            images: torch.Tensor = self.vae.decode(scaled.to(self.vae.dtype)).sample
+        return images.to(latents.dtype)
 
     @torch.inference_mode()
     def decode(self, latents: torch.Tensor, of: Sequence[str] = ()) -> torch.Tensor:
@@ -116,7 +124,8 @@ class DiffusersCodec(Codec):
         for name, tensor in sorted(self.vae.state_dict().items()):
             found.update(name.encode())
             found.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
-        return found.hexdigest()[:16]
+        computed = [option for option in (self.precision, self.compilation) if option not in ("fp32", "none")]
+        return "-".join([found.hexdigest()[:16], *computed])
 
     def latent_shape(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
         space = space_of({**self.vae.config, "_class_name": type(self.vae).__name__})
@@ -126,21 +135,39 @@ class DiffusersCodec(Codec):
         self.vae.save_pretrained(folder / "vae")
 
 
-def open_codec(cls: Any, source: str, device: str, option: str, part: str = "") -> DiffusersCodec:
+def _blocks(vae: Any) -> list[torch.nn.Module]:
+    """The parts of an autoencoder that are compiled one by one."""
+    if isinstance(vae, AutoencoderTiny):
+        return [vae.encoder.layers, vae.decoder.layers]
+    encoder, decoder = vae.encoder, vae.decoder
+    return [*encoder.down_blocks, encoder.mid_block, decoder.mid_block, *decoder.up_blocks]
+
+
+def open_codec(
+    cls: Any,
+    source: str,
+    device: str,
+    option: str,
+    part: str = "",
+    precision: Precision = "fp32",
+    compilation: Compilation = "none",
+) -> DiffusersCodec:
     """The autoencoder of class ``cls`` (AutoencoderKL, AutoencoderTiny) at a hub id or in a folder, there in ``part``.
 
     option: the key of the configuration that names it, for messages. Raises BenchError when it is neither at hand nor
     downloadable, of another class, scaled in a way that is not honoured, or lacks a weight.
     """
-    return DiffusersCodec(load_model(cls, source, class_check(cls.__name__, option), part).to(device))
+    vae = load_model(cls, source, class_check(cls.__name__, option), part).to(device)
+    return DiffusersCodec(vae, precision, compilation)
 
 
-def load_codec(folder: Path, device: str) -> Codec:
+def load_codec(folder: Path, device: str, precision: Precision = "fp32", compilation: Compilation = "none") -> Codec:
     """The codec that ``save`` wrote into ``folder`` (a pipeline's folder, with vae/ unless it works on pixels)."""
     config = folder / "vae" / "config.json"
     if not config.exists():
         return PixelCodec()
-    return open_codec(class_of(json.loads(config.read_text())), str(folder), device, "source", "vae")
+    cls = class_of(json.loads(config.read_text()))
+    return open_codec(cls, str(folder), device, "source", "vae", precision, compilation)
 
 
 def class_of(config: Mapping[str, Any]) -> Any:

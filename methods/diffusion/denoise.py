@@ -68,12 +68,14 @@ class _Run:
         eps, v = predict(self.model, z.flatten(0, 1), self.timesteps[i], self.ids, self.sampler)
         eps = eps.unflatten(0, self.size)
         eps = guide.noise(self._sets(i, z, predicted_x0(self.sampler, z, eps, abar)), eps)
+        _of_shape(z, eps, "noise of the guidance")
         v = None if v is None else v.unflatten(0, self.size)
         mean, sigma, x0_hat = step_moments(self.sampler, z, eps, abar, abar_next, v)
         before = self._sets(i, z, x0_hat)
-        mean = mean + guide.shift(Step(before, eps, mean, sigma, abar_next, done))
+        step = Step(before, eps, mean, sigma, abar_next, done)
+        mean = mean + _of_shape(z, guide.shift(step), "shift of the guidance")
         z = mean + sigma * noise
-        return z - guide.correction(self._sets(i + 1, z, x0_hat))
+        return z - _of_shape(z, guide.correction(self._sets(i + 1, z, x0_hat)), "correction of the guidance")
 
     def _sets(self, i: int, latents: torch.Tensor, x0_hat: torch.Tensor) -> LatentSets:
         """What a guide sees once ``i`` steps are done."""
@@ -91,6 +93,16 @@ class _Run:
             return Predicted(eps, predicted_x0(self.sampler, latents, eps, self.abars[i]))
 
         return predictor
+
+
+def _of_shape(latents: torch.Tensor, found: torch.Tensor, what: str) -> torch.Tensor:
+    """``found``. Raises ValueError where it has not the shape of ``latents``: broadcasting would hide a mistake."""
+    if found.shape != latents.shape:
+        raise ValueError(
+            f"the {what} has shape {tuple(found.shape)}, the latents have {tuple(latents.shape)}: (classes, images of "
+            "each, channels, height, width)"
+        )
+    return found
 
 
 @contextmanager

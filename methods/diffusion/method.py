@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from ddbench.errors import BenchError
 from ddbench.methods.diffusion.guidances.guidance import Guide, Steering
 from ddbench.methods.diffusion.objectives.objective import Objective
+from ddbench.methods.diffusion.priors.clustered import ClusteredPrior
 from ddbench.methods.diffusion.priors.pretrained import PretrainedDiT
 from ddbench.methods.diffusion.priors.prior import Prior
 from ddbench.methods.diffusion.priors.scratch import ScratchPrior
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from ddbench.methods.diffusion.model import DiffusionModel
 
 
-PRIORS = (ScratchPrior, PretrainedDiT)
+PRIORS = (ScratchPrior, PretrainedDiT, ClusteredPrior)
 """what ``prior: {type: ...}`` can name; imported here so that it is known"""
 
 
@@ -33,7 +34,6 @@ class Diffusion(Distiller):
     """Samples of a class-conditional diffusion model as the distilled set."""
 
     family: ClassVar[str] = "diffusion"
-    separable: ClassVar[bool] = True
 
     prior: Prior = field(default_factory=ScratchPrior)
     """``{type: PretrainedDiT, source: ...}`` in a configuration takes a downloaded one instead"""
@@ -52,9 +52,27 @@ class Diffusion(Distiller):
     def __post_init__(self) -> None:
         if self.guidance is not None:
             self.guidance.check(self.sampler)
+        if self.objective and self.finetune.chunk and not self.separable:
+            raise BenchError(
+                f"{type(self.guidance).__name__} denoises all classes at once, and finetune.chunk={self.finetune.chunk}"
+                " gives them several sets of weights: use finetune.chunk=0"
+            )
         if self.replicate == "prior" and not isinstance(self.prior, ScratchPrior):
             loaded = type(self.prior).__name__
             raise BenchError(f"replicate=prior trains a prior for each set, and {loaded} is loaded: use replicate=fit")
+
+    @property
+    def separable(self) -> bool:  # type: ignore[override]
+        """Unless a guidance couples the classes."""
+        return self.guidance is None or not self.guidance.couples_classes()
+
+    def exceeds_class(self) -> bool:
+        """Of plain samples; a start or guidance may take clusters or images of the class, as many as are sampled."""
+        return self.start is None and self.guidance is None
+
+    def drawn_from(self) -> tuple[Distiller, ...]:
+        own = replace(self, start=None, guidance=None)
+        return own, replace(own, objective=None)
 
     def preparations(self, seed: int) -> tuple[Preparation, ...]:
         prior = self.prior
@@ -89,18 +107,15 @@ class Diffusion(Distiller):
         means = class_means(state.encoder, real, ctx) if self.guidance is not None else None
         latents = []
         position = {name: k for k, name in enumerate(real.classes)}
-        for group in self._groups(state.chunks(real.classes), ipc):
-            state.activate(group[0])
-            first = position[group[0]]
-            here = None if means is None else means[first : first + len(group)]
-            drawn = self._sample(real, state, group, ipc, here, ctx).flatten(0, 1).cpu()
-            for name, sampled in zip(group, drawn.split(ipc), strict=True):
-                if not sampled.isfinite().all():
-                    raise FloatingPointError(
-                        f"the sampled latents of class {name!r} are not finite: lower the guidance or the learning rate"
-                    )
-            latents.append(drawn)
-            ctx.progress(first + len(group), len(real.classes))
+        with state.computed(self.sampler.precision, self.sampler.compile):
+            for group in self._groups(state.chunks(real.classes), ipc):
+                state.activate(group[0])
+                first = position[group[0]]
+                here = None if means is None else means[first : first + len(group)]
+                drawn = self._sample(real, state, group, ipc, here, ctx).flatten(0, 1).cpu()
+                _check_finite(group, drawn.split(ipc))
+                latents.append(drawn)
+                ctx.progress(first + len(group), len(real.classes))
         labels = torch.arange(len(real.classes)).repeat_interleave(ipc)
         names = [real.classes[k] for k in labels]
         return LabeledImages(state.decoder.decode(torch.cat(latents), names), labels, real.classes)
@@ -136,8 +151,20 @@ class Diffusion(Distiller):
         return torch.cat(drawn, 1)
 
     def _groups(self, chunks: list[tuple[str, ...]], ipc: int) -> list[tuple[str, ...]]:
-        """Classes denoised at once: of one chunk, and as many as fill a micro-batch; a class's set stays whole."""
+        """Classes denoised at once: of one chunk, and as many as fill a micro-batch; a class's set stays whole. All of
+        them where a guidance couples them."""
+        if not self.separable:
+            return chunks
         size = max(1, self.sampler.micro_batch // ipc)
         if self.guidance and (most := self.guidance.classes_at_once()):
             size = min(size, most)
         return [chunk[i : i + size] for chunk in chunks for i in range(0, len(chunk), size)]
+
+
+def _check_finite(names: Sequence[str], sampled: Sequence[torch.Tensor]) -> None:
+    """Raises FloatingPointError for the first class of ``names`` whose latents are not finite."""
+    for name, latents in zip(names, sampled, strict=True):
+        if not latents.isfinite().all():
+            raise FloatingPointError(
+                f"the sampled latents of class {name!r} are not finite: lower the guidance or the learning rate"
+            )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ from typing import Any
 import torch
 from diffusers import DDPMScheduler, DiTTransformer2DModel
 
+from ddbench.computing import compiled, products, weights_in
 from ddbench.methods.diffusion.checkpoints.honoured import transformer_problems
 from ddbench.methods.diffusion.checkpoints.load import load_model
 from ddbench.methods.diffusion.codec import Codec, load_codec
+from ddbench.types import Compilation, Precision
 
 Weights = dict[str, torch.Tensor]
 """weights of a transformer by name, perhaps not all of them"""
@@ -36,6 +39,8 @@ class DiffusionModel:
     """states of preparations that a guidance asked for and that are no part of the model, by name"""
     _active: int | None = None
     _abars: dict[torch.device, torch.Tensor] = field(default_factory=dict)
+    _products: Precision | None = None
+    """how the transformer's products are computed; None: as the surroundings say"""
 
     def __post_init__(self) -> None:
         # diffusers drops labels in train() mode, independently in every block; dropping is done once, by the loop.
@@ -73,6 +78,24 @@ class DiffusionModel:
         return next(self.transformer.parameters()).device
 
     @property
+    def dtype(self) -> torch.dtype:
+        """Of the transformer's weights."""
+        dtype: torch.dtype = next(self.transformer.parameters()).dtype
+        return dtype
+
+    @contextmanager
+    def computed(self, precision: Precision, compilation: Compilation) -> Iterator[None]:
+        """The transformer computed as the options say within the block; its weights are as before at its end."""
+        active, self._products = self._active, precision
+        cast = weights_in(self.transformer, precision)
+        try:
+            with cast, compiled(self.transformer.transformer_blocks, compilation):
+                yield
+        finally:
+            self._products = None
+            self._active = active if precision == "bf16" else self._active
+
+    @property
     def learns_variance(self) -> bool:
         return int(self.transformer.config.out_channels or 0) == 2 * int(self.transformer.config.in_channels)
 
@@ -92,7 +115,8 @@ class DiffusionModel:
         x (B, C, H, W), t and class_ids int64 (B,) -> (B, C, H, W) each. Of a model that predicts v or x_0, eps is what
         follows from it.
         """
-        out = self.transformer(x, timestep=t, class_labels=class_ids).sample
+        with products(self._products) if self._products else nullcontext():
+            out = self.transformer(x.to(self.dtype), timestep=t, class_labels=class_ids).sample.to(x.dtype)
         channels = x.shape[1]
         first, variance = out[:, :channels], out[:, channels:] if out.shape[1] == 2 * channels else None
         if self.prediction == "epsilon":
@@ -129,8 +153,11 @@ class DiffusionModel:
         (folder / "classes.json").write_text(json.dumps(list(self.classes)))
 
     @staticmethod
-    def load(folder: Path, device: str) -> DiffusionModel:
-        codec = load_codec(folder, device)
+    def load(
+        folder: Path, device: str, precision: Precision = "fp32", compilation: Compilation = "none"
+    ) -> DiffusionModel:
+        """What ``save`` wrote; the options are those of its autoencoder."""
+        codec = load_codec(folder, device, precision, compilation)
         return DiffusionModel(
             transformer=load_model(DiTTransformer2DModel, str(folder), transformer_problems, "transformer").to(device),
             scheduler=DDPMScheduler.from_pretrained(folder / "scheduler"),

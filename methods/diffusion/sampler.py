@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from ddbench.types import Count, Fraction, MicroBatch, NonNegative, NonNegativeInt
+from ddbench.types import Compilation, Count, Fraction, MicroBatch, NonNegative, NonNegativeInt, Precision
 
 if TYPE_CHECKING:
     import torch
@@ -40,6 +40,11 @@ class Sampler:
     """clamp the predicted x0 to [-1, 1] at each step: for pixel space only"""
     micro_batch: MicroBatch = 256
     """latents that the network sees at once (twice that with guidance); the set itself is never split"""
+    precision: Precision = "fp32"
+    """tf32: the network's matrix products and convolutions in TF32 where a GPU has it. bf16: its weights are cast once;
+    latents, guidance and the arithmetic of a step stay in float32"""
+    compile: Compilation = "none"
+    """blocks: the blocks of the network are compiled one by one, 17 s for DiT-XL/2 on an H200"""
 
 
 def schedule(model: DiffusionModel, sampler: Sampler) -> tuple[list[int], list[float]]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from ddbench.results.plots.projection import Projected
 from ddbench.results.statistics import WHOLE, Position, Select
+from ddbench.results.tables.captions import Spread
 from ddbench.types import Cell
 
 
@@ -21,12 +22,11 @@ def note_of(kind: str, cells: Iterable[Cell], select: Select) -> str:
     return f"{says[kind]} {_judged(list(cells))}"
 
 
-def search_note(cells: Iterable[Cell]) -> str:
+def search_note(cells: Iterable[Cell], spread: Spread = "sd") -> str:
     """The note of a figure of a search of hyper-parameters, whose complete settings were judged on ``cells``."""
-    return (
-        "Mean top-1 accuracy at the last epoch over distilled sets, of each setting; bars: ± one sample standard "
-        f"deviation over them. {_judged(list(cells))}"
-    )
+    bars = "± one sample standard deviation over them" if spread == "sd" else "95 % t interval over them"
+    what = f"Mean top-1 accuracy at the last epoch over distilled sets, of each setting; bars: {bars}."
+    return f"{what} {_judged(list(cells))}"
 
 
 def _judged(cells: Sequence[Cell]) -> str:

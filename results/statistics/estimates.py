@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
+from ddbench.results.statistics.balanced import Balanced, balanced
 from ddbench.results.statistics.intervals import Components, Interval, components, t_interval
 from ddbench.results.statistics.versions import several_versions
 from ddbench.types import Cell, Record
@@ -67,8 +68,12 @@ class Estimate:
     cells: int
     ok: int
     note: str = ""
+    last: float | None = None
+    """mean at the last epoch, whichever epoch ``mean`` is of"""
     optimism: float | None = None
     """mean of best minus last over the cells, a fraction: what choosing the epoch on the judged images adds"""
+    balanced: Balanced | None = None
+    """balanced accuracy; None where the records do not hold it"""
     components: Components | None = None
     """the parts of the spread that are due to distilled sets and to classifiers"""
 
@@ -172,7 +177,9 @@ class Sample:
         sd = statistics.stdev(draws) if len(draws) > 1 else None
         optimism = statistics.fmean(record.best - record.last for record in self.good)
         parts = components(self.by_set)
-        return replace(found, mean=mean, sd=sd, optimism=optimism, components=parts)
+        last = mean if self.select == "last" else statistics.fmean(replace(self, select="last").set_means.values())
+        by_class = balanced(self.good)
+        return replace(found, mean=mean, sd=sd, last=last, optimism=optimism, balanced=by_class, components=parts)
 
     @property
     def so_far(self) -> Estimate:

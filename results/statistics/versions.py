@@ -16,7 +16,7 @@ def named_parts(record: Record) -> Iterator[tuple[str, str]]:
     and the preparations. The arch and the method go by their names in the cell, others by that of their class."""
     kinds = {"evaluate": "network", "distill": "method", "prior": "preparation", "fit": "preparation"}
     labels = {"evaluate": record.cell.arch, "distill": record.cell.method}
-    for stage, part in {**kinds, "embed": "preparation"}.items():
+    for stage, part in {**kinds, "embed": "preparation", "teacher": "preparation"}.items():
         described = (record.config.get(stage) or {}).get(part)
         for depth, name in _names(described):
             yield (labels.get(stage) or "").partition("[")[0] * (depth == 0) or class_name(name), name

@@ -25,7 +25,7 @@ LARGER_P = "the larger p of the t test over distilled sets and the exact sign-fl
 ONE_SET = "Not tested, one set: a single set does not tell how much sets of a method differ."
 
 
-SHARED = {"prior": "the prior", "fit": "the fine-tuning", "embed": "the embedder"}
+SHARED = {"prior": "the prior", "fit": "the fine-tuning", "embed": "the embedder", "teacher": "the teacher"}
 """kind of stage -> its words in a caption"""
 MARK = "*"
 """behind the name of a method that differs from its source"""
@@ -55,6 +55,8 @@ class CaptionFacts:
     """(split, protocol) -> method -> images of its sets that are judged images, or others of the set"""
     checked: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """(split, protocol) -> what the check of its images counted and a reader must know, such as duplicates"""
+    hardware: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    """(split, protocol) -> what its stages ran on, where a card was among it"""
 
     def place(self, split: str, protocol: str) -> str:
         """``Split s/test, protocol p@1 (hard labels).``, and what of the judges is of an earlier version or differs
@@ -68,6 +70,7 @@ class CaptionFacts:
         if differs:
             told += f" Judges with {MARK} differ from their sources (`bench info NAME`): {_by_items(differs)}."
         name = f"{protocol}{MARK}" if protocol in differs else protocol
+        told += ran_on(self.hardware.get(place, ()))
         told += copies_told(self.copies.get((split, protocol), {}))
         return f"Split {split}, protocol {name}{f' ({about})' if about else ''}.{told}"
 
@@ -113,6 +116,23 @@ def _by_items(differs: Mapping[str, Sequence[str]]) -> str:
             more = f" and {len(items) - MOST} more" if len(items) > MOST else ""
             by_items.setdefault(f"{', '.join(items[:MOST])}{more}", []).append(name)
     return "; ".join(f"{', '.join(names)} in {items}" for items, names in by_items.items())
+
+
+def ran_on(hardware: Sequence[str]) -> str:
+    """`` Ran on NVIDIA H200 (driver 580.95.05, CUDA 13.0).``, or several; empty for none."""
+    if len(hardware) < 2:
+        return f" Ran on {hardware[0]}." if hardware else ""
+    return f" Ran on several kinds of hardware: {', '.join(hardware[:-1])} and {hardware[-1]}."
+
+
+def different_hardware(a: Sequence[str], b: Sequence[str]) -> str:
+    """A sentence where two sides of a comparison ran on different hardware, else empty."""
+    if set(a) == set(b) or not a or not b:
+        return ""
+    return (
+        f" A ran on {' and '.join(a)}, B on {' and '.join(b)}: results of different hardware differ in their last "
+        "bits, which training carries into accuracies."
+    )
 
 
 def interval_words(comparisons: Sequence[Comparison]) -> str:

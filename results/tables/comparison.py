@@ -9,7 +9,7 @@ from ddbench.results.comparison import Matched
 from ddbench.results.statistics import Sample
 from ddbench.results.statistics.paired import Verdict
 from ddbench.results.tables.block import compared, ipc_text
-from ddbench.results.tables.captions import LARGER_P, ONE_SET, CaptionFacts, epoch, interval_words
+from ddbench.results.tables.captions import LARGER_P, ONE_SET, CaptionFacts, different_hardware, epoch, interval_words
 from ddbench.results.tables.model import Column, Item, Table, items
 from ddbench.results.tables.text import DASH, as_text, points, points_interval, probability
 
@@ -17,8 +17,17 @@ SHOWN = {"dataset": "dataset", "arch": "arch", "ipc": "IPC", "method": "method"}
 """coordinate -> title of its column"""
 
 
-def comparison_table(found: Sequence[Matched], a: str, b: str, facts: CaptionFacts) -> Table:
-    """``a`` and ``b`` name the sides. One table of all splits and protocols: a row compares within one of each."""
+def comparison_table(
+    found: Sequence[Matched],
+    a: str,
+    b: str,
+    facts: CaptionFacts,
+    hardware: tuple[Sequence[str], Sequence[str]] = ((), ()),
+) -> Table:
+    """``a`` and ``b`` name the sides; ``hardware``: what either ran on.
+
+    One table of all splits and protocols: a row compares within one of each.
+    """
     shown = [field for field in SHOWN if field in found[0].place]
     constant = {f: {match.place[f] for match in found} for f in ("split", "protocol") if f in found[0].place}
     extra = [field for field, values in constant.items() if len(values) > 1]
@@ -39,7 +48,7 @@ def comparison_table(found: Sequence[Matched], a: str, b: str, facts: CaptionFac
         f"B is better in {counts['better']}, worse in {counts['worse']}, not shown to differ in {counts['not shown']} "
         f"and not tested in {counts['not tested: one set']} of {len(comparisons)} rows; what is not shown to differ is "
         f"not shown to be equal either.{f' {ONE_SET}' if counts['not tested: one set'] else ''}"
-        f"{f' {where}' if where else ''}"
+        f"{f' {where}' if where else ''}{different_hardware(*hardware)}"
     )
     columns = (
         *(Column(SHOWN.get(f, f), "r" if f == "ipc" else "l") for f in (*extra, *shown)),

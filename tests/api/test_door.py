@@ -169,7 +169,9 @@ def test_several_stores_are_read_as_one(made, tmp_path):
     assert {"dm", "mine"} <= set(frame["method"])
 
 
-@pytest.mark.parametrize("layout", ["main", "methods", "ablation", "spread", "cost", "best-last", "published"])
+@pytest.mark.parametrize(
+    "layout", ["main", "methods", "ablation", "spread", "cost", "best-last", "balanced", "published"]
+)
 def test_a_table_prints_what_the_command_prints(made, results, layout):
     assert f"{results.table(layout=layout)}\n" == invoke("table", "--store", made, "--layout", layout).stdout
 

@@ -129,7 +129,7 @@ def test_bad_input_is_one_message(tmp_path, arguments, message):
 def test_every_layout_in_every_format(tmp_path):
     kept(tmp_path / "s", {cell(m, seed=s): None for m in ("x", "y") for s in (0, 1)})
     signs = {"md": "|---|", "latex": r"\toprule", "csv": "dataset,", "json": "[\n {", "terminal": "50.0"}
-    for layout in ("main", "methods", "ablation", "spread", "cost", "best-last", "published"):
+    for layout in ("main", "methods", "ablation", "spread", "cost", "best-last", "balanced", "published"):
         for form, sign in signs.items():
             if layout in ("cost", "best-last") and form == "terminal":
                 sign = "d"

@@ -105,7 +105,10 @@ def test_a_slip_in_a_key_or_value_names_the_place_and_the_nearest_right_thing(as
         ({"datasets": ["digit"]}, "unknown dataset 'digit'. Did you mean 'digits'?"),
         ({"archs": ["resnet"]}, "unknown arch 'resnet'. Did you mean 'resnet18'?"),
         ({"protocol": "cpu-small"}, "unknown protocol 'cpu-small'. Did you mean 'cpu-small@1'?"),
-        ({"ipc": [107]}, "its smallest class, '8', has 106 train images. Use --ipc 106 or less."),
+        (
+            {"ipc": [107]},
+            "its smallest class, '8', has 106 train images, and random makes no more. Use --ipc 106 or less.",
+        ),
         ({"ipc": [0]}, "ipc 0 is not a number of images"),
     ],
 )

@@ -41,7 +41,7 @@ def shown(path, *more):
 
 @pytest.mark.parametrize("whole", [False, True])
 def test_what_is_shown_is_the_same_study(own, tmp_path, whole):
-    config = load_config(str(own), {"grid.ipc": [3]}, ["methods.rsm.finetune.steps=4", "compute={precision: bfloat16}"])
+    config = load_config(str(own), {"grid.ipc": [3]}, ["methods.rsm.finetune.steps=4", "compute={precision: bf16}"])
     study = resolve(config)
     again = tmp_path / "again.yaml"
     again.write_text(as_yaml(values_of(config, study if whole else None)))

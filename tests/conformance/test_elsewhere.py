@@ -90,8 +90,8 @@ def test_an_exception_is_told_once(plugin):  # noqa: F811
     done = invoke("check", "cheat", "--plugin", path)
     assert done.returncode == 3
     assert done.stdout.count("RuntimeError: out of luck, at always_raises.py, line 32") == 1
-    assert "-       same seed: it raises what is told under 'format'" in done.stdout
-    assert "rules kept, 10 could not be tried" in done.stdout
+    assert "10 raise the same and could not be tried (same seed," in done.stdout
+    assert "-> mend what raises: the rule itself could not be tried" in done.stdout
 
 
 def test_relative_paths_lead_from_the_other_folder_to_the_same_files(tmp_path, monkeypatch):

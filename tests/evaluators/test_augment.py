@@ -11,6 +11,7 @@ from ddbench.evaluators import colour, crops
 from ddbench.evaluators.augment import augment
 from ddbench.evaluators.cutmix import Cut, cutmix, draw_cut
 from ddbench.evaluators.recipe import Augmentation
+from ddbench.learning import colours
 
 
 def generator(seed=0):
@@ -179,8 +180,8 @@ def test_lighting_has_the_covariance_of_its_eigenvectors():
 
 
 def test_normalising_takes_imagenets_mean_to_zero_and_a_deviation_to_one():
-    mean, std = (torch.tensor(v)[None, :, None, None] for v in (colour.IMAGENET_MEAN, colour.IMAGENET_STD))
-    torch.testing.assert_close(colour.normalise(torch.cat([mean, mean + std])).flatten(1).T[0], torch.tensor([0.0, 1]))
+    mean, std = (torch.tensor(v)[None, :, None, None] for v in (colours.IMAGENET_MEAN, colours.IMAGENET_STD))
+    torch.testing.assert_close(colours.normalise(torch.cat([mean, mean + std])).flatten(1).T[0], torch.tensor([0.0, 1]))
 
 
 def test_cutmix_pastes_the_partners_box_and_mixes_labels_by_its_area():

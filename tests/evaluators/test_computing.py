@@ -41,7 +41,7 @@ def test_by_default_a_network_is_computed_as_it_is():
 def test_bfloat16_rounds_the_forward_pass_and_nothing_else():
     model = network()
     exact = model(X)
-    computed = Computed(model, "cpu", Compute(precision="bfloat16"))
+    computed = Computed(model, "cpu", Compute(precision="bf16"))
     kinds = []
     model.body[0].register_forward_hook(lambda module, inputs, output: kinds.append(output.dtype))
     logits = computed(X)
@@ -70,20 +70,20 @@ def test_channels_last_is_a_layout_of_weights_and_batches_and_the_same_numbers()
 def test_compile_compiles_the_network_once_and_runs_what_it_gives(monkeypatch, bright):
     made, ran = [], []
 
-    def compiled(model):
+    def compiled(model, **options):
         made.append(model)
         return lambda batch: (ran.append(len(batch)), model(batch))[1]
 
     monkeypatch.setattr(torch, "compile", compiled)
     plain = QUICK.evaluate(bright, bright, ConvNet(2, 4), StageContext(seed=0))
     assert not made
-    found = QUICK.evaluate(bright, bright, ConvNet(2, 4), StageContext(seed=0, compute=Compute(compile=True)))
+    found = QUICK.evaluate(bright, bright, ConvNet(2, 4), StageContext(seed=0, compute=Compute(compile="blocks")))
     assert found == plain
     assert len(made) == 1
     assert len(ran) == 6 + 3  # six steps, three looks at the judged images
 
 
-@pytest.mark.parametrize("options", [{"precision": "bfloat16"}, {"channels_last": True}], ids=str)
+@pytest.mark.parametrize("options", [{"precision": "bf16"}, {"channels_last": True}], ids=str)
 def test_a_protocol_follows_the_options_and_still_learns(bright, options):
     context = StageContext(seed=0, compute=Compute(**options))
     slow = dataclasses.replace(QUICK, epochs_by_ipc=((100, 12),))

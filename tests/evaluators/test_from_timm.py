@@ -8,8 +8,9 @@ import torch
 from ddbench import seeding
 from ddbench.config.addresses import addresses_of
 from ddbench.config.values import build, describe
-from ddbench.evaluators.from_timm import Timm, known_models
+from ddbench.evaluators.from_timm import Timm
 from ddbench.evaluators.protocols import cpu_small_1
+from ddbench.learning.zoo import timm_models
 from ddbench.types import LabeledImages, StageContext
 
 
@@ -59,7 +60,7 @@ def test_nothing_is_downloaded(monkeypatch):
 def test_names_are_those_of_the_library():
     import timm
 
-    assert known_models() == set(timm.list_models())
+    assert timm_models() == set(timm.list_models())
 
 
 def test_a_name_that_is_none_names_the_nearest():

@@ -6,11 +6,18 @@ import pytest
 
 from ddbench.config.addresses import addresses_of
 from ddbench.config.values import build, describe
-from ddbench.evaluators import protocols
+from ddbench.evaluators import condensation, protocols, rded, teaching
 from ddbench.keys import digest
 from ddbench.plugins import registry
 
-ADDED = {"two_thirds_at": 0, "second_forward": False, "test_images": "stored"}
+ADDED = {
+    "two_thirds_at": 0,
+    "second_forward": False,
+    "test_images": "stored",
+    "mean": (),
+    "sd": (),
+    "siamese": "",
+}
 """fields that came after a version was pinned, with the values at which they change nothing"""
 
 CPU_SMALL_1 = ADDED | {
@@ -107,9 +114,82 @@ RDED_1K_1 = MINIMAX_SGD_1 | {
     "temperature": 20.0,
 }
 
+TEACHER = {
+    "network": "convnet3-w32",
+    "epochs": 60,
+    "batch": 64,
+    "lr": 1e-3,
+    "weight_decay": 1e-2,
+    "crop": (0.7, 1.0),
+    "mirror": False,
+    "sides": (),
+    "min_side": 16,
+    "seed": 0,
+}
+
+CPU_SMALL_TEACHER_1 = CPU_SMALL_1 | {"normalisation": "imagenet", "teacher": TEACHER, "temperature": 4.0}
+
+RDED_1 = CPU_SMALL_1 | {
+    "epochs_by_ipc": ((1, 300),),
+    "lr": 1e-3,
+    "decay_all": False,
+    "second_forward": True,
+    "schedule": "upper_cosine",
+    "test_images": "decoded",
+    "normalisation": "imagenet",
+    "shift": 0.0,
+    "cutmix": True,
+    "evaluate_every": 10,
+    "evaluate_after": 0.8,
+    "teacher": TEACHER | {"network": "resnet18-modified", "sides": (32, 64, 224), "crop": (0.5, 1.0), "mirror": True},
+    "temperature": 20.0,
+    "factor": 0,
+    "batches": ((1, 10), (10, 50), (50, 100)),
+    "lr_by_student": (
+        ("alexnet", 1e-4),
+        ("efficientnet_b0", 2e-3),
+        ("mobilenet_v2", 2.5e-3),
+        ("swin_v2_t", 1e-4),
+        ("vgg11", 5e-4),
+        ("vit_b_16", 1e-4),
+    ),
+}
+
+DC_1 = CPU_SMALL_1 | {
+    "epochs_by_ipc": ((1, 1001),),
+    "optimiser": "sgd",
+    "lr": 0.01,
+    "momentum": 0.9,
+    "weight_decay": 5e-4,
+    "batch": 256,
+    "schedule": "tenth_past_half",
+    "shift": 0.0,
+    "siamese": "color_crop_cutout_flip_scale_rotate",
+}
+
 LIKE_PEERS = {"two_thirds_at": 100, "test_images": "decoded"}
 
+SMALL_64_1 = CPU_SMALL_1 | {
+    "epochs_by_ipc": ((1, 500), (10, 300), (50, 150), (100, 100)),
+    "lr": 1e-3,
+    "side": 64,
+    "normalisation": "imagenet",
+    "shift": 0.0,
+    "augmentation": {
+        "shuffle": 1,
+        "crop": (0.5, 1.0),
+        "ratio": (3 / 4, 4 / 3),
+        "flip": 0.5,
+        "brightness": 0.4,
+        "contrast": 0.4,
+        "saturation": 0.4,
+        "lighting": 0.0,
+    },
+    "cutmix": True,
+}
+
 VERSIONS = {
+    "small-64@1": (protocols.small_64_1, SMALL_64_1, "6a2dc58c8480b2e87f895f19248c9bda"),
     "cpu-small@1": (protocols.cpu_small_1, CPU_SMALL_1, "d4fa48fde82ee4f9c94115bc45a5976c"),
     "cpu-small-soft@1": (protocols.cpu_small_soft_1, CPU_SMALL_1, "0b23509bb89ae73c8a605634ce4681ab"),
     "minimax-sgd@1": (protocols.minimax_sgd_1, MINIMAX_SGD_1, "48edfa13b2fcce08321041c6bb4b87f4"),
@@ -124,6 +204,9 @@ VERSIONS = {
         RDED_1K_1 | {"test_images": "decoded", "second_forward": True},
         "f12aacb2dbb12c58e0851dc6f579e592",
     ),
+    "cpu-small-teacher@1": (teaching.cpu_small_teacher_1, CPU_SMALL_TEACHER_1, "19325a3563c7af3cf2b7772cc2f889f2"),
+    "rded@1": (rded.rded_1, RDED_1, "2d447f0196689b1d0281375ff12273c4"),
+    "dc@1": (condensation.dc_1, DC_1, "00e8b0cd4df2635755d7228e3862dd2d"),
 }
 """name: the value, its fields, the digest of its type and fields (those added later left out where they do nothing)"""
 
@@ -165,8 +248,14 @@ def another(value):
 @pytest.mark.parametrize("name", VERSIONS)
 def test_editing_any_field_changes_the_digest(name):
     protocol, fields, pinned = VERSIONS[name]
-    # test_resize must not be below the side
-    others = {f: another(getattr(protocol, f)) if f != "test_resize" else 9999 for f in fields}
-    found = {digest(describe(dataclasses.replace(protocol, **{f: value}))) for f, value in others.items()}
+    together = {  # fields that only some values of others go with
+        "test_resize": {"test_resize": 9999},
+        "mean": {"mean": (0.5,), "sd": (1.0,)},
+        "sd": {"mean": (0.5,), "sd": (2.0,)},
+        "siamese": {"siamese": "flip_crop", "side": 0, "test_resize": 0},
+        "side": {"side": protocol.side + 1, "siamese": ""},
+    }
+    others = [together.get(f, {f: another(getattr(protocol, f))}) for f in fields]
+    found = {digest(describe(dataclasses.replace(protocol, **changes))) for changes in others}
     assert pinned not in found
     assert len(found) == len(fields)

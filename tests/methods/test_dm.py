@@ -8,7 +8,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from ddbench import seeding
 from ddbench.evaluators.networks import convnet3_w32
-from ddbench.methods import dsa
+from ddbench.learning import dsa
 from ddbench.methods.dm import DM
 from ddbench.methods.embedder import Scaling
 from ddbench.types import LabeledImages, Network, StageContext

@@ -128,10 +128,7 @@ def test_a_class_of_a_script_or_notebook_is_refused_with_what_to_do():
 
 
 def closure(value):
-    found = {}
-    for module in {address.partition(":")[0] for address in addresses_of(value).values()}:
-        code._close(module, found)
-    return set(found)
+    return set(code._closure(address.partition(":")[0] for address in addresses_of(value).values()))
 
 
 def test_families_do_not_see_each_others_code():
@@ -152,16 +149,14 @@ def test_the_harness_itself_does_not_count(package):
         textwrap.dedent("import ddbench.store.folder\nfrom ddbench.types import Cell\nfrom ddbench.api import run\n")
     )
     forget()
-    found = {}
-    code._close(f"{package.name}.method", found)
+    found = code._closure([f"{package.name}.method"])
     assert set(found) == {f"{package.name}.method"}
 
 
 def test_a_method_built_on_one_of_the_harness_counts_it(package):
     (package / "method.py").write_text("from ddbench.methods.coreset import Herding\nimport numpy\n")
     forget()
-    found = {}
-    code._close(f"{package.name}.method", found)
+    found = code._closure([f"{package.name}.method"])
     assert {"ddbench.methods.coreset", "ddbench.methods.embedder"} <= set(found)
     assert not [name for name in found if name.startswith("numpy")]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -10,6 +11,9 @@ from ddbench.types import Fraction, NonNegative, Positive
 
 if TYPE_CHECKING:
     import torch
+
+    Gradient = Callable[[LatentSets, torch.Tensor | None], torch.Tensor]
+    """of the losses of a set by its latents; also given the images predicted for them, where the kernel needs those"""
 
 
 @dataclass(frozen=True)
@@ -48,36 +52,59 @@ class CGS(Guidance):
         check_window(self.window)
 
     def shift(self, step: Step) -> torch.Tensor:
+        return self.shift_by(self.gradient, step)
+
+    def correction(self, sets: LatentSets) -> torch.Tensor:
+        return self.correction_by(self.gradient, sets)
+
+    def shift_by(self, gradient: Gradient, step: Step) -> torch.Tensor:
+        """What a ``gradient`` of the set adds to the mean of a step, where ``place`` and ``window`` say so."""
         import torch
 
         if self.place != "before" or not self._guided(step.progress):
             return torch.zeros_like(step.mean)
-        return -self.gradient(step.before, step.before.x0_hat if self.kernel == "x0_hat" else None)
+        return -gradient(step.before, step.before.x0_hat if self.on_x0_hat else None)
 
-    def correction(self, sets: LatentSets) -> torch.Tensor:
+    def correction_by(self, gradient: Gradient, sets: LatentSets) -> torch.Tensor:
+        """What a ``gradient`` of the set subtracts after a step, where ``place`` and ``window`` say so."""
         import torch
 
         if self.place != "after" or not self._guided(sets.progress):
             return torch.zeros_like(sets.latents)
-        x0_hat = sets.predict(sets.latents).x0_hat if self.kernel == "x0_hat" else None
-        return self.gradient(sets, x0_hat)
+        return gradient(sets, sets.predict(sets.latents).x0_hat if self.on_x0_hat else None)
+
+    @property
+    def on_x0_hat(self) -> bool:
+        """Whether the gradient needs the images predicted for the latents at their own noise level."""
+        return self.kernel == "x0_hat"
 
     def gradient(self, sets: LatentSets, x0_hat: torch.Tensor | None = None) -> torch.Tensor:
         """eta_dpp grad L_dpp + eta_dm grad L_dm by ``sets.latents``. The kernel is that of ``x0_hat``, the images
         predicted for them at their own noise level, or without any that of the latents."""
+        weighted = self.eta_dpp * self.spread_gradient(sets, x0_hat) + self.eta_dm * self.mean_gradient(sets)
+        return self.factor(sets) * weighted
+
+    def factor(self, sets: LatentSets) -> float:
+        """Of ``schedule``, at the noise level of ``sets``."""
+        return {"constant": 1.0, "abar": sets.abar, "one_minus_abar": 1 - sets.abar}[self.schedule]
+
+    def spread_gradient(self, sets: LatentSets, x0_hat: torch.Tensor | None = None) -> torch.Tensor:
+        """d L_dpp / dz of the shape of the latents."""
         from ddbench.methods.diffusion.guidances.dpp import dpp_loss_and_gradient
 
-        factor = {"constant": 1.0, "abar": sets.abar, "one_minus_abar": 1 - sets.abar}[self.schedule]
         _, spread = dpp_loss_and_gradient((sets.latents if x0_hat is None else x0_hat).flatten(2), self.epsilon)
         if x0_hat is not None:
             spread = spread / sets.abar**0.5  # d x0_hat / d z at fixed noise, equation 15 of DDPM
-        return factor * (self.eta_dpp * spread.view_as(sets.latents) + self.eta_dm * self._mean_gradient(sets))
+        return spread.view_as(sets.latents)
+
+    def mean_gradient(self, sets: LatentSets) -> torch.Tensor:
+        """d L_dm / d z_i, the same for all i: 2 / (D N) * (mean_i z_i - sqrt(abar) mu), with D = 1 for a sum."""
+        error = sets.latents.float().mean(1, keepdim=True) - sets.abar**0.5 * sets.mean[:, None]
+        return (2 / (self.elements(sets) * sets.latents.shape[1]) * error).expand_as(sets.latents)
+
+    def elements(self, sets: LatentSets) -> int:
+        """What a squared error is divided by: the elements of a latent for a mean over them, 1 for a sum."""
+        return sets.mean[0].numel() if self.reduction == "mean" else 1
 
     def _guided(self, progress: float) -> bool:
         return self.window[0] <= progress <= self.window[1]
-
-    def _mean_gradient(self, sets: LatentSets) -> torch.Tensor:
-        """d L_dm / d z_i, the same for all i: 2 / (D N) * (mean_i z_i - sqrt(abar) mu), with D = 1 for a sum."""
-        error = sets.latents.float().mean(1, keepdim=True) - sets.abar**0.5 * sets.mean[:, None]
-        elements = sets.mean[0].numel() if self.reduction == "mean" else 1
-        return (2 / (elements * sets.latents.shape[1]) * error).expand_as(sets.latents)

@@ -134,6 +134,11 @@ class Steering(ABC):
         """How many classes share a context at most; None is as many as the sampler's micro-batch holds."""
         return None
 
+    def couples_classes(self) -> bool:
+        """Whether the images of a class depend on those of others: then all classes are denoised at once, in one
+        context, and the method is no longer separable by class. Their images still depend on no micro-batch."""
+        return False
+
     @abstractmethod
     def begin(self, context: SamplingContext) -> Guide:
         """The guide of the classes of ``context``; whatever it remembers starts empty here."""

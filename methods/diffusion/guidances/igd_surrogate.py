@@ -117,7 +117,7 @@ class TrainedSurrogate(TrainedEmbedder):
     ) -> Any:
         """Train ``network`` in place and yield after each epoch."""
         from ddbench import steps
-        from ddbench.methods.fitting import Fitting
+        from ddbench.learning.fitting import Fitting
 
         own = self.for_classes(len(real.classes))
         mode = steps.mode(ctx.device)
@@ -130,15 +130,15 @@ class TrainedSurrogate(TrainedEmbedder):
                 network.parameters(), mode, lr=own.lr, momentum=own.momentum, weight_decay=own.weight_decay
             ),
             draw=self._draw,
-            change=_changed,
+            inputs=lambda images, drawn: scaling(_changed(images, drawn), ctx.device),
         )
-        for found in fitting.epochs(network, real, scaling, epochs, mode, ctx):
+        for found in fitting.epochs(network, real, epochs, mode, ctx):
             ctx.log(found)
             yield
 
     def _draw(self, n: int, shape: Shape, random: torch.Generator) -> dict[str, torch.Tensor]:
         """The parameters of ``_changed`` for ``n`` images; what is switched off draws nothing and has none."""
-        from ddbench.methods import augment
+        from ddbench.learning import augment
 
         drawn = {}
         if self.crop != (1.0, 1.0):
@@ -171,7 +171,7 @@ class TrainedSurrogate(TrainedEmbedder):
 
 def _changed(images: torch.Tensor, drawn: Mapping[str, torch.Tensor]) -> torch.Tensor:
     """uint8 images -> floats in grey levels, each changed by its own draw."""
-    from ddbench.methods import augment
+    from ddbench.learning import augment
 
     x = images.float() / 255
     if "boxes" in drawn:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from ddbench.methods.diffusion.checkpoints.look import Look, look_at_autoencoder
-from ddbench.types import Preparation
+from ddbench.types import Compilation, Precision, Preparation
 
 if TYPE_CHECKING:
     from ddbench.methods.diffusion.codec import Codec
@@ -31,7 +31,11 @@ class Prior(Preparation):
 
 @dataclass(frozen=True)
 class Autoencoder(ABC):
-    """Which autoencoder, if any."""
+    """Which autoencoder, if any, and how it is computed."""
+
+    @property
+    def computed(self) -> tuple[Precision, Compilation]:
+        return "fp32", "none"
 
     def look(self, option: str, light: bool) -> Look:
         """What it is and what is wrong with it, without loading it; ``option``: the key that names it, for messages,
@@ -59,6 +63,14 @@ class KLAutoencoder(Autoencoder):
 
     source: str = "stabilityai/sd-vae-ft-ema"
     """hub id, or folder with config.json and weights"""
+    precision: Precision = "fp32"
+    """tf32: convolutions and matrix products in TF32 where a GPU has it. bf16: its weights are cast once"""
+    compile: Compilation = "none"
+    """blocks: its blocks are compiled one by one"""
+
+    @property
+    def computed(self) -> tuple[Precision, Compilation]:
+        return self.precision, self.compile
 
     def look(self, option: str, light: bool) -> Look:
         return look_at_autoencoder(self.source, "AutoencoderKL", f"{option}.source", light)
@@ -68,7 +80,7 @@ class KLAutoencoder(Autoencoder):
 
         from ddbench.methods.diffusion.codec import open_codec
 
-        return open_codec(AutoencoderKL, self.source, device, "autoencoder.source")
+        return open_codec(AutoencoderKL, self.source, device, "autoencoder.source", "", *self.computed)
 
 
 @dataclass(frozen=True)
@@ -76,6 +88,13 @@ class TinyAutoencoder(Autoencoder):
     """diffusers' AutoencoderTiny, deterministic and fast: ``madebyollin/taesd``, or a local folder."""
 
     source: str = "madebyollin/taesd"
+    precision: Precision = "fp32"
+    """as that of ``KLAutoencoder``"""
+    compile: Compilation = "none"
+
+    @property
+    def computed(self) -> tuple[Precision, Compilation]:
+        return self.precision, self.compile
 
     def look(self, option: str, light: bool) -> Look:
         return look_at_autoencoder(self.source, "AutoencoderTiny", f"{option}.source", light)
@@ -85,4 +104,4 @@ class TinyAutoencoder(Autoencoder):
 
         from ddbench.methods.diffusion.codec import open_codec
 
-        return open_codec(AutoencoderTiny, self.source, device, "autoencoder.source")
+        return open_codec(AutoencoderTiny, self.source, device, "autoencoder.source", "", *self.computed)

@@ -85,4 +85,4 @@ class ScratchPrior(Prior):
     def load(self, folder: Path, before: Any, ctx: StageContext) -> DiffusionModel:
         from ddbench.methods.diffusion.model import DiffusionModel
 
-        return DiffusionModel.load(folder, ctx.device)
+        return DiffusionModel.load(folder, ctx.device, *self.autoencoder.computed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ddbench.types import Count, Fraction, NonNegative, NonNegativeInt, Positive
+from ddbench.types import Compilation, Count, Fraction, NonNegative, NonNegativeInt, Positive, Precision
 
 LORA_NEEDS = "parameters=lora needs the package peft: pip install -e '.[lora]' -c constraints.txt"
 
@@ -42,9 +42,11 @@ class Training:
     order: Literal["with_replacement", "shuffled"] = "with_replacement"
     """with_replacement: the images of each step are drawn from all. shuffled: epochs, each of which takes the images in
     an order of its own and leaves out the last ones that fill no batch"""
-    precision: Literal["fp32", "tf32", "bf16"] = "fp32"
+    precision: Precision = "fp32"
     """tf32: matrix products and convolutions in TF32 where a GPU has it. bf16: the network runs under autocast; losses,
     weights and optimiser stay in fp32"""
+    compile: Compilation = "none"
+    """blocks: the blocks of the network are compiled one by one, forward and backward"""
     checkpoint_activations: bool = False
     """compute activations again in the backward pass instead of keeping them"""
 
@@ -66,7 +68,7 @@ class FineTuning(Training):
     """no warm-up: the average starts from the prior, which is meant to stay in it"""
     mirror: bool = True
     order: Literal["with_replacement", "shuffled"] = "shuffled"
-    precision: Literal["fp32", "tf32", "bf16"] = "tf32"
+    precision: Precision = "tf32"
     parameters: Literal["full", "difffit", "lora"] = "difffit"
     """full: all weights. difffit: biases, class embeddings and timestep biases, and scales for each channel of queries,
     keys, values, the attention's output and both branches in the first half of the blocks (Xie et al. 2023, as Minimax

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from ddbench import seeding, steps
+from ddbench.computing import compiled, products
 from ddbench.finite import check_loss, check_weights
 from ddbench.methods.diffusion.latents import Latents
 from ddbench.methods.diffusion.model import DiffusionModel, own_weight
@@ -18,7 +19,6 @@ from ddbench.methods.diffusion.objectives.objective import Objective, Prediction
 from ddbench.methods.diffusion.training.average import WeightAverage
 from ddbench.methods.diffusion.training.options import Training
 from ddbench.methods.diffusion.training.order import batches
-from ddbench.methods.diffusion.training.precision import tf32
 from ddbench.methods.diffusion.training.term_bins import TermBins
 from ddbench.methods.diffusion.variance import variational_bound
 from ddbench.types import StageContext
@@ -60,7 +60,8 @@ def train(
     saved = time.monotonic()
     stepped = steps.Steps(run.step, run.mode, run.seen, start=run.done)
     with (
-        tf32(options.precision == "tf32"),
+        products(options.precision),
+        compiled(model.transformer.transformer_blocks, options.compile),
         seeding.seeded("network", random.initial_seed()) as at,
         steps.read_ahead(run.draws(latents, chosen), run.mode, random.get_state if checkpoint else None) as drawn,
     ):

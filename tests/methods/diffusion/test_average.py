@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
+from ddbench.computing import products
 from ddbench.methods.diffusion.training.average import WeightAverage
 from ddbench.methods.diffusion.training.options import FineTuning, Training
-from ddbench.methods.diffusion.training.precision import tf32
 
 
 def start_left(steps, **options):
@@ -45,6 +45,6 @@ def test_fine_tuning_has_minimaxs_optimiser_and_length():
 
 def test_tf32_is_put_back():
     before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
-    with tf32(not before[0]):
+    with products("fp32" if before[0] else "tf32"):
         assert torch.backends.cuda.matmul.allow_tf32 is not before[0]
     assert (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32) == before

@@ -1,4 +1,4 @@
-"""Training a classifier on the real images: the one loop of embedders and surrogates."""
+"""Training a classifier on the real images: the one loop of embedders, surrogates and teachers."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from ddbench.types import LabeledImages, Shape, StageContext
 
 Draw = Callable[[int, Shape, torch.Generator], dict[str, torch.Tensor]]
 """(number of images, their shape, generator) -> the parameters of an augmentation by name, on the CPU"""
-Change = Callable[[torch.Tensor, Mapping[str, torch.Tensor]], torch.Tensor]
-"""(uint8 images, what was drawn for them) -> what is scaled and given to the network, in grey levels"""
+Inputs = Callable[[torch.Tensor, Mapping[str, torch.Tensor]], torch.Tensor]
+"""(uint8 images on the device, what was drawn for them) -> the network's input"""
 
 
 @dataclass(frozen=True)
@@ -29,24 +29,24 @@ class Fitting:
     seed: int
     batch: int
     optimiser: torch.optim.Optimizer
+    inputs: Inputs
+    draw: Draw = lambda n, shape, random: {}
     rate: Callable[[int, int], float] | None = None
     """(step, steps) -> the learning rate; None: the optimiser's, constant"""
-    draw: Draw = lambda n, shape, random: {}
-    change: Change = lambda images, drawn: images
     streams: str = ""
     """first part of the names of the random streams, where it is not ``name``"""
+    augmentation: str = "augmentation"
+    """last part of the name of the stream that ``draw`` gets"""
 
     def epochs(
         self,
         network: torch.nn.Module,
         real: LabeledImages,
-        scaling: Callable[[torch.Tensor, str], torch.Tensor],
         epochs: int,
         mode: steps.Mode,
         ctx: StageContext,
     ) -> Iterator[dict[str, float]]:
         """Train ``network`` in place and give the mean loss and the train accuracy of each epoch after it.
-        ``scaling(images, device)`` makes its input.
 
         The images stay where they are, perhaps a file mapped into memory; a batch at a time is moved. Raises
         FloatingPointError, naming the step, when a loss or the weights after an epoch are not finite.
@@ -59,7 +59,7 @@ class Fitting:
         hits: list[int] = []
 
         def draws() -> Iterator[dict[str, torch.Tensor]]:
-            order, random = (seeding.generator(f"{streams}-{what}", self.seed) for what in ("order", "augmentation"))
+            order, random = (seeding.generator(f"{streams}-{x}", self.seed) for x in ("order", self.augmentation))
             at = 0
             for _ in range(epochs):
                 for index in batches(torch.randperm(len(real), generator=order), self.batch):
@@ -71,7 +71,7 @@ class Fitting:
         def step(batch: steps.Batch) -> dict[str, torch.Tensor]:
             if rate:
                 rate.set(batch["rate"])
-            logits = network(scaling(self.change(batch["images"], batch), ctx.device))
+            logits = network(self.inputs(batch["images"], batch))
             loss = F.cross_entropy(logits, batch["labels"])
             self.optimiser.zero_grad(set_to_none=True)
             loss.backward()

@@ -1,18 +1,16 @@
-"""The pretrained network whose outputs are soft labels."""
+"""The checkpoint of a pretrained network whose outputs are soft labels."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import re
 import sys
 from collections.abc import Mapping
-from functools import lru_cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ddbench.errors import BenchError, nearest
+from ddbench.learning.zoo import check_timm, torchvision_classifiers
 from ddbench.weights import Shapes, check_file, differences, read_weights, shapes_of
 
 if TYPE_CHECKING:
@@ -23,7 +21,7 @@ def teacher_problems(file: str, sha256: str, num_classes: int, arch: str, light:
     """Why ``open_teacher`` would refuse this teacher, without building its network in memory; ``light``: without torch,
     which for files other than safetensors leaves the weights' names and shapes unread."""
     try:
-        _check_arch(arch)
+        check_arch(arch)
         path = _checked(file, sha256)
         found = shapes_of(path, light)
         if found is not None and not light:
@@ -43,9 +41,9 @@ def open_teacher(
     first eight hex digits of its SHA-256. ``arch``: ``torchvision:NAME`` or ``timm:NAME``. Raises BenchError when the
     file is missing, another file, not of ``arch``, or of another number of classes.
     """
-    _check_arch(arch)
+    check_arch(arch)
     path = _checked(file, sha256)
-    teacher, weights = _build(arch, num_classes), read_weights(path)
+    teacher, weights = build_arch(arch, num_classes), read_weights(path)
     _check_weights(path, _shapes(weights), _shapes(teacher.state_dict()), arch, num_classes)
     teacher.load_state_dict(weights)
     return teacher.to(device).eval().requires_grad_(False)
@@ -77,17 +75,15 @@ def _expected(arch: str, num_classes: int) -> Shapes:
     import torch
 
     with torch.device("meta"):
-        return _shapes(_build(arch, num_classes).state_dict())
+        return _shapes(build_arch(arch, num_classes).state_dict())
 
 
-def _check_arch(arch: str) -> None:
+def check_arch(arch: str) -> None:
     """Raises BenchError for a name that neither library has; neither is imported."""
     library, _, name = arch.partition(":")
     if library == "timm":
-        from ddbench.evaluators.from_timm import Timm
-
         try:
-            Timm(name)
+            check_timm(name)
         except ValueError as error:
             raise BenchError(f"the protocol's teacher_arch {arch!r}: {error}") from None
     elif library != "torchvision" or name not in torchvision_classifiers():
@@ -98,19 +94,8 @@ def _check_arch(arch: str) -> None:
         )
 
 
-@lru_cache
-def torchvision_classifiers() -> frozenset[str]:
-    """The names of torchvision's classifiers, read from its source: importing it takes seconds. Raises BenchError when
-    it is not installed."""
-    spec = find_spec("torchvision")
-    if spec is None or spec.origin is None:
-        raise BenchError("torchvision is not installed: pip install torchvision")
-    files = (Path(spec.origin).parent / "models").glob("*.py")
-    pattern = re.compile(r"^@register_model\(\)\n(?:@.*\n(?:[ )].*\n)*)*def (\w+)\(", re.MULTILINE)
-    return frozenset(name for path in files for name in pattern.findall(path.read_text()))
-
-
-def _build(arch: str, num_classes: int) -> torch.nn.Module:
+def build_arch(arch: str, num_classes: int) -> torch.nn.Module:
+    """The untrained network ``torchvision:NAME`` or ``timm:NAME``."""
     library, _, name = arch.partition(":")
     if library == "timm":
         import timm

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ddbench.methods import augment
+from ddbench.learning import augment
 
 
 def crops(images, area):

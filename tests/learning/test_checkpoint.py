@@ -9,7 +9,8 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from ddbench.evaluators.teacher import open_teacher, teacher_problems, torchvision_classifiers
+from ddbench.learning.checkpoint import open_teacher, teacher_problems
+from ddbench.learning.zoo import torchvision_classifiers
 from tests.support.light import loaded_by
 
 ARCH = "timm:test_resnet"
@@ -80,6 +81,6 @@ def test_a_teacher_is_looked_for_without_torch_where_torch_hub_has_its_checkpoin
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     folder = Path(torch.hub.get_dir()) / "checkpoints"
     assert str(folder) in problem("resnet18-f37072fd.pth", "f37072fd", light=True)
-    code = "from ddbench.evaluators.teacher import teacher_problems\n"
+    code = "from ddbench.learning.checkpoint import teacher_problems\n"
     code += f"assert '{folder}' in teacher_problems('x.pth', 'f37072fd', 3, 'torchvision:vgg11', True)[0]"
     assert loaded_by(code) == []

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ddbench.methods.dsa import OPERATIONS, Siamese, color, crop, cutout, flip, rotate, scale
+from ddbench.learning.dsa import OPERATIONS, Siamese, color, crop, cutout, flip, rotate, scale
 
 X = torch.rand(3, 2, 8, 8, generator=torch.Generator().manual_seed(0))
 

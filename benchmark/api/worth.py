@@ -1,0 +1,113 @@
+"""Counting what sets are worth in plain samples of their generative models: the runs that this takes, and its table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ddbench.api.captions import facts_of
+from ddbench.api.stores import Stores
+from ddbench.api.tables import Tables
+from ddbench.config import variants
+from ddbench.config.schema import Config, changed
+from ddbench.config.study import Study, resolve
+from ddbench.config.values import describe
+from ddbench.errors import BenchError, PluginError
+from ddbench.plan.build import make_plan
+from ddbench.plan.graph import Plan
+from ddbench.plugins import registry
+from ddbench.results.statistics import Select, samples
+from ddbench.results.tables.worth import Behind, worth_tables
+from ddbench.types import Cell, Distiller
+
+FACTORS = (1, 2, 5, 10, 20, 50, 100)
+"""sizes of plain sets, as multiples of those of the sets that are counted"""
+
+
+@dataclass(frozen=True)
+class Counting:
+    """The two studies behind a table of worth: the sets, and plain sets of growing size with the whole train split."""
+
+    sets: Study
+    plain: Study
+    whole: Study | None
+    """the whole train split, where a method for it is registered"""
+    behind: dict[str, Behind]
+    """method -> the rows of plain samples of its model and of the prior"""
+
+    @property
+    def studies(self) -> tuple[Study, ...]:
+        return tuple(study for study in (self.sets, self.plain, self.whole) if study)
+
+    def plans(self) -> list[tuple[Config, Plan]]:
+        return [(study.config, make_plan(study)) for study in self.studies]
+
+
+def counting(config: Config, factors: Sequence[int] = FACTORS) -> Counting:
+    """The runs that count what the sets of ``config`` are worth, with plain sets of ``factors`` times their ipc.
+
+    Methods behind which no generative model stands are left out. Raises BenchError where none is left.
+    """
+    study = resolve(config)
+    dataset = config.grid.datasets[0]
+    drawn = {name: study.methods[dataset, name].drawn_from() for name in config.grid.methods}
+    sampled = {name: found for name, found in drawn.items() if found}
+    if not sampled:
+        raise BenchError(
+            "no method of this study samples a generative model, so that there is none to count samples of. Example: "
+            "--methods cgs,rsm_cgs"
+        )
+    known = _family(study, dataset, config, {study.methods[dataset, name].family for name in sampled})
+    behind = {
+        name: Behind(_name(model, name, known), _name(prior, name, known)) for name, (model, prior) in sampled.items()
+    }
+    plain_rows = list(dict.fromkeys(name for one in behind.values() for name in (one.model, one.prior)))
+    sizes = sorted({ipc * factor for ipc in config.grid.ipc for factor in factors})
+    whole = next((name for name in registry.entries("method") if _is_whole(name)), None)
+    return Counting(
+        resolve(changed(config, {"grid.methods": list(sampled)})),
+        resolve(changed(config, {"grid.methods": plain_rows, "grid.ipc": sizes})),
+        resolve(changed(config, {"grid.methods": [whole], "grid.ipc": [1]})) if whole else None,
+        behind,
+    )
+
+
+def worth_table(counted: Counting, stores: Stores, cells: dict[Cell, str], which: Select = "last") -> Tables:
+    """The table of ``cells``, those of the plans."""
+    records = stores.records(cells)
+    rows = [(name, ipc) for name in counted.sets.config.grid.methods for ipc in counted.sets.config.grid.ipc]
+    return Tables(worth_tables(samples(cells, records, which), counted.behind, rows, facts_of(records)))
+
+
+def _family(study: Study, dataset: str, config: Config, families: set[str]) -> dict[str, Distiller]:
+    """Names of methods of ``families``, as the study configures them: those of its grid first, then all others."""
+    others = [name for name in registry.entries("method") if name not in config.grid.methods]
+    found = {name: study.methods[dataset, name] for name in config.grid.methods}
+    for name in others:
+        try:
+            if registry.load("method", name).family not in families:
+                continue
+        except PluginError:
+            continue
+        found[name] = resolve(changed(config, {"grid.methods": [name]})).methods[dataset, name]
+    return found
+
+
+def _name(plain: Distiller, of: str, known: dict[str, Distiller]) -> str:
+    """The name of the row ``plain``: one of ``known``, or ``of`` with what it has and ``plain`` lacks set to null."""
+    described = describe(plain)
+    if name := next((name for name, one in known.items() if describe(one) == described), None):
+        return name
+    own = describe(known[of])
+    lacking = [field for field in described if described[field] is None and own[field] is not None]
+    selected = variants.parse(of)
+    inside = of[len(selected.name) + 1 : -1] if selected.changes else ""
+    kept = [piece for piece in variants.split(inside) if piece.partition(".")[0].partition("=")[0] not in lacking]
+    return f"{selected.name}[{','.join([*kept, *(f'{field}=null' for field in lacking)])}]"
+
+
+def _is_whole(name: str) -> bool:
+    try:
+        return bool(registry.load("method", name).whole)
+    except PluginError:
+        return False

@@ -1,0 +1,1 @@
+"""What methods and protocols both train with: teachers, and augmentations that both apply."""
