@@ -37,14 +37,11 @@ def draw_shifts(n: int, height: int, width: int, share: float, random: torch.Gen
 
 def shift(images: torch.Tensor, shifts: torch.Tensor) -> torch.Tensor:
     """Each image moved by its own ``shifts`` (n, 2), towards its upper left corner where they are positive."""
-    n, channels, height, width = images.shape
     rows, columns = (
         (torch.arange(side, device=images.device) + moved[:, None].to(images.device)).clamp(0, side - 1)
-        for side, moved in zip((height, width), shifts.T, strict=True)
+        for side, moved in zip(images.shape[2:], shifts.T, strict=True)
     )
-    index = torch.arange(n, device=images.device)[:, None, None, None]
-    plane = torch.arange(channels, device=images.device)[None, :, None, None]
-    return images[index, plane, rows[:, None, :, None], columns[:, None, None, :]]
+    return crops.taken(images, rows, columns)
 
 
 def augment(images: torch.Tensor, options: Augmentation, random: torch.Generator) -> torch.Tensor:

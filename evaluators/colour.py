@@ -42,7 +42,7 @@ def jitter(images: torch.Tensor, shares: torch.Tensor, orders: torch.Tensor) -> 
         grey = (images * luma).sum(1, keepdim=True)
         kind = which[:, None, None, None]
         target = torch.where(kind == GREY, grey, grey.mean((2, 3), keepdim=True))
-        target = torch.where(kind == BLACK, 0.0, target)
+        target = target.masked_fill(kind == BLACK, 0.0)  # where() would move the number to a card
         share = shares.gather(1, which[:, None])[:, :, None, None]
         images = images + share * (target - images)
     return images

@@ -115,16 +115,22 @@ def shuffle(images: torch.Tensor, orders: torch.Tensor) -> torch.Tensor:
     columns, rows = (
         _sources(n, orders[:, axis].to(images.device)) for axis, n in ((0, images.shape[3]), (1, images.shape[2]))
     )
-    index = torch.arange(len(images), device=images.device)[:, None, None, None]
-    plane = torch.arange(images.shape[1], device=images.device)[None, :, None, None]
-    return images[index, plane, rows[:, None, :, None], columns[:, None, None, :]]
+    return taken(images, rows, columns)
+
+
+def taken(images: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
+    """Of each image the pixels at its own ``rows`` (N, h) and ``columns`` (N, w): (N, C, h, w)."""
+    n, channels, _, width = images.shape
+    place = (rows[:, :, None] * width + columns[:, None, :]).flatten(1)
+    found = images.flatten(2).gather(2, place[:, None].expand(n, channels, -1))
+    return found.view(n, channels, rows.shape[1], columns.shape[1])
 
 
 def _sources(n: int, orders: torch.Tensor) -> torch.Tensor:
     """Where each of ``n`` pixels of a line comes from when its strips stand in ``orders`` (N, strips): int64 (N, n)."""
     strips = orders.shape[1]
     width = n // strips
-    widths = torch.where(orders == strips - 1, n - width * (strips - 1), width)
+    widths = width + (orders == strips - 1) * (n - width * strips)
     ends = widths.cumsum(1)
     places = torch.arange(n, device=orders.device).expand(len(orders), n).contiguous()
     strip = torch.searchsorted(ends, places, right=True)

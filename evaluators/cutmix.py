@@ -47,4 +47,4 @@ def cutmix(images: torch.Tensor, box: torch.Tensor, partners: torch.Tensor) -> t
     """``images`` (N, C, H, W) with the box of each filled by that of its partner; all three on one device."""
     rows, columns = (torch.arange(side, device=images.device) for side in images.shape[2:])
     inside = ((rows >= box[0]) & (rows < box[1]))[:, None] & ((columns >= box[2]) & (columns < box[3]))
-    return torch.where(inside, images[partners], images)
+    return torch.where(inside, images.index_select(0, partners), images)

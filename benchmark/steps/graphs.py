@@ -53,12 +53,13 @@ class CudaGraphs:
     def capture(self, call: Callable[[], Outputs]) -> Replay:
         if self.stream is None:
             self.stream = torch.cuda.Stream(self.device)
-        graph = torch.cuda.CUDAGraph()
+        graph, here = torch.cuda.CUDAGraph(), torch.cuda.current_stream(self.device)
         try:
             # thread_local: the thread that reads ahead may wait for its own copies meanwhile.
             with torch.cuda.graph(graph, pool=self.pool, stream=self.stream, capture_error_mode="thread_local"):
                 outputs = call()
         except RuntimeError:
+            torch.cuda.set_stream(here)  # the end of a capture that failed raises before it does so
             _end_of_capture(self.device)
             raise
         self.pool = graph.pool()
