@@ -43,8 +43,8 @@ Cache = Callable[[str, Callable[[Path], None]], Path]
 """``cache(name, fill)``: the cached folder ``name``; on the first call ``fill(folder)`` writes its files"""
 
 PreparationStage = Literal["prior", "fit", "embed", "teacher"]
-"""prior: train or load a generative model; fit: fine-tune it; embed: train a feature extractor; teacher: train or load a
-classifier whose outputs are soft labels"""
+"""prior: train or load a generative model; fit: fine-tune it; embed: train a feature extractor; teacher: train or load
+a classifier whose outputs are soft labels"""
 
 
 @dataclass(frozen=True)
@@ -320,8 +320,8 @@ class Protocol(ABC):
         return self.test_view()
 
     def network_shape(self, data: DataFacts, network: Network) -> Shape | None:
-        """The shape in which ``network`` sees images of ``data.shape``; None: not told. Where it is told, a network that
-        cannot be built for it (``Network.problems``, or a ValueError when it is built) is refused before a run."""
+        """The shape in which ``network`` sees images of ``data.shape``; None: not told. Where it is told, a network
+        that cannot be built for it (``Network.problems``, or a ValueError when it is built) is refused before a run."""
         return None
 
     def preparations(self) -> tuple[Preparation, ...]:

@@ -43,4 +43,3 @@ class Timm(Network):
         if not found.isfinite().all():
             raise ValueError(f"timm's {self.model} gives no finite outputs at {shape[1]} x {shape[2]} px: too small")
         return module.train()
-

@@ -10,7 +10,6 @@ from ddbench.evaluators.protocols import HardLabels, cpu_small_1
 from ddbench.evaluators.recipe import Recipe
 from ddbench.learning.teacher import Taught, Teacher, TrainedTeacher
 from ddbench.types import (
-    DataFacts,
     Evaluation,
     LabeledImages,
     Network,
@@ -19,7 +18,6 @@ from ddbench.types import (
     Shape,
     StageContext,
 )
-
 
 HALF = 2
 """bytes of a number in half precision, in which soft labels are stored (FKD, ECCV 2022; SRe2L, NeurIPS 2023)"""

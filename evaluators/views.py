@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import torch
 
-
 from ddbench.evaluators.augment import augment, enlarge, random_shift
 from ddbench.evaluators.crops import resize_and_crop
 from ddbench.evaluators.recipe import Recipe

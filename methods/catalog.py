@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ddbench.methods.coreset import Herding, KCenter
+from ddbench.methods.dc import DC
 from ddbench.methods.diffusion.guidances.cgs import CGS
 from ddbench.methods.diffusion.guidances.igd import IGD
 from ddbench.methods.diffusion.guidances.mgd3 import MGD3
@@ -11,7 +12,6 @@ from ddbench.methods.diffusion.objectives.minimax import Minimax
 from ddbench.methods.diffusion.objectives.objective import Plain
 from ddbench.methods.diffusion.objectives.rsm import RSM
 from ddbench.methods.diffusion.starts.start import Centres
-from ddbench.methods.dc import DC
 from ddbench.methods.dm import DM
 from ddbench.methods.rded import RDED
 from ddbench.methods.real import Full, RandomReal

@@ -11,9 +11,7 @@ WEIGHT = 0.5
 """w and gamma: both halves of a score weigh the same, as on DD-Ranking's leaderboard"""
 
 
-def label_robust(
-    syn_hard: float, real_hard: float, syn_any: float, random_any: float, weight: float = WEIGHT
-) -> float:
+def label_robust(syn_hard: float, real_hard: float, syn_any: float, random_any: float, weight: float = WEIGHT) -> float:
     """LRS = (e^a - e^-1) / (e - e^-1) with a = w IOR - (1 - w) HLR.
 
     HLR = real_hard - syn_hard is what hard labels lose against the whole train split; IOR = syn_any - random_any is

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     show_default=True,
     help="main: methods as columns; methods: as rows, IPC as columns; ablation: the change against a reference; "
     "spread: intervals, and where the spread comes from; cost: seconds and memory; best-last: what choosing the "
-    "epoch on the test images is worth; labels: hard and soft labels side by side, with DD-Ranking's scores; published: "
-    "measured beside the papers' numbers (with --select best, their kind of epoch).",
+    "epoch on the test images is worth; labels: hard and soft labels side by side, with DD-Ranking's scores; "
+    "published: measured beside the papers' numbers (with --select best, their kind of epoch).",
 )
 @click.option("--published", is_flag=True, help="As --layout published.")
 @format_option

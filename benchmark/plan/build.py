@@ -78,6 +78,9 @@ class _Builder:
         protocol = self.study.protocol
         chain = self._prepare(cell.dataset, config.grid.protocol, protocol.preparations())
         named = {name: self.networks[name] for name in protocol.networks()}
+        judge: dict[str, Any] = {"state": list(chain.values()), "chain": list(chain)} if chain else {}
+        if named:
+            judge["networks"] = named
         return self._add(
             "evaluate",
             parents=distilled,
@@ -87,8 +90,7 @@ class _Builder:
             dataset=self.described[cell.dataset],
             judged=self._judged(dataset, cell.arch),
             protocol=self.protocol,
-            **({"state": list(chain.values()), "chain": list(chain)} if chain else {}),
-            **({"networks": named} if named else {}),
+            **judge,
             network=self.networks[cell.arch],
             compute=dataclasses.asdict(config.compute),
             **({"allow_test_copies": True} if config.allow_test_copies else {}),
@@ -195,9 +197,7 @@ class _Builder:
         size = -(-len(classes) // n)
         return [classes[i : i + size] for i in range(0, len(classes), size)]
 
-    def _prepare(
-        self, dataset: str, name: str, preparations: Iterable[Preparation]
-    ) -> dict[str, dict[str, Any]]:
+    def _prepare(self, dataset: str, name: str, preparations: Iterable[Preparation]) -> dict[str, dict[str, Any]]:
         """Key -> description of the preparations of a method or protocol, each starting from the one before it."""
         chain: dict[str, dict[str, Any]] = {}
         for preparation in preparations:

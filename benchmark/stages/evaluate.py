@@ -43,7 +43,9 @@ def evaluate(stage: Stage, store: Store) -> str:
     chain = tuple(task.get("chain", ()))
     state = load_state(store, task.get("state", []), chain, context, stage.addresses)
     context = replace(context, judged_view=view, dataset=dataset.name, state=state)
-    judges = [store.manifest(described["stage"], key) for described, key in zip(task.get("state", []), chain, strict=True)]
+    judges = [
+        store.manifest(described["stage"], key) for described, key in zip(task.get("state", []), chain, strict=True)
+    ]
     seconds = {kind: manifest["run"]["seconds"] for kind, manifest in manifests.items()}
     addresses = {name: place for manifest in manifests.values() for name, place in manifest["addresses"].items()}
     with timed(cost):

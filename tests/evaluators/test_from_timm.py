@@ -9,8 +9,8 @@ from ddbench import seeding
 from ddbench.config.addresses import addresses_of
 from ddbench.config.values import build, describe
 from ddbench.evaluators.from_timm import Timm
-from ddbench.learning.zoo import timm_models
 from ddbench.evaluators.protocols import cpu_small_1
+from ddbench.learning.zoo import timm_models
 from ddbench.types import LabeledImages, StageContext
 
 

@@ -141,8 +141,7 @@ RDED_1 = CPU_SMALL_1 | {
     "cutmix": True,
     "evaluate_every": 10,
     "evaluate_after": 0.8,
-    "teacher": TEACHER
-    | {"network": "resnet18-modified", "sides": (32, 64, 224), "crop": (0.5, 1.0), "mirror": True},
+    "teacher": TEACHER | {"network": "resnet18-modified", "sides": (32, 64, 224), "crop": (0.5, 1.0), "mirror": True},
     "temperature": 20.0,
     "factor": 0,
     "batches": ((1, 10), (10, 50), (50, 100)),

@@ -25,8 +25,8 @@ from ddbench.evaluators.protocols import (
     rded_1k_2,
 )
 from ddbench.evaluators.recipe import Augmentation, ManyClasses
-from ddbench.learning.checkpoint import open_teacher
 from ddbench.evaluators.views import make_view
+from ddbench.learning.checkpoint import open_teacher
 from ddbench.plugins import registry
 from ddbench.types import ImageView, LabeledImages, StageContext
 

@@ -98,9 +98,12 @@ def test_a_checkpoint_is_a_teacher_too(tmp_path, suffix):
     named = TeacherFile(str(file), sha[:8], "timm:test_resnet")
     classes = ("a", "b", "c")
     assert list(named.problems(DataFacts("d", classes, (3, 32, 32)))) == []
-    assert "SHA-256" in TeacherFile(str(file), "0" * 8, "timm:test_resnet").problems(
-        DataFacts("d", classes, (3, 32, 32), light=True)
-    )[0]
+    assert (
+        "SHA-256"
+        in TeacherFile(str(file), "0" * 8, "timm:test_resnet").problems(
+            DataFacts("d", classes, (3, 32, 32), light=True)
+        )[0]
+    )
     (tmp_path / "stored").mkdir()
     data = LabeledImages(torch.zeros(3, 3, 32, 32, dtype=torch.uint8), torch.arange(3), classes)
     named.save(named.run(data, None, context()), tmp_path / "stored")

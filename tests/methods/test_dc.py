@@ -27,7 +27,9 @@ def test_the_distance_is_one_minus_the_cosine_of_each_output_unit_and_leaves_bia
     assert float(gradient_distance(a, [2 * x for x in a])) == pytest.approx(0, abs=1e-4)
 
 
-@pytest.mark.parametrize(("ipc", "expected"), [(1, (1, 1)), (10, (10, 50)), (5, (10, 50)), (50, (50, 10)), (99, (50, 10))])
+@pytest.mark.parametrize(
+    ("ipc", "expected"), [(1, (1, 1)), (10, (10, 50)), (5, (10, 50)), (50, (50, 10)), (99, (50, 10))]
+)
 def test_loops_follow_the_images_per_class_as_in_the_source(ipc, expected):
     assert loops(ipc) == expected
 
@@ -87,4 +89,6 @@ def test_a_loss_that_is_not_finite_names_the_iteration():
             return net
 
     with pytest.raises(FloatingPointError, match=r"dc's pixels became nan at iteration 1 of 2: lower dc.lr"):
-        DC(network="x", iterations=2, batch_real=4).distill(real(), None, 1, StageContext(seed=0, networks={"x": Broken()}))
+        DC(network="x", iterations=2, batch_real=4).distill(
+            real(), None, 1, StageContext(seed=0, networks={"x": Broken()})
+        )

@@ -93,7 +93,10 @@ def test_method_and_protocol_share_a_teacher_whose_recipe_is_equal():
         "methods.rded.teacher.sides=[]",
     ]
     teachers = [
-        sum(stage.kind == "teacher" for stage in make_plan(resolve(load_config("digits", changes, more))).stages.values())
+        sum(
+            stage.kind == "teacher"
+            for stage in make_plan(resolve(load_config("digits", changes, more))).stages.values()
+        )
         for more in (same, [*same, "methods.rded.teacher.epochs=61"])
     ]
     assert teachers == [1, 2]

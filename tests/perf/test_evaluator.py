@@ -19,9 +19,9 @@ from PIL import Image, ImageEnhance, ImageOps
 from torch.utils.data import DataLoader, Dataset
 
 from ddbench.evaluators.colour import EIGENVALUES, EIGENVECTORS
-from ddbench.learning.colours import IMAGENET_MEAN, IMAGENET_STD
 from ddbench.evaluators.networks import ConvNet
 from ddbench.evaluators.protocols import minimax_sgd_1
+from ddbench.learning.colours import IMAGENET_MEAN, IMAGENET_STD
 from ddbench.stages.provenance import provenance
 from ddbench.types import LabeledImages, StageContext
 
