@@ -99,4 +99,4 @@ rded_1 = RDEDLabels(
     evaluate_after=0.8,
     teacher=TrainedTeacher(network="resnet18-modified", sides=SIDES),
 )
-"""soft labels of a teacher that the plan trains, with RDED's rules by dataset and student, at 32 to 224 px (CVPR 2024)"""
+"""soft labels of a teacher that the plan trains; RDED's rules by dataset and student, at 32 to 224 px (CVPR 2024)"""

@@ -31,8 +31,8 @@ NORM_IMAGES = 16
 @dataclass(frozen=True)
 class DC(Distiller):
     """In each of ``iterations`` a network is drawn afresh; ``outer`` times the pixels take a step, and after each but
-    the last the network is trained on them for ``inner`` epochs. Pixels are normalised by mean and standard deviation of
-    each channel over the train images."""
+    the last the network is trained on them for ``inner`` epochs. Pixels are normalised by mean and standard deviation
+    of each channel over the train images."""
 
     iterations: Count = 1001
     """freshly drawn networks: the source counts from 0 to 1,000"""

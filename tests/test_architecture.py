@@ -20,6 +20,7 @@ GROUND = {
     "keys",
     "learning",
     "levels",
+    "needs",
     "paths",
     "processors",
     "records",

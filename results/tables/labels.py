@@ -116,7 +116,8 @@ def _table(pair: Pair, samples: Mapping[Position, Sample], facts: CaptionFacts, 
     caption = (
         f"Top-1 accuracy (%) {epoch(select)} under hard labels ({pair.hard}) and soft labels ({pair.soft}): mean ± "
         f"{spread_words(spread)} over distilled sets (n = {' or '.join(map(str, sets))}). LRS: DD-Ranking's "
-        f"label-robust score of the means, from 0 to 1: the gain over random images under soft labels, less what hard labels lose "
+        "label-robust score of the means, from 0 to 1: the gain over random images under soft labels, less what hard "
+        "labels lose "
         f"against all train images, equally weighted. {plain}. Soft labels: KiB that they take, stored in half "
         f"precision for each image and epoch where a teacher gives them. {facts.place(split, pair.hard)} "
         f"{facts.place(split, pair.soft)}{facts.notes(methods)}"
