@@ -21,6 +21,7 @@ GROUND = {
     "keys",
     "learning",
     "levels",
+    "needs",
     "paths",
     "processors",
     "records",
