@@ -16,6 +16,7 @@ GROUND = {
     "errors",
     "finite",
     "hyperparameters",
+    "needs",
     "images",
     "keys",
     "levels",
