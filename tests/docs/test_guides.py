@@ -37,6 +37,7 @@ SEEDS = ["--seeds", "0-1", "--eval-seeds", "0"]
 ENDS = {
     "run": [*SEEDS, *QUICK, "--executor", "inline"],
     "tune": QUICK,
+    "worth": [*SEEDS, *QUICK, "--executor", "inline"],
     "evaluate": [*QUICK, "--executor", "inline"],
     "shift": ["--set", "epochs=1", "--store", "nette"],
 }
