@@ -16,6 +16,7 @@ from ddbench.data.external.levels import Normalisation
 from ddbench.data.external.names import ClassNames, ClassOrder, read_order
 from ddbench.data.external.tensors import ARCHIVES, PICKLED, Say, is_tensors
 from ddbench.data.external.tensors import read as read_tensors
+from ddbench.data.huggingface import HuggingFace
 from ddbench.data.imagefile import opened
 from ddbench.data.imagefolder import ImageFolder
 from ddbench.errors import BenchError
@@ -120,7 +121,7 @@ def _check_counts(folder: str, images: Sequence[ExternalImage], classes: Mapping
 
 def _resize(dataset: Dataset) -> Resize:
     """The way in which ``dataset`` resizes its own images."""
-    if isinstance(dataset, ImageFolder):
+    if isinstance(dataset, ImageFolder | HuggingFace):
         return Resize(dataset.resolution, dataset.resize, dataset.interpolation)
     return Resize(dataset.shape[1], "crop", "bicubic")
 
@@ -154,11 +155,12 @@ def _sized(image: ExternalImage, opened_image: Image.Image, dataset: Dataset, re
     if opened_image.size == (width, height):
         return opened_image
     if resize is None:
+        sized = isinstance(dataset, ImageFolder | HuggingFace) and opened_image.width == opened_image.height
         setting = f" or load the dataset at that size with --set data.{dataset.name}.resolution={opened_image.height}"
         raise BenchError(
             f"{image.where} is {opened_image.width} x {opened_image.height} pixels, the images of {dataset.name} are "
             f"{width} x {height} here. Add --resize to bring it to that size"
-            f"{setting if isinstance(dataset, ImageFolder) and opened_image.width == opened_image.height else ''}."
+            f"{setting if sized else ''}."
         )
     return resize(opened_image)
 
