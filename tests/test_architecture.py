@@ -22,7 +22,6 @@ GROUND = {
     "keys",
     "learning",
     "levels",
-    "needs",
     "paths",
     "processors",
     "records",
