@@ -6,6 +6,7 @@ minimises |mean psi(A(R)) - mean psi(A(S))|^2. Values follow VICO-UoE/DatasetCon
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -13,10 +14,12 @@ from ddbench import seeding
 from ddbench.finite import check_loss
 from ddbench.methods.embedder import Scaling
 from ddbench.methods.real import draw
-from ddbench.types import Count, Distiller, Fraction, LabeledImages, Positive, StageContext
+from ddbench.types import Count, Distiller, Fraction, LabeledImages, MicroBatch, Positive, StageContext
 
 if TYPE_CHECKING:
     import torch
+
+    from ddbench.learning.dsa import Parameters
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,9 @@ class DM(Distiller):
     """DSA operations, joined by underscores; leave out what changes the class (flip, for digits)"""
     augment_with: Literal["one", "all"] = "one"
     """of the operations at each step: one drawn for the step, or all in order"""
+    at_once: MicroBatch = 256
+    """images that the network sees at once, of several classes: real ones without, synthetic ones with gradient. A
+    class is not split"""
     mean: tuple[float, ...] = ()
     """of each channel, in 0..255, to normalise by; (): that of the train images"""
     sd: tuple[Positive, ...] = ()
@@ -54,16 +60,19 @@ class DM(Distiller):
         return (self.embedder,)
 
     def distill(self, real: LabeledImages, state: Any, ipc: int, ctx: StageContext) -> LabeledImages:
-        """The real images stay uint8 where they are, perhaps a file mapped into memory: only the batch drawn for a
-        class is converted and moved, so memory is that of one class's batch whatever the dataset.
+        """The real images stay uint8 where they are, perhaps a file mapped into memory: only those of a pass are
+        converted and moved, so memory is that of ``at_once`` images, or of one class's batch, whatever the dataset.
 
         A batch of one image, at ipc 1, has no variance for batch norm to divide by: there the images of all classes go
-        through a network with batch norm together, as in VICO's code for such networks. Raises FloatingPointError,
+        through a network with batch norm together, as in VICO's code for such networks. Elsewhere each class has passes
+        of its own through a network with batch norm, or one that draws while it is trained. Raises FloatingPointError,
         naming the iteration, when the loss is not finite.
         """
         import torch
 
+        from ddbench import steps
         from ddbench.learning.dsa import Siamese
+        from ddbench.methods.matching import Passes, passes
 
         augment = Siamese(tuple(self.augmentations.split("_")), self.augment_with)
         scaling = self._scaling(real)
@@ -71,44 +80,87 @@ class DM(Distiller):
         start = draw(real, ipc, ctx.seed)
         # A leaf for each class: its gradient is as large as its own images, not as the whole set.
         synthetic = [scaling(real.images[mine], ctx.device).requires_grad_(True) for mine in start.split(ipc)]
-        optimiser = torch.optim.SGD(synthetic, lr=self.lr, momentum=self.momentum)
-        streams = [seeding.generator("dm", ctx.seed, name) for name in real.classes]
+        mode = steps.mode(ctx.device)
+        optimiser = steps.sgd(synthetic, mode, lr=self.lr, momentum=self.momentum)
+        sizes = [min(len(members), self.batch_real) for members in by_class]
 
-        smallest = min(ipc, self.batch_real, *map(len, by_class))
-        with seeding.seeded("dm-network", ctx.seed) as at:
+        def fresh(iteration: int) -> torch.nn.Module:
+            with seeding.seeded("dm-embedder", ctx.seed, iteration):
+                network = ctx.networks[self.embedder](real.shape, len(real.classes))
+            return network.to(ctx.device).train().requires_grad_(False)
+
+        def seen(at: int, outputs: Mapping[str, torch.Tensor]) -> None:
+            where = f"iteration {at + 1} of {self.iterations}"
+            check_loss(float(outputs["loss"]), "dm's pixels", where, "lower dm.lr")
+
+        network, results, matching = fresh(0), steps.Results(mode, seen), Passes(mode)
+        alone = self._alone(network, synthetic[0], smallest=min(ipc, *sizes))
+        groups = _groups(real.classes, alone) if alone else passes([ipc] * len(sizes), self.at_once)
+        # Of each group the classes whose real images pass together; with ``alone`` all of them do.
+        parts = [
+            [group] if alone else [[group[i] for i in part] for part in passes([sizes[k] for k in group], self.at_once)]
+            for group in groups
+        ]
+        drawn_for: dict[int, Parameters] = {}
+
+        def draws() -> Iterator[dict[str, torch.Tensor]]:
+            streams = [seeding.generator("dm", ctx.seed, name) for name in real.classes]
+            for _ in range(self.iterations):
+                for part in (part for group in parts for part in group):
+                    chosen = []
+                    for k in part:
+                        drawn = torch.randperm(len(by_class[k]), generator=streams[k])[: self.batch_real]
+                        chosen.append(by_class[k][drawn])
+                        drawn_for[k] = augment.draw(streams[k], real.shape)
+                    yield {"images": real.images[torch.cat(chosen)]}
+
+        def changed(images: Sequence[torch.Tensor], part: Sequence[int], by: Mapping[int, Parameters]) -> torch.Tensor:
+            return torch.cat([augment(mine, by[k]) for mine, k in zip(images, part, strict=True)])
+
+        with (
+            seeding.seeded("dm-network", ctx.seed) as at,
+            steps.read_ahead(draws(), mode, drawn_for.copy) as batches,
+        ):
             for iteration in range(self.iterations):
-                with seeding.seeded("dm-embedder", ctx.seed, iteration):
-                    network = ctx.networks[self.embedder](real.shape, len(real.classes))
-                network.to(ctx.device).train()
-                for parameter in network.parameters():
-                    parameter.requires_grad_(False)
+                matching.use(fresh(iteration) if iteration else network)
                 optimiser.zero_grad(set_to_none=True)
                 losses = []
-                for group in _groups(real.classes, together=smallest == 1 and _normalises_batches(network)):
+                for group, its_parts in zip(groups, parts, strict=True):
                     at(iteration, *(real.classes[k] for k in group))
-                    batch, made = [], []
-                    for k in group:
-                        random, members = streams[k], by_class[k]
-                        drawn = members[torch.randperm(len(members), generator=random)[: self.batch_real]]
-                        parameters = augment.draw(random, real.shape)
+                    targets = []
+                    for part in its_parts:
+                        batch, counts = next(batches), [sizes[k] for k in part]
+                        by = batch.after
                         with torch.no_grad():
-                            batch.append(augment(scaling(real.images[drawn], ctx.device), parameters))
-                        made.append(augment(synthetic[k], parameters))
-                    with torch.no_grad():
-                        targets = _means(network, batch)
-                    found = zip(_means(network, made), targets, strict=True)
-                    distances = torch.stack([(mean - target).square().sum() for mean, target in found])
+                            images = changed(scaling(batch["images"], ctx.device).split(counts), part, by)
+                        targets.append(matching.means(images, counts))
+                    made = changed([synthetic[k] for k in group], group, by)
+                    found, gradient = matching.gradients(made.detach(), [ipc] * len(group), torch.cat(targets))
                     # Backward for each group, so that memory does not grow with the number of classes.
-                    distances.sum().backward()
-                    losses.append(distances.detach())
+                    made.backward(gradient)
+                    losses.append(found)
                 optimiser.step()
-                where = f"iteration {iteration + 1} of {self.iterations}"
-                check_loss(float(torch.cat(losses).sum()), "dm's pixels", where, "lower dm.lr")
+                results.put(iteration, {"loss": torch.cat(losses).sum()})
                 ctx.progress(iteration + 1, self.iterations)
+        results.settle()
         with torch.no_grad():
             named = zip(synthetic, real.classes, strict=True)
             images = torch.cat([scaling.levels(mine, [name] * ipc) for mine, name in named]).cpu()
         return LabeledImages(images=images, labels=real.labels[start], classes=real.classes)
+
+    @staticmethod
+    def _alone(network: torch.nn.Module, images: torch.Tensor, smallest: int) -> str:
+        """How classes must pass where what a class sees depends on the others: "each" by itself, or all "together";
+        empty where it does not. ``smallest``: number of images of the smallest batch."""
+        import torch
+
+        from ddbench import steps
+
+        if _normalises_batches(network):
+            return "together" if smallest == 1 else "each"
+        with torch.no_grad(), seeding.seeded("dm-draws"):
+            draws = steps.draws_itself(lambda: network.features(images.detach()), images.device)  # type: ignore[operator]
+        return "each" if draws else ""
 
     def _scaling(self, real: LabeledImages) -> Scaling:
         """Raises ValueError when ``mean`` or ``sd`` are given for another number of channels."""
@@ -121,21 +173,13 @@ class DM(Distiller):
         return Scaling(self.mean or own.mean, self.sd or own.sd, min_side=1)
 
 
-def _groups(classes: tuple[str, ...], together: bool) -> list[list[int]]:
+def _groups(classes: tuple[str, ...], alone: str) -> list[list[int]]:
     """The classes, as indices, whose images go through the network at once: each alone, or all in order of name."""
     ordered = sorted(range(len(classes)), key=lambda k: classes[k])
-    return [ordered] if together else [[k] for k in range(len(classes))]
+    return [ordered] if alone == "together" else [[k] for k in range(len(classes))]
 
 
 def _normalises_batches(network: torch.nn.Module) -> bool:
     from torch.nn.modules.batchnorm import _BatchNorm
 
     return any(isinstance(module, _BatchNorm) for module in network.modules())
-
-
-def _means(network: torch.nn.Module, batches: list[torch.Tensor]) -> list[torch.Tensor]:
-    """The mean embedding of each of several batches that the network sees as one."""
-    import torch
-
-    features = network.features(torch.cat(batches))  # type: ignore[operator]
-    return [part.mean(0) for part in features.split([len(batch) for batch in batches])]

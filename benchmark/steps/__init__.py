@@ -42,4 +42,5 @@ from ddbench.steps.optimisers import adamw as adamw
 from ddbench.steps.optimisers import forget as forget
 from ddbench.steps.optimisers import rate as rate
 from ddbench.steps.optimisers import sgd as sgd
+from ddbench.steps.results import Results as Results
 from ddbench.steps.run import Steps as Steps

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -25,6 +25,10 @@ class Mode:
     kept: int = 1
     apart: bool = False
     """whether steps run apart from Python, so that a number that changes with the step must be on the device"""
+
+    def eager(self) -> Mode:
+        """This mode without capture."""
+        return replace(self, graphs=None)
 
 
 def mode(device: str | torch.device, graphs: bool = True) -> Mode:

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import torch
-
 from ddbench.steps.batch import Batch, Layout, static
 from ddbench.steps.draws import cpu_state
 from ddbench.steps.graphs import Outputs, Replay
 from ddbench.steps.modes import Mode
+from ddbench.steps.results import Results, Seen
 
 Step = Callable[[Batch], Outputs]
 """the work of one step on the device: a function of the batch, which changes tensors in place"""
-Seen = Callable[[int, Outputs], None]
-"""called with the number of a step, from 0 where the run starts, and what it put out, on the CPU"""
 
 WARM_STEPS = 3
 """steps of a layout that run eagerly before one is captured: optimisers make their state, libraries choose kernels"""
@@ -34,16 +31,6 @@ class _Captured:
 
 
 @dataclass
-class _Kept:
-    """What the latest steps put out, on the device."""
-
-    buffers: dict[str, torch.Tensor]
-    first: int
-    """number of the step in row 0"""
-    count: int = 0
-
-
-@dataclass
 class Steps:
     """Calls ``step`` for one batch after another and gives what it puts out to ``seen``, in order, at most
     ``mode.kept`` steps later. ``start``: the number of the first step.
@@ -54,31 +41,27 @@ class Steps:
 
     step: Step
     mode: Mode
-    seen: Seen = lambda at, outputs: None
+    seen: Seen | None = None
     start: int = 0
     eager: str = ""
     _layouts: dict[Layout, _Captured] = field(default_factory=dict)
-    _kept: _Kept | None = None
 
     def __post_init__(self) -> None:
         self.at = self.start
+        self.results = Results(self.mode, self.seen) if self.seen else None
 
-    def __call__(self, batch: Batch) -> None:
+    def __call__(self, batch: Batch) -> Outputs:
+        """Run the step; what it puts out is on the device, in memory that the next call may use again."""
         outputs = self._captured(batch) if self.mode.graphs and not self.eager else self.step(batch)
-        if self.mode.kept == 1:
-            self.seen(self.at, {name: value.detach().cpu() for name, value in outputs.items()})
-        else:
-            self._keep(outputs)
+        if self.results:
+            self.results.put(self.at, outputs)
         self.at += 1
+        return outputs
 
     def settle(self) -> None:
         """Wait for all steps so far, and have what they put out seen."""
-        kept, self._kept = self._kept, None
-        if kept is None:
-            return
-        columns = {name: buffer[: kept.count].cpu() for name, buffer in kept.buffers.items()}
-        for i in range(kept.count):
-            self.seen(kept.first + i, {name: column[i] for name, column in columns.items()})
+        if self.results:
+            self.results.settle()
 
     def _captured(self, batch: Batch) -> Outputs:
         graphs, layout = self.mode.graphs, batch.layout
@@ -108,22 +91,3 @@ class Steps:
     def _give_up(self, reason: str) -> None:
         self.eager = reason
         self._layouts.clear()
-
-    def _keep(self, outputs: Outputs) -> None:
-        if self._kept and any(
-            name not in self._kept.buffers or self._kept.buffers[name].shape[1:] != value.shape
-            for name, value in outputs.items()
-        ):
-            self.settle()
-        if self._kept is None:
-            n = self.mode.kept
-            buffers = {
-                name: torch.empty((n, *value.shape), dtype=value.dtype, device=value.device)
-                for name, value in outputs.items()
-            }
-            self._kept = _Kept(buffers, self.at)
-        for name, value in outputs.items():
-            self._kept.buffers[name][self._kept.count].copy_(value.detach())
-        self._kept.count += 1
-        if self._kept.count == self.mode.kept:
-            self.settle()

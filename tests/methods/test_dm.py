@@ -27,7 +27,8 @@ class LargestTensor(TorchDispatchMode):
 
 
 class Pixels(Network):
-    """The linear embedder whose features are the pixels themselves; keeps the batches that it is given."""
+    """The linear embedder whose features are the pixels themselves; keeps the batches that it is given: one that shows
+    whether it draws, then real and synthetic ones in turns."""
 
     def __init__(self):
         self.seen = []
@@ -120,9 +121,9 @@ def test_real_images_of_a_batch_are_drawn_without_replacement():
     levels = [[10 * i + k for i in range(20)] for k in (0, 3)]
     for batch_real, size in ((7, 7), (20, 20), (256, 20)):
         pixels = Pixels()
-        method = DM(iterations=4, batch_real=batch_real, embedder="pixels", augmentations="flip")
+        method = DM(iterations=4, batch_real=batch_real, embedder="pixels", augmentations="flip", at_once=1)
         method.distill(constant(levels), None, 1, StageContext(seed=0, networks={"pixels": pixels}))
-        drawn = [batch[:, 0, 0, 0].tolist() for batch in pixels.seen[::2]]
+        drawn = [batch[:, 0, 0, 0].tolist() for batch in pixels.seen[1::2]]
         assert [len(set(batch)) for batch in drawn] == [size] * 8
         assert len({tuple(batch) for batch in drawn[::2]}) == 4  # a fresh draw at each iteration
 
@@ -131,11 +132,11 @@ def test_real_images_of_a_batch_are_drawn_without_replacement():
 def test_what_an_augmentation_leaves_empty_has_the_mean_colour(operation):
     """Zero of normalised pixels: the mean of the train images, and no level that an image has."""
     real, pixels = constant([[20, 40, 60], [200, 220, 240]]), Pixels()
-    method = DM(iterations=8, embedder="pixels", augmentations=operation)
+    method = DM(iterations=8, embedder="pixels", augmentations=operation, at_once=1)
     method.distill(real, None, 1, StageContext(seed=0, networks={"pixels": pixels}))
     real_levels = {20, 40, 60, 200, 220, 240}
     scaling = Scaling.of(real.images, min_side=1)
-    found = {level for batch in pixels.seen[::2] for level in scaling.levels(batch).unique().tolist()}
+    found = {level for batch in pixels.seen[1::2] for level in scaling.levels(batch).unique().tolist()}
     assert found - real_levels == {130}
 
 
@@ -164,7 +165,7 @@ def random_images(classes, each):
 
 
 def small_run(real):
-    method = DM(iterations=2, batch_real=16, embedder="net", augmentations="flip")
+    method = DM(iterations=2, batch_real=16, embedder="net", augmentations="flip", at_once=4)
     return method.distill(real, None, 2, StageContext(seed=0, networks={"net": convnet3_w32}))
 
 
@@ -194,5 +195,54 @@ def most_kept_at_once(classes):
     return most
 
 
-def test_what_a_class_keeps_for_its_gradient_is_gone_before_the_next():
+def test_what_a_pass_keeps_for_its_gradient_is_gone_before_the_next():
     assert most_kept_at_once(8) == most_kept_at_once(2) > 0
+
+
+class Counted(Network):
+    """ConvNet-3 that notes how many images it is given, with gradient or without; ``draws``: with dropout."""
+
+    def __init__(self, draws=False):
+        self.draws, self.sizes = draws, []
+
+    def __call__(self, shape, num_classes):
+        module = convnet3_w32(shape, num_classes)
+        features = module.features
+
+        def counted(x):
+            self.sizes.append((len(x), x.requires_grad))
+            return torch.nn.functional.dropout(features(x)) if self.draws else features(x)
+
+        module.features = counted
+        return module
+
+
+def counted(at_once, draws=False, ipc=2):
+    network = Counted(draws)
+    method = DM(iterations=1, batch_real=16, embedder="net", augmentations="flip", at_once=at_once)
+    method.distill(random_images(5, 20), None, ipc, StageContext(seed=0, networks={"net": network}))
+    return network.sizes[1:]  # the first shows whether the network draws
+
+
+def test_classes_pass_together_as_far_as_they_fit():
+    assert counted(256) == [(80, False), (10, True)]
+    assert counted(40) == [(32, False), (32, False), (16, False), (10, True)]
+    assert counted(8) == [(16, False)] * 4 + [(8, True), (16, False), (2, True)]
+    assert counted(1) == [(16, False), (2, True)] * 5
+
+
+def test_classes_of_a_network_that_draws_pass_alone():
+    assert counted(256, draws=True) == [(16, False), (2, True)] * 5
+
+
+def test_how_many_pass_together_changes_no_grey_level():
+    """Up to the rounding of a convolution over batches of other sizes."""
+    real, context = random_images(5, 20), StageContext(seed=0, networks={"net": convnet3_w32})
+    made = [
+        DM(iterations=5, batch_real=16, lr=30.0, embedder="net", augmentations="color_crop", at_once=n).distill(
+            real, None, 2, context
+        )
+        for n in (1, 7, 40, 256)
+    ]
+    for other in made[1:]:
+        assert (made[0].images.int() - other.images.int()).abs().max() <= 1

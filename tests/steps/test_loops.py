@@ -16,6 +16,7 @@ from ddbench.methods.diffusion.priors.scratch import ScratchPrior
 from ddbench.methods.diffusion.training import train as training_module
 from ddbench.methods.diffusion.training.finetune import FineTune
 from ddbench.methods.diffusion.training.options import FineTuning, Training
+from ddbench.methods.dm import DM
 from ddbench.methods.embedder import TrainedEmbedder
 from ddbench.types import LabeledImages, StageContext
 from tests.conftest import make_model
@@ -76,11 +77,22 @@ def judged_with_strips(images, log):
     return judged(images, log, dataclasses.replace(augmented, **options), channels=3)
 
 
+def distilled(images, log, **options):
+    options = {"iterations": 6, "batch_real": 8, "lr": 30.0, "embedder": "net", **options}
+    return DM(**options).distill(images, None, 2, context(log=log)).images
+
+
+def distilled_in_passes(images, log):
+    """Four classes of two images in passes of four, real ones by class."""
+    return distilled(images, log, at_once=4)
+
+
 def some(images, n):
     return LabeledImages(images.images[:n], images.labels[:n], images.classes)
 
 
 LOOPS = [prior, tuned, tuned_in_parts, embedder, surrogate, judged, judged_by_sgd, judged_with_strips]
+LOOPS += [distilled, distilled_in_passes]
 
 
 @pytest.mark.parametrize("loop", LOOPS, ids=lambda loop: loop.__name__)

@@ -1,0 +1,85 @@
+"""Mean embeddings of several classes' images, and the gradients of their distances, in few passes of a network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from ddbench import steps
+
+MOST_CAPTURED = 16
+"""kinds of passes that a card repeats as graphs; further ones run eagerly"""
+
+
+class Passes:
+    """Passes of one network whose weights change: ``use`` gives it those of another.
+
+    A pass takes the images of some classes one after another, ``sizes`` of each. What is given back is on the device.
+    """
+
+    def __init__(self, mode: steps.Mode) -> None:
+        self.mode = mode
+        self.network: Any = None
+        self.runs: dict[tuple[str, tuple[int, ...]], steps.Steps] = {}
+
+    def use(self, network: torch.nn.Module) -> None:
+        """From here on passes are those of ``network``. Where they are captured its values are copied into the network
+        of the capture."""
+        if self.network is None or not self.mode.apart:
+            self.network = network
+            return
+        with torch.no_grad():
+            for own, other in zip(_tensors(self.network), _tensors(network), strict=True):
+                own.copy_(other)
+
+    def means(self, images: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
+        """The mean embedding of each class: (N, C, H, W) -> (classes, D), without gradient."""
+
+        def step(batch: steps.Batch) -> dict[str, torch.Tensor]:
+            with torch.no_grad():
+                return {"means": self._means(batch["images"], sizes)}
+
+        return self._run("means", sizes, step, {"images": images})["means"].clone()
+
+    def gradients(
+        self, images: torch.Tensor, sizes: Sequence[int], targets: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The squared distance of each class's mean embedding to its target (classes, D), and the gradient of their
+        sum by the images: (classes,) and (N, C, H, W)."""
+
+        def step(batch: steps.Batch) -> dict[str, torch.Tensor]:
+            leaf = batch["images"].detach().requires_grad_(True)
+            distances = (self._means(leaf, sizes) - batch["targets"]).square().sum(1)
+            return {"distances": distances.detach(), "gradient": torch.autograd.grad(distances.sum(), leaf)[0]}
+
+        found = self._run("gradients", sizes, step, {"images": images, "targets": targets})
+        return found["distances"].clone(), found["gradient"]
+
+    def _means(self, images: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
+        return torch.stack([part.mean(0) for part in self.network.features(images).split(list(sizes))])
+
+    def _run(self, kind: str, sizes: Sequence[int], step: Any, tensors: dict[str, torch.Tensor]) -> steps.run.Outputs:
+        key = kind, tuple(sizes)
+        if key not in self.runs:
+            mode = self.mode if len(self.runs) < MOST_CAPTURED else self.mode.eager()
+            self.runs[key] = steps.Steps(step, mode)
+        return self.runs[key](steps.Batch(tensors))
+
+
+def passes(sizes: Sequence[int], at_once: int) -> list[list[int]]:
+    """Positions of ``sizes`` in passes of at most ``at_once`` images; one that is larger has a pass of its own."""
+    found: list[list[int]] = []
+    room = 0
+    for i, size in enumerate(sizes):
+        if not found or size > room:
+            found.append([])
+            room = at_once
+        found[-1].append(i)
+        room -= size
+    return found
+
+
+def _tensors(network: torch.nn.Module) -> list[torch.Tensor]:
+    return [*network.parameters(), *network.buffers()]
