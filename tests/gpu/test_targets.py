@@ -13,12 +13,14 @@ from tests.gpu.works import WORKS
 
 SCRIPT = Path(__file__).with_name("works.py")
 LIMIT = 280
+"""seconds of a side"""
 
 
 def side(name, device, site=None):
     """What ``works.py`` measures with the packages in ``site`` before all others."""
     path = os.pathsep.join(filter(None, [site, os.environ.get("PYTHONPATH", "")]))
-    environment = {**os.environ, **({"PYTHONPATH": path} if path else {}), "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
+    environment = {**os.environ, "WORKS_FROM": site or "", "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
+    environment |= {"PYTHONPATH": path} if path else {}
     command = [sys.executable, str(SCRIPT), device, name]
     done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, env=environment, cwd=SCRIPT.parent)
     assert done.returncode == 0, done.stderr[-2000:]

@@ -10,30 +10,53 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from importlib import import_module
+from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKL, DDPMScheduler, DiTTransformer2DModel
 
-from ddbench.evaluators.networks import ConvNet, ResNet18
-from ddbench.evaluators.protocols import cpu_small_1, igd_adamw_1
-from ddbench.methods.diffusion.codec import Codec, DiffusersCodec
-from ddbench.methods.diffusion.guidances.cgs import CGS
-from ddbench.methods.diffusion.method import Diffusion
-from ddbench.methods.diffusion.model import DiffusionModel
-from ddbench.methods.diffusion.priors.imagenet import wnids
-from ddbench.methods.diffusion.priors.scratch import ScratchPrior
-from ddbench.methods.diffusion.sampler import Sampler
-from ddbench.methods.diffusion.training.finetune import FineTune
-from ddbench.methods.diffusion.training.options import FineTuning, Training
-from ddbench.methods.dm import DM
-from ddbench.methods.pixels import from_levels, to_levels
-from ddbench.types import Compute, LabeledImages, StageContext
+SITE = os.environ.get("WORKS_FROM", "")
+"""the folder of packages of another version, where it is that which is measured"""
+FLAT = bool(SITE) and not Path(SITE, "ddbench").exists()
+"""whether that version is of the time when folders were packages of their own: ``methods``, not ``ddbench.methods``"""
 
+
+def part(module: str, *names: str) -> Any:
+    """Classes and functions of a module of the measured version; the former place of ``methods.diffusion.x.y`` is
+    ``methods.diffusion.y``."""
+    if FLAT:
+        first, *rest = module.split(".")
+        parts = [first, *(rest[:1] + rest[-1:] if len(rest) > 2 else rest)]
+        found = import_module(".".join(parts if first in ("methods", "evaluators") else ["benchmark", *parts]))
+    else:
+        found = import_module(f"ddbench.{module}")
+    return tuple(getattr(found, name) for name in names) if len(names) > 1 else getattr(found, names[0])
+
+
+ConvNet, ResNet18 = part("evaluators.networks", "ConvNet", "ResNet18")
+cpu_small_1, igd_adamw_1 = part("evaluators.protocols", "cpu_small_1", "igd_adamw_1")
+Codec, DiffusersCodec = part("methods.diffusion.codec", "Codec", "DiffusersCodec")
+CGS = part("methods.diffusion.guidances.cgs", "CGS")
+Diffusion = part("methods.diffusion.method", "Diffusion")
+DiffusionModel = part("methods.diffusion.model", "DiffusionModel")
+ScratchPrior = part("methods.diffusion.priors.scratch", "ScratchPrior")
+Sampler = part("methods.diffusion.sampler", "Sampler")
+FineTune = part("methods.diffusion.training.finetune", "FineTune")
+FineTuning, Training = part("methods.diffusion.training.options", "FineTuning", "Training")
+DM = part("methods.dm", "DM")
+from_levels, to_levels = part("methods.pixels", "from_levels", "to_levels")
+Compute, LabeledImages, StageContext = part("types", "Compute", "LabeledImages", "StageContext")
+
+CLASSES = tuple(f"n{k:08}" for k in range(1000))
+"""names in the place of the wnids of ImageNet"""
 SD = {
     "block_out_channels": (128, 256, 512, 512),
     "down_block_types": ("DownEncoderBlock2D",) * 4,
@@ -57,7 +80,7 @@ class Pooled(Codec):
         return F.interpolate(latents[:, :3], scale_factor=8)
 
     def decode(self, latents, of=()):
-        return to_levels(self.render(latents).cpu().clamp(-1, 1), of)
+        return to_levels(self.render(latents).cpu().clamp(-1, 1))
 
     def identity(self):
         return "pooled"
@@ -73,16 +96,16 @@ def known(cls, **options):
     """``cls`` with the options that this version has, in the words that it knows."""
     names = {f.name for f in dataclasses.fields(cls)}
     options = {name: value for name, value in options.items() if name in names}
-    if cls is Compute and Compute().precision == "float32":  # release 0.2
+    if cls is Compute and Compute().precision == "float32":  # until release 0.2
         former = {"fp32": "float32", "tf32": "float32", "bf16": "bfloat16", "none": False, "blocks": True}
         options = {name: former.get(value, value) for name, value in options.items()}
     return cls(**options)
 
 
-def images(side: int, each: int, classes: int = 10, channels: int = 3) -> LabeledImages:
+def images(side: int, each: int, classes: int = 10, channels: int = 3) -> Any:
     random = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (classes * each, channels, side, side), generator=random, dtype=torch.uint8)
-    return LabeledImages(pixels, torch.arange(classes).repeat_interleave(each), tuple(sorted(wnids()[:classes])))
+    return LabeledImages(pixels, torch.arange(classes).repeat_interleave(each), CLASSES[:classes])
 
 
 def synchronise(device: str) -> None:
@@ -105,7 +128,7 @@ def between(device: str, function: Callable[[int], object], few: int, many: int)
     return max(seconds(device, lambda: function(many)) - first, 0.0) / (many - few)
 
 
-def dit_xl(device: str, toy: bool) -> DiffusionModel:
+def dit_xl(device: str, toy: bool) -> Any:
     """DiT-XL/2 with random weights that its output does not ignore."""
     heads, width, layers = (2, 8, 2) if toy else (16, 72, 28)
     size = {"num_attention_heads": heads, "attention_head_dim": width, "num_layers": layers}
@@ -115,7 +138,7 @@ def dit_xl(device: str, toy: bool) -> DiffusionModel:
             **size, in_channels=4, out_channels=8, sample_size=4 if toy else 32, patch_size=2, num_embeds_ada_norm=1000
         )
     codec = Pooled()
-    return DiffusionModel(network.eval(), DDPMScheduler(clip_sample=False), tuple(wnids()), codec, codec)
+    return DiffusionModel(network.eval(), DDPMScheduler(clip_sample=False), CLASSES, codec, codec)
 
 
 def sampling(device: str, toy: bool) -> float:
@@ -129,7 +152,7 @@ def sampling(device: str, toy: bool) -> float:
     return seconds(device, lambda: method.distill(real, model, ipc, context)) / (10 * ipc) * 50 / steps
 
 
-def codec(device: str, toy: bool) -> DiffusersCodec:
+def codec(device: str, toy: bool) -> Any:
     config = {**SD, "block_out_channels": (32,) * 4, "layers_per_block": 1} if toy else SD
     torch.manual_seed(0)
     vae = AutoencoderKL(**config).to(device)
@@ -215,7 +238,7 @@ def digits_prior(device: str, toy: bool) -> float:
     real = images(8, 10, channels=1)
 
     def train(steps: int) -> None:
-        training = Training(steps=steps, batch=4 if toy else 32, lr=0.002, betas=(0.9, 0.99))
+        training = known(Training, steps=steps, batch=4 if toy else 32, lr=0.002, betas=(0.9, 0.99))
         prior = ScratchPrior(width=64, layers=4, heads=2, patch=2, training=training)
         prior.run(real, None, StageContext(seed=0, device=device))
 
@@ -241,7 +264,7 @@ def difffit(device: str, toy: bool) -> float:
 
     def tune(steps: int) -> None:
         model.tuned.clear()
-        training = known(FineTuning, steps=steps, batch=8, precision="bf16")
+        training = known(FineTuning, steps=steps, batch=8, precision="bf16", parameters="difffit")
         FineTune(training=training).run(real, model, StageContext(seed=0, device=device))
 
     return between(device, tune, *((1, 2) if toy else (10, 30)))
@@ -297,9 +320,9 @@ def measured(device: str, toy: bool, names: list[str], default: bool) -> dict[st
 def as_in_a_stage() -> Iterator[None]:
     """Deterministic, and with the compiler as this version sets it, where it does."""
     try:
-        from ddbench.computing import compiler
+        compiler = part("computing", "compiler")
     except ImportError:  # release 0.2
-        compiler = nullcontext  # type: ignore[assignment]
+        compiler = nullcontext
     torch.use_deterministic_algorithms(True, warn_only=True)
     try:
         with compiler("blocks"):
