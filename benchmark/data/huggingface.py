@@ -109,7 +109,7 @@ class HuggingFace(Dataset):
         ours = chain(self._contents("train"), self._contents("validation") if self.holdout else ())
         train = ((row, seen.get(hashlib.sha256(content).digest())) for row, content in ours)
         pairs = [(judged, row) for row, judged in train if judged is not None]
-        counts = {"train": len(self._labels_of("train")), split: len(self._labels_of(split))}
+        counts: dict[str, int] = {"train": len(self._labels_of("train")), split: len(self._labels_of(split))}
         if split != "test":
             return counts
         shared = len({judged for judged, _ in pairs})

@@ -17,7 +17,7 @@ from ddbench.data.external.names import ClassNames, ClassOrder, read_order
 from ddbench.data.external.tensors import ARCHIVES, PICKLED, Say, is_tensors
 from ddbench.data.external.tensors import read as read_tensors
 from ddbench.data.huggingface import HuggingFace
-from ddbench.data.imagefile import opened
+from ddbench.data.imagefile import is_hidden, is_image, opened
 from ddbench.data.imagefolder import ImageFolder
 from ddbench.errors import BenchError
 from ddbench.images import MODES, wrong_distribution
@@ -49,6 +49,14 @@ class ExternalSet:
     """for messages: its folder or file, with the experiment"""
     clipped: float | None = None
     """share of the values of a file of tensors that lay outside [0, 1]; None for image files"""
+
+
+def holds_set(folder: Path) -> bool:
+    """Whether ``folder`` itself is a distilled set by its layout, not a folder around one."""
+    if (folder / image_folder.METADATA).is_file() or table.is_table(folder) or is_tensors(folder):
+        return True
+    inner = [path for path in folder.iterdir() if path.is_dir() and not is_hidden(path.name)]
+    return bool(inner) and all(any(is_image(path.name) for path in one.iterdir()) for one in inner)
 
 
 def read_sets(path: Path, dataset: Dataset, reading: Reading, say: Say) -> list[ExternalSet]:
