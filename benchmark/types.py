@@ -27,6 +27,7 @@ from ddbench.images import DistilledSet as DistilledSet
 from ddbench.images import ImageView as ImageView
 from ddbench.images import LabeledImages as LabeledImages
 from ddbench.images import Shape as Shape
+from ddbench.needs import Needs as Needs
 from ddbench.records import WHOLE as WHOLE
 from ddbench.records import Cell as Cell
 from ddbench.records import Outcome as Outcome
@@ -45,8 +46,8 @@ Cache = Callable[[str, Callable[[Path], None]], Path]
 """``cache(name, fill)``: the cached folder ``name``; on the first call ``fill(folder)`` writes its files"""
 
 PreparationStage = Literal["prior", "fit", "embed", "teacher"]
-"""prior: train or load a generative model; fit: fine-tune it; embed: train a feature extractor; teacher: train or load a
-classifier whose outputs are soft labels"""
+"""prior: train or load a generative model; fit: fine-tune it; embed: train a feature extractor; teacher: train or load
+a classifier whose outputs are soft labels"""
 
 
 @dataclass(frozen=True)
@@ -224,38 +225,6 @@ class Preparation(ABC):
 
 
 @dataclass(frozen=True)
-class Needs:
-    """What a method requires of a cell. Other cells are skipped, and their records say why."""
-
-    inputs: Literal["images", "latents", "class-conditional prior"] = "images"
-    """what the method works on, shown by ``bench info``"""
-    ipc: tuple[int, int | None] = (1, None)
-    """smallest and largest ipc; None: no upper bound"""
-    channels: tuple[int, ...] = ()
-    """supported numbers of channels; empty: any"""
-    gpu: bool = False
-    memory_gib: float = 0.0
-    """device memory that ``distill`` uses, without that of the process and its libraries; 0: unknown"""
-    knowledge: str = ""
-    """information from outside the train split (pretrained networks, other data), named below tables"""
-
-    def unmet(self, shape: Shape, ipc: int, device: str, memory_gib: float | None = None) -> str:
-        """Why a cell must be skipped, or empty. ``memory_gib``: what is configured for distill stages, or None."""
-        least, most = self.ipc
-        if ipc < least or (most is not None and ipc > most):
-            bounds = f"{least} or more" if most is None else f"{least} to {most}"
-            return f"the method needs an ipc of {bounds}"
-        if self.channels and shape[0] not in self.channels:
-            return f"the method needs images of {' or '.join(map(str, self.channels))} channels, these have {shape[0]}"
-        if self.gpu and device == "cpu":
-            return "the method needs a GPU, and the configuration says device: cpu"
-        if memory_gib is not None and self.memory_gib > memory_gib:
-            given = f"resources.distill.memory_gib is {memory_gib:g}"
-            return f"the method needs {self.memory_gib:g} GiB of memory, and {given}"
-        return ""
-
-
-@dataclass(frozen=True)
 class Distiller(ABC):
     """A distillation method; its fields are its hyper-parameters.
 
@@ -338,8 +307,8 @@ class Protocol(ABC):
         return self.test_view()
 
     def network_shape(self, data: DataFacts, network: Network) -> Shape | None:
-        """The shape in which ``network`` sees images of ``data.shape``; None: not told. Where it is told, a network that
-        cannot be built for it (``Network.problems``, or a ValueError when it is built) is refused before a run."""
+        """The shape in which ``network`` sees images of ``data.shape``; None: not told. Where it is told, a network
+        that cannot be built for it (``Network.problems``, or a ValueError when it is built) is refused before a run."""
         return None
 
     def preparations(self) -> tuple[Preparation, ...]:

@@ -196,7 +196,7 @@ def learning_rate(recipe: Recipe, step: int, steps_per_epoch: int, epochs: int) 
 
 
 def past_half(epochs: int) -> int:
-    """The epoch, counted from 0, from which ``tenth_past_half`` has a tenth of the rate: E // 2 + 2 for E + 1 epochs."""
+    """The epoch, from 0, at which ``tenth_past_half`` goes to a tenth of the rate: E // 2 + 2 of E + 1 epochs."""
     return (epochs - 1) // 2 + 2
 
 

@@ -53,4 +53,4 @@ dc_1 = Condensation(
     shift=0.0,
     siamese="color_crop_cutout_flip_scale_rotate",
 )
-"""hard labels, SGD, 1,001 epochs, DSA's augmentation: CIFAR and Tiny-ImageNet in DC, DSA, DM, MTT (they report the last)"""
+"""hard labels, SGD, 1,001 epochs, DSA's augmentation: DC, DSA, DM, MTT on CIFAR and Tiny-ImageNet"""

@@ -64,7 +64,8 @@ def soft_cross_entropy(logits: torch.Tensor, batch: torch.Tensor, target: Target
 class Distillation:
     """KL(softmax(teacher / T) || softmax(student / T)), mean over the batch, which both networks see alike."""
 
-    teacher: torch.nn.Module
+    teacher: Callable[[torch.Tensor], torch.Tensor]
+    """from a batch to logits"""
     temperature: float
 
     def __call__(self, logits: torch.Tensor, batch: torch.Tensor, target: Target) -> torch.Tensor:

@@ -99,4 +99,4 @@ rded_1 = RDEDLabels(
     evaluate_after=0.8,
     teacher=TrainedTeacher(network="resnet18-modified", sides=SIDES),
 )
-"""RDED's soft labels at 32, 64, 128 or 224 px with its rules by dataset and student; the teacher is trained by the plan"""
+"""soft labels of a teacher that the plan trains; RDED's rules by dataset and student, at 32 to 224 px (CVPR 2024)"""

@@ -103,8 +103,8 @@ class Recipe:
     decoded: resized once from the original files with Pillow's bilinear filter, as the peers do; a dataset without
     files (digits, CIFAR) gives its own, which are then resized as with ``stored``"""
     normalisation: Literal["own", "imagenet"] = "own"
-    """by mean and standard deviation of each channel over the distilled set, or by those of ImageNet (of images that are
-    not RGB by their means)"""
+    """by mean and standard deviation of each channel over the distilled set, or by those of ImageNet (of images that
+    are not RGB by their means)"""
     mean: tuple[float, ...] = ()
     """of each channel of values in [0, 1], to normalise by together with ``sd``; (): as ``normalisation`` says"""
     sd: tuple[Positive, ...] = ()

@@ -1,5 +1,5 @@
-"""Dataset condensation by gradient matching (Zhao, Mopuri & Bilen, ICLR 2021): a network's gradients on synthetic images
-become those on real ones, along the training of many networks.
+"""Dataset condensation by gradient matching (Zhao, Mopuri & Bilen, ICLR 2021): a network's gradients on synthetic
+images become those on real ones, along the training of many networks.
 
 For each class, with gradients g of the cross-entropy on real and s on synthetic images, SGD on the pixels minimises the
 sum over layers and output units of 1 - <g, s> / (|g| |s|). Values follow VICO-UoE/DatasetCondensation (main.py,
@@ -30,9 +30,9 @@ NORM_IMAGES = 16
 
 @dataclass(frozen=True)
 class DC(Distiller):
-    """In each of ``iterations`` a network is drawn afresh; ``outer`` times the pixels take a step, and after each but the
-    last the network is trained on them for ``inner`` epochs. Pixels are normalised by mean and standard deviation of
-    each channel over the train images."""
+    """In each of ``iterations`` a network is drawn afresh; ``outer`` times the pixels take a step, and after each but
+    the last the network is trained on them for ``inner`` epochs. Pixels are normalised by mean and standard deviation
+    of each channel over the train images."""
 
     iterations: Count = 1001
     """freshly drawn networks: the source counts from 0 to 1,000"""

@@ -1,39 +1,21 @@
-"""A distilled set as a folder of PNG files for torchvision's ImageFolder and Hugging Face's imagefolder.
-
-<class>/<index>.png   the stored pixels, exactly; the folder is named as the class, so that other folders of the dataset
-                      sort alike; index is the place within the class
-metadata.jsonl        a line for each image: file_name, label (the class name), class_index (in the dataset's order)
-README.md             how the set was made, as a dataset card
-"""
+"""A distilled set as a folder in one of the forms of ``results.forms``, with README.md, a dataset card of how it was
+made."""
 
 from __future__ import annotations
 
-import hashlib
 import html
-import io
 import json
-import os
-import re
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ddbench.errors import BenchError
+from ddbench.results.forms import DATA_FILES, FORMS, LOADING, MODES, class_folders, safe_name
 from ddbench.types import LabeledImages
 
-if TYPE_CHECKING:
-    import torch
-
-METADATA = "metadata.jsonl"
 CARD = "README.md"
-LONGEST_NAME = 60
-"""characters; at four bytes each, with the digest, they stay below the 255 bytes of most file systems"""
-MOST_BYTES = 255
-"""of the name of a folder, on most file systems"""
-MODES = {1: "L", 3: "RGB"}
-"""PNG mode by number of channels"""
 
 
 def set_folder(root: Path, dataset: str, method: str, ipc: int, seed: int) -> Path:
@@ -41,33 +23,7 @@ def set_folder(root: Path, dataset: str, method: str, ipc: int, seed: int) -> Pa
     return root / safe_name(dataset) / safe_name(method) / f"ipc{ipc}-seed{seed}"
 
 
-def safe_name(name: str) -> str:
-    """``name`` where it is a plain folder name; otherwise its plain characters and a digest of the whole name."""
-    plain = re.sub(r"[^\w.+@=-]", "_", name).lstrip(".-")[:LONGEST_NAME]
-    return plain if plain and plain == name else f"{plain or '_'}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-
-
-def class_folders(classes: Sequence[str]) -> list[str]:
-    """The folder of each class: its name exactly as it is, where that can be one folder inside another.
-
-    Loaders number classes by the order of their folders: with another name a class would have another number there than
-    in the dataset's own folders. Names that lead elsewhere, are hidden, too long or hold control characters are made
-    safe. Raises BenchError when two classes would share a folder.
-    """
-    folders = [name if _can_be_a_folder(name) else safe_name(name) for name in classes]
-    for i, folder in enumerate(folders):
-        if folder in folders[:i]:
-            first = classes[folders.index(folder)]
-            raise BenchError(f"the classes {first!r} and {classes[i]!r} would share the folder {folder!r}. Rename one.")
-    return folders
-
-
-def _can_be_a_folder(name: str) -> bool:
-    leads = name in ("", ".", "..") or name[0] == "." or "/" in name or "\\" in name
-    return not leads and all(map(str.isprintable, name)) and len(os.fsencode(name)) <= MOST_BYTES
-
-
-def export_set(folder: Path, data: LabeledImages, facts: Mapping[str, Any]) -> bool:
+def export_set(folder: Path, data: LabeledImages, facts: Mapping[str, Any], form: str = "imagefolder") -> bool:
     """Write a distilled set to ``folder``, all at once; False when it is there already, byte for byte.
 
     ``facts`` has dataset, split, method, ipc and seed; what else it has is shown in the card as it is (JSON types).
@@ -78,13 +34,13 @@ def export_set(folder: Path, data: LabeledImages, facts: Mapping[str, Any]) -> b
         raise BenchError(f"PNG files hold 1 or 3 channels; the images of {facts['dataset']} have {data.shape[0]}.")
     try:
         if folder.exists():
-            if not _holds(folder, _files(data, facts)):
+            if not _holds(folder, _files(data, facts, form)):
                 raise BenchError(f"{folder} holds something else. Remove it, or name another folder with --out.")
             return False
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = folder.parent / f".{folder.name}.{uuid.uuid4().hex[:8]}.tmp"
         try:
-            for name, content in _files(data, facts):
+            for name, content in _files(data, facts, form):
                 path = temporary / name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)
@@ -107,39 +63,26 @@ def _holds(folder: Path, expected: Iterator[tuple[str, bytes]]) -> bool:
     return names == {path for path in folder.rglob("*") if not path.is_dir()}
 
 
-def _files(data: LabeledImages, facts: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
+def _files(data: LabeledImages, facts: Mapping[str, Any], form: str) -> Iterator[tuple[str, bytes]]:
     """(path in the folder, content) of every file, one image at a time."""
-    lines = []
-    for label, (name, folder) in enumerate(zip(data.classes, class_folders(data.classes), strict=True)):
-        images = data.of_class(label)
-        digits = len(str(max(len(images) - 1, 0)))  # so that the order of the names is that of the images
-        for i, image in enumerate(images):
-            path = f"{folder}/{i:0{digits}}.png"
-            lines.append(json.dumps({"file_name": path, "label": name, "class_index": label}, ensure_ascii=False))
-            yield path, _png(image)
-    yield METADATA, "".join(f"{line}\n" for line in lines).encode()
-    yield CARD, _card(data, facts).encode()
+    yield from FORMS[form](data)
+    yield CARD, _card(data, facts, form).encode()
 
 
-def _png(image: torch.Tensor) -> bytes:
-    """uint8 (C, H, W) as PNG: lossless, without a date or other metadata."""
-    from PIL import Image
-
-    pixels = image.permute(1, 2, 0).numpy()
-    written = io.BytesIO()
-    Image.fromarray(pixels[:, :, 0] if len(image) == 1 else pixels, MODES[len(image)]).save(written, "png")
-    return written.getvalue()
-
-
-def _card(data: LabeledImages, facts: Mapping[str, Any]) -> str:
+def _card(data: LabeledImages, facts: Mapping[str, Any], form: str) -> str:
     """The card, Markdown under a YAML header. Names may come from anybody: nothing in them is markup."""
     dataset, split, method = (
         html.escape(_one_line(facts[name]), quote=False) for name in ("dataset", "split", "method")
     )
     ipc, seed = int(facts["ipc"]), int(facts["seed"])
     channels, height, width = data.shape
-    safe = sum(folder != name for folder, name in zip(class_folders(data.classes), data.classes, strict=True))
+    configs = f"{yaml_configs({'default': ['']}, form)}\n" if DATA_FILES[form] else ""
+    safe = form == "imagefolder" and sum(
+        folder != name for folder, name in zip(class_folders(data.classes), data.classes, strict=True)
+    )
     renamed = f"; {safe} of the names can be no folder, so that `metadata.jsonl` alone has them" if safe else ""
+    sort = "tensors" if form == "pt" else "PNG images"
+    place = "`class_index`" if form == "imagefolder" else "Its number"
     title = f"{dataset} distilled by {method}: {ipc} image{'s' * (ipc > 1)} per class, seed {seed}"
     return f"""\
 ---
@@ -147,30 +90,18 @@ pretty_name: {json.dumps(title)}
 license: other
 task_categories: [image-classification]
 tags: [dataset-distillation]
-configs:
-- config_name: default
-  data_files:
-  - split: train
-    path: ["metadata.jsonl", "*/*.png"]
----
+{configs}---
 
 # {title}
 
-{len(data)} PNG images of {width} x {height} pixels ({MODES[channels]}) in {len(data.classes)} classes, made from the
+{len(data)} {sort} of {width} x {height} pixels ({MODES[channels]}) in {len(data.classes)} classes, made from the
 train part of {dataset} (split {split}) by the dataset-distillation method {method}. A classifier is to be trained on
 them alone and judged on the test images of that split.
 
 ## Loading
 
-    torchvision.datasets.ImageFolder("path/to/this/folder")    # classes in the order of the folders' names
-    datasets.load_dataset("path/to/this/folder", split="train")    # image, label (the class name), class_index
-    datasets.load_dataset("imagefolder", data_files={{"train": "path/to/this/folder/*/*.png"}}, split="train")
-                                                               # image, label (a number in the order of the folders)
-
-These three hold whatever the classes are called. `data_dir=` with `imagefolder` does not: it takes class folders called
-train, test or validation for splits, and leaves out the others.
-
-A class is its name{renamed}. `class_index` is its place in the order of the dataset as it was distilled.
+{LOADING[form]}
+A class is its name{renamed}. {place} is its place in the order of the dataset as it was distilled.
 
 ## How it was made
 
@@ -189,3 +120,17 @@ to them: all of them stay under the terms of {dataset}, which this card neither 
 
 def _one_line(value: Any) -> str:
     return " ".join(str(value).split())
+
+
+def yaml_configs(places: Mapping[str, Sequence[str]], form: str) -> str:
+    """The part of a card's header that tells Hugging Face datasets what to load: configuration -> folders of sets."""
+    lines = ["configs:"]
+    for name, folders in places.items():
+        paths = [f"{folder}/{path}" if folder else path for folder in folders for path in DATA_FILES[form]]
+        lines += [
+            f"- config_name: {json.dumps(name)}",
+            "  data_files:",
+            "  - split: train",
+            f"    path: {json.dumps(paths)}",
+        ]
+    return "\n".join(lines)

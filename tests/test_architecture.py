@@ -17,6 +17,7 @@ GROUND = {
     "errors",
     "finite",
     "hyperparameters",
+    "needs",
     "images",
     "keys",
     "learning",

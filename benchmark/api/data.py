@@ -8,6 +8,7 @@ from typing import Any
 
 from ddbench.config.schema import load_config
 from ddbench.config.study import configured_dataset
+from ddbench.data.huggingface import HuggingFace
 from ddbench.data.imagefolder import ImageFolder
 from ddbench.data.survey import Survey, survey
 from ddbench.errors import BenchError, unknown
@@ -70,7 +71,7 @@ def survey_data(
 
 
 def _pixels(dataset: Dataset) -> dict[str, str]:
-    if not isinstance(dataset, ImageFolder):
+    if not isinstance(dataset, ImageFolder | HuggingFace):
         return {"dataset": "as the dataset gives them"}
     side = f"{dataset.resolution} x {dataset.resolution} px, {dataset.interpolation}"
     how = {

@@ -68,8 +68,9 @@ def evaluate(
     """Evaluate distilled images that other code made; several ``folders`` are several sets of one ``method``.
 
     A folder holds a sub-folder of images for each class, a Hugging Face dataset, or tensors; a file of tensors may be
-    named too. mean, sd: what its floats were normalised with, one number or one for each channel; class_order: file
-    that says which class a number is, or ``"dataset"``; allow_test_copies: judge sets that hold judged images too.
+    named too, or any of these on the hub (``hf://datasets/USER/NAME``). mean, sd: what floats were normalised with, one
+    number or one for each channel; class_order: file that says which class a number is, or ``"dataset"``;
+    allow_test_copies: judge sets that hold judged images too.
     Dataset, archs, protocol and seeds default to those of the study ``config``. Raises BenchError for images that are
     not a distilled set of the dataset.
     """
@@ -82,7 +83,7 @@ def evaluate(
     }
     how = Execution(executor, ray_address, watchers)
     judging = plan_judging(
-        [Path(folder) for folder in folders],
+        list(folders),
         config=config,
         method=method,
         resize=resize,

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ddbench.api.hub import fetched, hub_place
 from ddbench.api.stores import Say, say_on_stderr
 from ddbench.config.schema import Config, load_config
 from ddbench.config.study import ExternalSets, Study, resolve
 from ddbench.data.external.levels import Normalisation
-from ddbench.data.external.read import ExternalSet, Reading, read_sets
+from ddbench.data.external.read import ExternalSet, Reading, holds_set, read_sets
 from ddbench.errors import BenchError
 from ddbench.methods.external import ExternalImages
 from ddbench.methods.external_tensors import ExternalTensors
@@ -45,7 +46,7 @@ class Judging:
 
 
 def plan_judging(
-    folders: Sequence[Path],
+    folders: Sequence[Path | str],
     *,
     config: str = "digits",
     method: str | None = None,
@@ -59,7 +60,8 @@ def plan_judging(
     assignments: Sequence[str] = (),
     say: Say = say_on_stderr,
 ) -> Judging:
-    """Read ``folders``, or files of tensors, and plan the evaluation of their sets as in the study ``config``.
+    """Read ``folders``, files of tensors or places on the hub (``hf://datasets/USER/NAME/...``), and plan
+    the evaluation of their sets as in the study ``config``.
 
     They are sets of one method; the IPC is counted. method: name in tables, by default that of the first folder;
     resize: resize images of another size, in the way of the dataset; mean, sd: what floats were normalised with, one
@@ -70,6 +72,7 @@ def plan_judging(
     files = absolute(plugins)
     load_plugins(files)
     name = _name(method, folders[0])
+    paths = [_local(folder) for folder in folders]
     fixed = {"grid.methods": [name], "grid.ipc": [1], "grid.seeds": [0]}
     named = {"plugins": files} if files else {}
     asked = load_config(config, {**(changes or {}), **named, **fixed}, assignments, typed)
@@ -80,7 +83,7 @@ def plan_judging(
     for remark in study.remarks():
         say(remark)
     (dataset,) = study.datasets.values()
-    sets = tuple(one for folder in folders for one in read_sets(folder, dataset, reading, say))
+    sets = tuple(one for path in paths for one in read_sets(path, dataset, reading, say))
     _check_soft_labels(sets, study, asked.grid.protocol, say)
     counted = {"ipc": (_ipc(sets),), "seeds": tuple(range(len(sets)))}
     asked = asked.model_copy(update={"grid": asked.grid.model_copy(update=counted)})
@@ -95,9 +98,16 @@ def _as_method(reading: Reading) -> ExternalImages:
     return ExternalTensors(reading.resize, reading.normalisation.mean, reading.normalisation.sd)
 
 
-def _name(method: str | None, folder: Path) -> str:
+def _local(folder: Path | str) -> Path:
+    """Where a set lies on this machine; one on the hub is fetched. Raises BenchError."""
+    place = hub_place(str(folder))
+    return fetched(place, holds_set) if place else Path(folder)
+
+
+def _name(method: str | None, folder: Path | str) -> str:
     """The name in tables. Raises BenchError for the name of a registered method."""
-    path = folder.resolve()
+    place = hub_place(str(folder))
+    path = Path(place.repo, place.path) if place else Path(folder).resolve()
     name = method or (path.stem if path.is_file() else path.name)
     if name in entries("method"):
         raise BenchError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -15,7 +15,7 @@ from ddbench.results.export import export_set, set_folder
 from ddbench.store.distilled import load_distilled
 from ddbench.store.folder import Store
 from ddbench.store.opening import open_store
-from ddbench.types import LabeledImages
+from ddbench.types import LabeledImages, Record
 
 
 class Coordinates(NamedTuple):
@@ -31,12 +31,25 @@ class Coordinates(NamedTuple):
 
 
 @dataclass(frozen=True)
+class SetFacts:
+    """What a store knows of a set that was written."""
+
+    key: str
+    split: str
+    records: Sequence[Record]
+    """of the cells that judged it"""
+
+
+@dataclass(frozen=True)
 class Exported:
     """The result for one set. ``folder`` is None when the set is missing or was skipped."""
 
     coordinates: Coordinates
     outcome: Literal["written", "already there", "missing", "skipped"]
     folder: Path | None = None
+    facts: SetFacts | None = None
+    path: str = ""
+    """of the folder within OUT"""
 
 
 def export_sets(
@@ -47,12 +60,14 @@ def export_sets(
     methods: Collection[str] | None = None,
     ipc: Collection[int] | None = None,
     seeds: Collection[int] | None = None,
+    form: str = "imagefolder",
     say: Say = say_on_stderr,
 ) -> Iterator[Exported]:
     """Write each set that a run on the store asked for, in its latest configuration, as OUT/DATASET/METHOD/ipcN-seedS.
 
-    A filter that is None admits all. Existing folders are left as they are; missing sets are reported through ``say``.
-    Raises BenchError for a folder without a store and a value that no set has.
+    form: one of ``results.forms.FORMS``. A filter that is None admits all. Existing folders are left as they are;
+    missing sets are reported through ``say``. Raises BenchError for a folder without a store and a value that no set
+    has.
     """
     store = open_store(where, create=False)
     sets, known = asked_sets(store), distilled_keys(store)
@@ -79,8 +94,11 @@ def export_sets(
             yield Exported(place, "missing")
             continue
         folder = set_folder(Path(out), *place)
-        new = export_set(folder, data, facts)
-        yield Exported(place, "written" if new else "already there", folder)
+        new = export_set(folder, data, facts, form)
+        found = [records[key] for key in keys if key in records]
+        outcome: Literal["written", "already there"] = "written" if new else "already there"
+        path = folder.relative_to(out).as_posix()
+        yield Exported(place, outcome, folder, SetFacts(distilled, split, found), path)
 
 
 def asked_sets(store: Store) -> dict[Coordinates, list[str]]:

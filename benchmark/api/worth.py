@@ -57,7 +57,7 @@ def counting(config: Config, factors: Sequence[int] = FACTORS) -> Counting:
             "no method of this study samples a generative model, so that there is none to count samples of. Example: "
             "--methods cgs,rsm_cgs"
         )
-    known = _family(study, dataset, config, {study.methods[dataset, name].family for name in sampled})
+    known = _family(dataset, config, {study.methods[dataset, name].family for name in sampled})
     behind = {
         name: Behind(_name(model, name, known), _name(prior, name, known)) for name, (model, prior) in sampled.items()
     }
@@ -79,18 +79,19 @@ def worth_table(counted: Counting, stores: Stores, cells: dict[Cell, str], which
     return Tables(worth_tables(samples(cells, records, which), counted.behind, rows, facts_of(records)))
 
 
-def _family(study: Study, dataset: str, config: Config, families: set[str]) -> dict[str, Distiller]:
+def _family(dataset: str, config: Config, families: set[str]) -> dict[str, Distiller]:
     """Names of methods of ``families``, as the study configures them: those of its grid first, then all others."""
-    others = [name for name in registry.entries("method") if name not in config.grid.methods]
-    found = {name: study.methods[dataset, name] for name in config.grid.methods}
-    for name in others:
-        try:
-            if registry.load("method", name).family not in families:
-                continue
-        except PluginError:
-            continue
-        found[name] = resolve(changed(config, {"grid.methods": [name]})).methods[dataset, name]
-    return found
+    grid = config.grid.methods
+    others = [name for name in registry.entries("method") if name not in grid and _family_of(name) in families]
+    every = resolve(changed(config, {"grid.methods": [*grid, *others], "grid.ipc": [1]}))
+    return {name: every.methods[dataset, name] for name in every.config.grid.methods}
+
+
+def _family_of(name: str) -> str | None:
+    try:
+        return str(registry.load("method", name).family)
+    except PluginError:
+        return None
 
 
 def _name(plain: Distiller, of: str, known: dict[str, Distiller]) -> str:

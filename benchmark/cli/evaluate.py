@@ -9,6 +9,7 @@ import click
 
 from ddbench.cli.completion import configs, names_of
 from ddbench.cli.options import (
+    StoreType,
     allow_test_copies_option,
     dry_run_option,
     execution_of,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="SETS...")
+@click.argument("folders", nargs=-1, required=True, type=StoreType(path_type=Path), metavar="SETS...")
 @click.option(
     "--config",
     default="digits",
@@ -64,7 +65,7 @@ if TYPE_CHECKING:
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any key of the configuration, dotted.")
 @json_option
 def evaluate(
-    folders: tuple[Path, ...],
+    folders: tuple[Path | str, ...],
     config: str,
     dataset: str | None,
     archs: tuple[str, ...],
@@ -89,7 +90,8 @@ def evaluate(
     """Judge distilled images in SETS, made by any code, and print their table.
 
     A set is a sub-folder of images for each class, named as the class (wnid or name), a Hugging Face dataset
-    (save_to_disk, parquet), or a file of tensors: res_*.pt of DC, DSA and DM, images_best.pt of MTT and DATM, an npz.
+    (save_to_disk, parquet), a file of tensors: res_*.pt of DC, DSA and DM, images_best.pt of MTT and DATM, an npz; or
+    any of these on the Hugging Face hub, hf://datasets/USER/NAME or a folder in it.
     Several are several sets of one method, for a spread. The IPC is counted. `bench table` then shows them beside the
     methods that ran on the same store.
     """

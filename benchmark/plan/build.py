@@ -78,6 +78,9 @@ class _Builder:
         protocol = self.study.protocol
         chain = self._prepare(cell.dataset, config.grid.protocol, protocol.preparations())
         named = {name: self.networks[name] for name in protocol.networks()}
+        judge: dict[str, Any] = {"state": list(chain.values()), "chain": list(chain)} if chain else {}
+        if named:
+            judge["networks"] = named
         return self._add(
             "evaluate",
             parents=distilled,
@@ -87,8 +90,7 @@ class _Builder:
             dataset=self.described[cell.dataset],
             judged=self._judged(dataset, cell.arch),
             protocol=self.protocol,
-            **({"state": list(chain.values()), "chain": list(chain)} if chain else {}),
-            **({"networks": named} if named else {}),
+            **judge,
             network=self.networks[cell.arch],
             compute=config.compute.to_task(),
             **({"allow_test_copies": True} if config.allow_test_copies else {}),

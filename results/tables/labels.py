@@ -1,7 +1,7 @@
 """The table of labels: random images, methods and the whole train split under hard and under soft labels, side by side.
 
-Random images under soft labels reach what methods were published with, so that referees ask for both columns and for the
-random row; and soft labels may take more bytes than the images.
+Random images under soft labels reach what methods were published with, so that referees ask for both columns and for
+the random row; and soft labels may take more bytes than the images.
 """
 
 from __future__ import annotations
@@ -48,8 +48,9 @@ def label_tables(samples: Mapping[Position, Sample], facts: CaptionFacts, spread
         found = {p.protocol: facts.labels.get(p.protocol, "") for p in samples}
         known = ", ".join(f"{name} ({kind or 'unknown'})" for name, kind in found.items()) or "none"
         raise BenchError(
-            f"a table of labels needs cells under hard and under soft labels of one split; the protocols here: {known}. "
-            "Run the same study with --protocol cpu-small@1 and --protocol cpu-small-teacher@1 (`bench list protocols`)."
+            f"a table of labels needs cells under hard and under soft labels of one split; the protocols here: "
+            f"{known}. Run the same study with --protocol cpu-small@1 and --protocol cpu-small-teacher@1 "
+            "(`bench list protocols`)."
         )
     return [_table(pair, samples, facts, spread) for pair in pairs]
 
@@ -114,8 +115,9 @@ def _table(pair: Pair, samples: Mapping[Position, Sample], facts: CaptionFacts, 
     )
     caption = (
         f"Top-1 accuracy (%) {epoch(select)} under hard labels ({pair.hard}) and soft labels ({pair.soft}): mean ± "
-        f"{spread_words(spread)} over distilled sets (n = {' or '.join(map(str, sets))}). LRS: DD-Ranking's label-robust "
-        f"score of the means, from 0 to 1: the gain over random images under soft labels, less what hard labels lose "
+        f"{spread_words(spread)} over distilled sets (n = {' or '.join(map(str, sets))}). LRS: DD-Ranking's "
+        "label-robust score of the means, from 0 to 1: the gain over random images under soft labels, less what hard "
+        "labels lose "
         f"against all train images, equally weighted. {plain}. Soft labels: KiB that they take, stored in half "
         f"precision for each image and epoch where a teacher gives them. {facts.place(split, pair.hard)} "
         f"{facts.place(split, pair.soft)}{facts.notes(methods)}"

@@ -50,15 +50,17 @@ def test_folders_of_plain_pillow_and_of_datasets_land_in_the_table_of_a_method(t
     assert len(invoke("table", "--store", store).stdout.split("|---|")) == 2
 
 
-def test_an_exported_set_scores_as_the_method_that_made_it(tmp_path):
-    store = tmp_path / "store"
+def test_an_exported_set_scores_in_every_form_as_the_method_that_made_it(tmp_path):
+    store, forms = tmp_path / "store", ("imagefolder", "parquet", "pt")
     assert run(store).returncode == 0
-    assert invoke("export", "--store", store, "--out", tmp_path / "out").returncode == 0
-    done = evaluate(tmp_path / "out/digits/random/ipc2-seed0", store, "--method", "again")
-    assert done.returncode == 0, done.stderr
+    for form in forms:
+        assert invoke("export", "--store", store, "--out", tmp_path / form, "--form", form).returncode == 0
+        done = evaluate(tmp_path / form / "digits/random/ipc2-seed0", store, "--method", form)
+        assert done.returncode == 0, done.stderr
     records = {record.cell.method: record for record in open_store(store, create=False).records()}
-    assert records["again"].curve == records["random"].curve
-    assert records["again"].correct == records["random"].correct
+    for form in forms:
+        assert records[form].curve == records["random"].curve
+        assert records[form].correct == records["random"].correct
 
 
 def test_class_folders_in_another_order_score_the_same(tmp_path):

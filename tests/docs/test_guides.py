@@ -5,6 +5,8 @@ import re
 import shlex
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 
@@ -37,6 +39,7 @@ SEEDS = ["--seeds", "0-1", "--eval-seeds", "0"]
 ENDS = {
     "run": [*SEEDS, *QUICK, "--executor", "inline"],
     "tune": QUICK,
+    "worth": [*SEEDS, *QUICK, "--executor", "inline"],
     "evaluate": [*QUICK, "--executor", "inline"],
     "shift": ["--set", "epochs=1", "--store", "nette"],
 }
@@ -74,6 +77,7 @@ def guide(tmp_path_factory):
     folder = tmp_path_factory.mktemp("guide")
     places = {"IMAGES": make_tree(folder / "images", 100), "SETS": folder / "sets", "PIPELINE": folder / "pipeline"}
     places |= {"DOGS": links(places["IMAGES"], folder / "dogs")}
+    places["HUGGINGFACE"] = huggingface(places["IMAGES"], folder / "huggingface")
     places |= {"/shared/imagenette": places["IMAGES"], "/shared/store": folder / "shared"}
     for path in places["IMAGES"].glob("val/*/*"):
         if not re.search(r"-[0-4]\.png$", path.name):
@@ -97,6 +101,16 @@ def guide(tmp_path_factory):
         assert done.returncode == 0, done.stderr
         (places["TUNE"],) = re.findall(r"--tuned (\S+)", done.stderr + done.stdout)
     return folder, places
+
+
+def huggingface(images, folder):
+    """The first images of each class as parquet files."""
+    folder.mkdir()
+    for split, part in (("train", "train"), ("test", "val")):
+        files = [sorted(path.iterdir())[0] for path in sorted((images / part).iterdir())]
+        columns = {"image": [file.read_bytes() for file in files], "label": [file.parent.name for file in files]}
+        pq.write_table(pa.table(columns), folder / f"{split}.parquet")
+    return folder
 
 
 def links(images, folder):

@@ -22,7 +22,7 @@ def data(n=6, channels=3, seed=0):
 
 
 def test_the_rate_falls_to_a_tenth_once_past_half_of_the_epochs():
-    """The source runs epochs 0 to E and changes the rate after epoch E // 2 + 1: epochs from E // 2 + 2 have a tenth."""
+    """The source runs epochs 0 to E and changes the rate after epoch E // 2 + 1."""
     rates = [learning_rate(dc_1, 3 * epoch, 3, 1001) for epoch in range(1001)]
     assert rates[:502] == [0.01] * 502
     assert rates[502:] == pytest.approx([0.001] * 499)

@@ -16,7 +16,8 @@ from ddbench.data.external.levels import Normalisation
 from ddbench.data.external.names import ClassNames, ClassOrder, read_order
 from ddbench.data.external.tensors import ARCHIVES, PICKLED, Say, is_tensors
 from ddbench.data.external.tensors import read as read_tensors
-from ddbench.data.imagefile import opened
+from ddbench.data.huggingface import HuggingFace
+from ddbench.data.imagefile import is_hidden, is_image, opened
 from ddbench.data.imagefolder import ImageFolder
 from ddbench.errors import BenchError
 from ddbench.images import MODES, wrong_distribution
@@ -48,6 +49,14 @@ class ExternalSet:
     """for messages: its folder or file, with the experiment"""
     clipped: float | None = None
     """share of the values of a file of tensors that lay outside [0, 1]; None for image files"""
+
+
+def holds_set(folder: Path) -> bool:
+    """Whether ``folder`` itself is a distilled set by its layout, not a folder around one."""
+    if (folder / image_folder.METADATA).is_file() or table.is_table(folder) or is_tensors(folder):
+        return True
+    inner = [path for path in folder.iterdir() if path.is_dir() and not is_hidden(path.name)]
+    return bool(inner) and all(any(is_image(path.name) for path in one.iterdir()) for one in inner)
 
 
 def read_sets(path: Path, dataset: Dataset, reading: Reading, say: Say) -> list[ExternalSet]:
@@ -120,7 +129,7 @@ def _check_counts(folder: str, images: Sequence[ExternalImage], classes: Mapping
 
 def _resize(dataset: Dataset) -> Resize:
     """The way in which ``dataset`` resizes its own images."""
-    if isinstance(dataset, ImageFolder):
+    if isinstance(dataset, ImageFolder | HuggingFace):
         return Resize(dataset.resolution, dataset.resize, dataset.interpolation)
     return Resize(dataset.shape[1], "crop", "bicubic")
 
@@ -154,11 +163,12 @@ def _sized(image: ExternalImage, opened_image: Image.Image, dataset: Dataset, re
     if opened_image.size == (width, height):
         return opened_image
     if resize is None:
+        sized = isinstance(dataset, ImageFolder | HuggingFace) and opened_image.width == opened_image.height
         setting = f" or load the dataset at that size with --set data.{dataset.name}.resolution={opened_image.height}"
         raise BenchError(
             f"{image.where} is {opened_image.width} x {opened_image.height} pixels, the images of {dataset.name} are "
             f"{width} x {height} here. Add --resize to bring it to that size"
-            f"{setting if isinstance(dataset, ImageFolder) and opened_image.width == opened_image.height else ''}."
+            f"{setting if sized else ''}."
         )
     return resize(opened_image)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ddbench.data.external.folder import ExternalImage
-from ddbench.data.imagefile import read as read_file
+from ddbench.data.shards import content, features, inside
 from ddbench.errors import BenchError
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def _split(folder: Path) -> Path:
     splits = json.loads((folder / "dataset_dict.json").read_text())["splits"]
     if "train" not in splits and len(splits) != 1:
         raise BenchError(f"{folder} has the splits {', '.join(splits)} and no train. Name the folder of one of them.")
-    return folder / ("train" if "train" in splits else _inside(folder, splits[0]).name)
+    return folder / ("train" if "train" in splits else inside(folder, splits[0]).name)
 
 
 def _tables(folder: Path) -> Iterator[pa.Table]:
@@ -63,7 +63,7 @@ def _tables(folder: Path) -> Iterator[pa.Table]:
     state = folder / "state.json"
     if state.exists():
         for entry in json.loads(state.read_text())["_data_files"]:
-            with pa.memory_map(str(_inside(folder, entry["filename"]))) as file:
+            with pa.memory_map(str(inside(folder, entry["filename"]))) as file:
                 yield pa.ipc.open_stream(file).read_all()
         return
     files = sorted(_parquet(folder))
@@ -77,13 +77,13 @@ def _parquet(folder: Path) -> Iterator[Path]:
 
 
 def _images(folder: Path, table: pa.Table, start: int, numbered: bool) -> Iterator[ExternalImage]:
-    features = _features(table)
-    image = _column(table, ("image", "img"), [n for n, f in features.items() if f.get("_type") == "Image"])
-    label = _column(table, LABELS, [n for n, f in features.items() if f.get("_type") == "ClassLabel"])
+    known = features(table.schema)
+    image = _column(table, ("image", "img"), [n for n, f in known.items() if f.get("_type") == "Image"])
+    label = _column(table, LABELS, [n for n, f in known.items() if f.get("_type") == "ClassLabel"])
     if image is None or label is None:
         lacks = "column of images" if image is None else f"label column ({', '.join(LABELS)})"
         raise BenchError(f"the dataset {folder} has no {lacks}; its columns are {', '.join(table.column_names)}.")
-    names = features.get(label, {}).get("names")
+    names = known.get(label, {}).get("names")
     soft = _column(table, SOFT_LABELS, [])
     for i in range(len(table)):
         where = f"{folder}, row {start + i}"
@@ -95,11 +95,8 @@ def _images(folder: Path, table: pa.Table, start: int, numbered: bool) -> Iterat
         )
 
 
-def _features(table: pa.Table) -> dict[str, dict[str, Any]]:
-    """Column -> its Hugging Face feature; empty for a table that other software wrote."""
-    noted = (table.schema.metadata or {}).get(b"huggingface")
-    features = json.loads(noted)["info"]["features"] if noted else {}
-    return {name: feature for name, feature in features.items() if isinstance(feature, dict)}
+def _content(folder: Path, where: str, images: pa.ChunkedArray, i: int) -> bytes:
+    return content(folder, where, images[i].as_py())
 
 
 def _column(table: pa.Table, usual: tuple[str, ...], typed: list[str]) -> str | None:
@@ -121,28 +118,6 @@ def _label(where: str, value: Any, names: list[str] | None, numbered: bool) -> s
     if not isinstance(value, int) or not 0 <= value < len(names):
         raise BenchError(f"{where}: the label {value!r} is none of the {len(names)} class names.")
     return names[value]
-
-
-def _content(folder: Path, where: str, column: pa.ChunkedArray, i: int) -> bytes:
-    """The encoded image in row ``i``: bytes, or a struct with bytes or a path, as Hugging Face stores images."""
-    value = column[i].as_py()
-    if isinstance(value, bytes):
-        return value
-    if isinstance(value, Mapping) and value.get("bytes"):
-        return bytes(value["bytes"])
-    if isinstance(value, Mapping) and value.get("path"):
-        return read_file(_inside(folder, value["path"]))
-    raise BenchError(f"{where}: there is no encoded image, neither bytes nor the path of a file.")
-
-
-def _inside(folder: Path, name: str) -> Path:
-    """The path of a file that a dataset names. Raises BenchError for one outside its folder."""
-    path = (folder / name).resolve()
-    if not path.is_relative_to(folder.resolve()):
-        raise BenchError(
-            f"{folder} names the file {name}, which is outside the folder. Embed the images in the dataset."
-        )
-    return path
 
 
 def _soft(where: str, value: Any, names: list[str] | None, numbered: bool) -> dict[str, float]:

@@ -2,7 +2,8 @@
 
     res_METHOD_DATASET_MODEL_nipc.pt    DC, DSA, DM: a dict whose ``data`` holds [images, labels] of each experiment
     images_best.pt, labels_best.pt      MTT, DATM and others: two tensors; lr_best.pt is a learned learning rate
-    NAME.pt, NAME.npz                   a dict or archive of ``images`` and ``labels``
+    NAME.pt, NAME.npz                   a dict or archive of ``images`` and ``labels``; `bench export` adds ``classes``,
+                                        a list of names, and ``soft_labels``
 
 Images are (N, C, H, W) or (N, H, W, C) or (N, H, W); labels are numbers, or in an npz names, or one row a class of
 soft labels. Nothing in such a file says which class a number is or how pixels were normalised: that has to be stated.
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from ddbench.data.external.folder import ExternalImage
 from ddbench.data.external.labels import read_labels
 from ddbench.data.external.levels import Normalisation, as_levels, as_nchw
+from ddbench.data.external.named import named_classes, soft_rows
 from ddbench.data.external.names import AS_DATASET, ClassOrder
 from ddbench.data.external.pickled import load_pt
 from ddbench.errors import BenchError
@@ -64,7 +66,12 @@ def read(
     """
     file = _chosen(path) if path.is_dir() else path
     _refuse_whitened(file)
-    pairs = _pairs(file)
+    loaded = _loaded(file)
+    pairs = _pairs(file, loaded)
+    own = named_classes(file, loaded)
+    if own and order:
+        raise BenchError(f"{file} names its classes: leave out --class-order.")
+    order = own or order
     _refuse_unexplained(file, pairs, dataset, order, normalisation)
     _say_unread(file, path, say)
     sets = []
@@ -74,6 +81,9 @@ def read(
         if clipped:
             say(f"{where}: {clipped:.2%} of its values lie outside [0, 1] and are clipped: sets hold 8-bit pixels here")
         names, soft = read_labels(where, labels, len(levels), order, say)
+        if own:
+            names = [own.name(int(number), where) for number in names]
+            soft = soft_rows(file, loaded, own, len(levels)) or soft
         sets.append(
             TensorSet(
                 [
@@ -124,13 +134,17 @@ def _refuse_whitened(file: Path) -> None:
             )
 
 
-def _pairs(file: Path) -> list[tuple[Any, Any]]:
-    """(images, labels) of each set in ``file``, as tensors or arrays. Raises BenchError."""
+def _loaded(file: Path) -> Any:
+    """What ``file`` holds. Raises BenchError."""
     if not file.exists():
         raise BenchError(f"there is no file {file}.")
     if BESIDE.fullmatch(file.stem):
         raise BenchError(f"{file} holds no images by its name: name the file of images, such as images_best.pt.")
-    loaded = _archive(file) if file.suffix.lower() in ARCHIVES else load_pt(file)
+    return _archive(file) if file.suffix.lower() in ARCHIVES else load_pt(file)
+
+
+def _pairs(file: Path, loaded: Any) -> list[tuple[Any, Any]]:
+    """(images, labels) of each set in ``loaded``, as tensors or arrays. Raises BenchError."""
     if _is_array(loaded):
         return [(loaded, _labels_beside(file))]
     if isinstance(loaded, Mapping) and isinstance(loaded.get("data"), list | tuple):
