@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from ddbench.hyperparameters import Compilation as Compilation
 from ddbench.hyperparameters import Compute as Compute
 from ddbench.hyperparameters import Count as Count
 from ddbench.hyperparameters import Fraction as Fraction
@@ -21,7 +20,6 @@ from ddbench.hyperparameters import MicroBatch as MicroBatch
 from ddbench.hyperparameters import NonNegative as NonNegative
 from ddbench.hyperparameters import NonNegativeInt as NonNegativeInt
 from ddbench.hyperparameters import Positive as Positive
-from ddbench.hyperparameters import Precision as Precision
 from ddbench.images import DataFacts as DataFacts
 from ddbench.images import DistilledSet as DistilledSet
 from ddbench.images import ImageView as ImageView

@@ -35,7 +35,11 @@ def load_rates(path: Path | None = None) -> list[Rate]:
     """The rates of ``path``, by default those of the harness."""
     text = path.read_text() if path else (files("ddbench.results") / "rates.csv").read_text()
     rows = csv.DictReader(text.splitlines())
-    return [Rate(**{**row, "seconds": float(row["seconds"])}) for row in rows]
+    rates = []
+    for row in rows:
+        seconds = float(row.pop("seconds"))
+        rates.append(Rate(seconds=seconds, **row))
+    return rates
 
 
 def by_work(rates: Iterable[Rate]) -> dict[tuple[str, str, str], Rate]:

@@ -93,9 +93,9 @@ def price(stages: Iterable[Stage], measured: Callable[[Stage], float | None], ra
                 row(stage.kind, work.name, work.options).amount += work.amount
             done.update([work.once] if work.once else [])
     known = by_work(rates)
-    for (_, work, options), one in prices.items():
+    for (_, name, options), one in prices.items():
         for way in OPTIONS if options else ():
-            rate = known.get((work, *way))
+            rate = known.get((name, *way))
             one.by_option[way] = one.amount * rate.seconds / 3600 if rate else None
             one.unit = rate.unit if rate else one.unit
         one.hours = one.by_option.get(options) if options else one.hours

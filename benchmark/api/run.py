@@ -102,9 +102,7 @@ def run_plan(
         parallel = how.executor == "ray" or (how.executor == "auto" and pays(len(ahead)))
         for line in outline(config.name, plan, ahead, where, cost, allowed_processors() if parallel else 1):
             announce(line)
-    joined = how.ray_address is not None  # the workers' hardware is not this machine's
-    if not joined:
-        check_hardware(ahead.values(), demand_of(config, ahead, where), cards_for(config), where)
+    check_machine(config, ahead, where, how)
     refuse_problems(ahead.values())
     store = open_store(where, create=True)
     store.write_run(
@@ -149,6 +147,13 @@ def run_stages(
     if stop.asked:
         raise KeyboardInterrupt
     return summary
+
+
+def check_machine(config: Config, stages: Mapping[str, Stage], where: Path | str, how: Execution) -> None:
+    """Raises BenchError for what this machine lacks to run ``stages``; of a cluster that is joined only its own
+    machines can tell."""
+    if how.ray_address is None:
+        check_hardware(stages.values(), demand_of(config, stages, where), cards_for(config), where)
 
 
 def demand_of(config: Config, stages: Mapping[str, Stage], where: Path | str) -> Demand:

@@ -49,6 +49,7 @@ def lines(document: dict[str, Any]) -> Iterator[str]:
     if run:
         yield _line("ran", f"{run.get('started', '?')} to {run.get('finished', '?')}")
         yield from _machine(run, config)
+    yield from (_line("memory", told) for told in _out_of_memory(run.get("out_of_memory")))
     yield from (_line("card", card) for card in document["cards"])
     for stage in document["stages"]:
         yield _line(stage["stage"], _stage(stage))
@@ -116,6 +117,16 @@ def _stage(stage: dict[str, Any]) -> str:
     parts += [f"host {stage['host']}"] if stage["host"] else []
     parts += [f"commit {_commit(stage['git'])}"] if stage["git"] else []
     return ", ".join([*parts, f"key {stage['key']}"] if stage["key"] else parts)
+
+
+def _out_of_memory(told: Any) -> Iterator[str]:
+    """When stages ran out of memory: those behind a number by kind, of a failed cell the tries of one stage."""
+    by_kind = told if isinstance(told, dict) else {"a stage": told or []}
+    for kind, tries in by_kind.items():
+        for one in tries:
+            halves = ", ".join(f"{name} {before} -> {after}" for name, (before, after) in one["halved"].items())
+            peak = one.get("peak_gpu_mib", one.get("peak_memory_mib", "?"))
+            yield f"{kind} ran out of it at {peak} MiB" + (f"; tried once more with {halves}" if halves else "")
 
 
 def _said(values: list[str] | None) -> bool:

@@ -87,7 +87,7 @@ def tune(
     first. The setting with the highest mean top-1 at the last epoch is chosen. Results lie in the store: the same
     command again resumes the search, and `bench run --tuned TUNE` applies the chosen values.
     """
-    from ddbench.api.run import Execution, waiting
+    from ddbench.api.run import Execution, check_machine, waiting
     from ddbench.execute.policy import Policy
     from ddbench.stages.problems import refuse_problems
     from ddbench.store.opening import open_store
@@ -106,6 +106,7 @@ def tune(
     refuse_problems(left.values(), light=dry_run)
     if dry_run:
         return 0
+    check_machine(config, left, store, how)
     runner = _runner(how, request, planned, len(left))
     with stdout_kept() as stdout:
         opened = open_store(store, create=True)

@@ -95,6 +95,14 @@ def own_card() -> int | None:
     return position(sorted(ray.get_gpu_ids(), key=str), os.environ)
 
 
+def hide_other_cards() -> None:
+    """In a process that has the same cards for life: show it those alone, as Ray does where it is left to."""
+    import ray
+
+    if assigned := ray.get_gpu_ids():
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(str(card) for card in assigned)
+
+
 def sees_all_cards() -> dict[str, dict[str, str]]:
     """The ``runtime_env`` of tasks on a cluster that somebody else started, whose workers must see all cards too."""
     return {"env_vars": {NO_HIDING: "1"}}

@@ -45,6 +45,7 @@ def take(card: int | None, share: float) -> None:
         return
     if card is not None:
         torch.cuda.set_device(card)
+    torch.cuda.reset_peak_memory_stats()
     total = torch.cuda.get_device_properties(torch.cuda.current_device()).total_memory / 2**20
     torch.cuda.set_per_process_memory_fraction(allowed_fraction(min(share, 1.0), total))
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ddbench import seeding
 from ddbench.computing import compiler
 from ddbench.errors import CorruptArtifact, InvalidOutput
+from ddbench.hyperparameters import Compilation
 from ddbench.isolation import around, harness
 from ddbench.plugins.files import load_plugins
 from ddbench.plugins.loaded import changes_at_import
@@ -39,7 +40,6 @@ from ddbench.store.distilled import (
 from ddbench.store.folder import Store
 from ddbench.store.opening import store_at
 from ddbench.types import (
-    Compilation,
     Dataset,
     Distiller,
     LabeledImages,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ddbench.errors import BenchError
-from ddbench.execute.cluster import Say, join, start
+from ddbench.execute.cluster import Say, hide_other_cards, join, start
 from ddbench.execute.demand import Room
 from ddbench.execute.policy import Policy
 from ddbench.tune.space import Scheduler
@@ -96,6 +96,7 @@ def _trainable() -> type:
 
     class Judge(tune.Trainable):
         def setup(self, config: dict[str, Any], trials: list[Trial], store: str, policy: Policy) -> None:
+            hide_other_cards()
             self.trials, self.store, self.policy = {trial.index: trial for trial in trials}, store, policy
             self.reset_config(config)
 

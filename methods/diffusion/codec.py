@@ -13,10 +13,10 @@ import torch
 from diffusers import AutoencoderKL, AutoencoderTiny
 
 from ddbench.computing import compile_blocks, dtype_of, products
+from ddbench.hyperparameters import Compilation, Precision
 from ddbench.methods.diffusion.checkpoints.load import load_model
 from ddbench.methods.diffusion.checkpoints.look import class_check, space_of
 from ddbench.methods.pixels import from_levels, to_levels
-from ddbench.types import Compilation, Precision
 
 BATCH = 32
 """images that an autoencoder sees at once"""

@@ -13,10 +13,10 @@ import torch
 from diffusers import DDPMScheduler, DiTTransformer2DModel
 
 from ddbench.computing import compiled, products, weights_in
+from ddbench.hyperparameters import Compilation, Precision
 from ddbench.methods.diffusion.checkpoints.honoured import transformer_problems
 from ddbench.methods.diffusion.checkpoints.load import load_model
 from ddbench.methods.diffusion.codec import Codec, load_codec
-from ddbench.types import Compilation, Precision
 
 Weights = dict[str, torch.Tensor]
 """weights of a transformer by name, perhaps not all of them"""

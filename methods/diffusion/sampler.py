@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from ddbench.types import Compilation, Count, Fraction, MicroBatch, NonNegative, NonNegativeInt, Precision
+from ddbench.hyperparameters import Compilation, Precision
+from ddbench.types import Count, Fraction, MicroBatch, NonNegative, NonNegativeInt
 
 if TYPE_CHECKING:
     import torch

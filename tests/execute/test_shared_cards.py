@@ -107,6 +107,17 @@ def test_stages_without_a_card_run_beside_those_with_one(backend, stages):
     assert [one["card"] is None for one in seen].count(True) == 2
 
 
+def visible():
+    cluster.hide_other_cards()
+    return os.environ.get("CUDA_VISIBLE_DEVICES")
+
+
+def test_a_process_with_a_card_for_life_sees_that_card_alone(backend):
+    function = backend._ray.remote(visible)
+    assert backend._ray.get(function.options(num_gpus=1).remote()) in ("2", "5")
+    assert backend._ray.get(function.options(num_gpus=2).remote()) in ("2,5", "5,2")
+
+
 def test_more_cards_than_any_machine_has_is_refused(backend, stages):
     backend._demand = Demand({"evaluate": Resources(gpus=3)})
     assert "it takes 3 GPUs, and the most that a machine here has is 2" in backend.refuses(stages[0])

@@ -46,6 +46,8 @@ def test_a_stage_without_memory_is_tried_once_more_with_half_and_says_so(tmp_pat
     assert done.returncode == 0, done.stderr
     assert record.outcome == "ok"
     assert AGAIN in done.stderr
+    shown = invoke("show", record.cell, "--store", tmp_path / "s").stdout
+    assert "distill ran out of it at" in shown and f"tried once more with {AGAIN}" in shown
     (told,) = record.run["out_of_memory"]["distill"]
     assert told["halved"] == {"at_once": [8, 4]}
     assert told["peak_memory_mib"] > 0
@@ -60,6 +62,7 @@ def test_what_does_not_fit_by_half_is_a_record_with_the_peaks_of_both_tries(tmp_
     assert done.returncode == 1
     assert record.outcome == "out_of_memory"
     assert AGAIN in record.reason
+    assert "a stage ran out of it at" in invoke("show", record.cell, "--store", tmp_path / "s").stdout
     first, second = record.run["out_of_memory"]
     assert first["halved"] == {"at_once": [8, 4]} and second["halved"] == {}
     assert first["peak_memory_mib"] > 0 and second["peak_memory_mib"] > 0

@@ -9,8 +9,9 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from ddbench.hyperparameters import Compilation, Precision
 from ddbench.methods.diffusion.checkpoints.look import Look, look_at_autoencoder
-from ddbench.types import Compilation, Precision, Preparation
+from ddbench.types import Preparation
 
 if TYPE_CHECKING:
     from ddbench.methods.diffusion.codec import Codec

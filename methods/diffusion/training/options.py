@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ddbench.types import Compilation, Count, Fraction, NonNegative, NonNegativeInt, Positive, Precision
+from ddbench.hyperparameters import Compilation, Precision
+from ddbench.types import Count, Fraction, NonNegative, NonNegativeInt, Positive
 
 LORA_NEEDS = "parameters=lora needs the package peft: pip install -e '.[lora]' -c constraints.txt"
 
