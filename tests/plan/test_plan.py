@@ -39,8 +39,8 @@ def test_two_datasets_of_six_methods_count_their_stages_once(tmp_path: Path):
     # A check of the dataset that lies in a folder; a prior a dataset; a fine-tune a dataset and seed, shared by rsm and
     # rsm_cgs; a distilled set a method, ipc and seed.
     sets = 2 * 6 * 3 * 3
-    expected = {"data": 1, "prior": 2, "fit": 6, "embed": 0, "shard": 0, "distill": sets, "evaluate": 324, "shift": 0}
-    assert found.counts() == expected
+    expected = {"data": 1, "prior": 2, "fit": 6, "distill": sets, "evaluate": 324}
+    assert {kind: n for kind, n in found.counts().items() if n} == expected
 
 
 def test_methods_share_a_prior_and_rsm_and_rsm_cgs_a_fine_tune():
