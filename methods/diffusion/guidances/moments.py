@@ -30,8 +30,10 @@ class Moments(CGS):
 
     match: Literal["mean", "variance", "covariance"] = "covariance"
     """which second moments: none, which is CGS; the variance of each element; or the covariance"""
-    eta_spread: NonNegative = 100.0
-    """weight of the term; a step moves a deviation from the mean by 4 eta (S - C) / (D (N - 1)) of itself"""
+    eta_spread: NonNegative = 10.0
+    """weight of the term; a step moves a deviation from the mean by 4 eta (S - C) / (D (N - 1)) of itself, so that it
+    goes with D over the largest variance along a direction: 20 served digits, 12 would be its like at 3 x 32 x 32.
+    Latents diverge where it is far too large; not searched for on latents of 4 x 32 x 32"""
     scope: Literal["directions", "span"] = "directions"
     """of a covariance. directions: along the leading principal directions of the real class, at most N - 1, which N
     latents can match. span: all of it, by the Frobenius norm, exactly in the span of the latents; N < D latents can
