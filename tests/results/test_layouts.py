@@ -167,8 +167,8 @@ def test_cost():
         "or not "
         "recorded. On GPU, on CPU: these seconds by processor, judging once. Bytes of a set: its pixels, the PNG files "
         "of its export, the soft labels that classifiers learn from (a teacher's as if they were stored), and the "
-        "teacher's weights; 1 kB is 1,000 bytes. Training or loading the prior of d, shared by many: 90 s. Split s/test, "
-        "protocol p@1. Seconds of "
+        "teacher's weights; 1 kB is 1,000 bytes. Training or loading the prior of d, shared by many: 90 s. Split "
+        "s/test, protocol p@1. Seconds of "
         "other "
         "processors, or of several stages side by side, are not comparable.\n"
     )
