@@ -21,6 +21,12 @@ class SetFacts:
     """highest peak of resident memory of the stages in ``OWN``"""
     gpu_mib: int | None = None
     """highest peak of the memory that torch had allocated on the GPU, of the same stages"""
+    raw_bytes: int | None = None
+    """of its pixels, a byte for each channel"""
+    png_bytes: int | None = None
+    """of the PNG files that `bench export` writes"""
+    soft_bytes: int | None = None
+    """of the soft labels that are part of the set; 0 without any"""
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,17 @@ class SetCost:
     """of one classifier"""
     memory_mib: int | None
     gpu_mib: int | None
+    raw_bytes: float | None = None
+    """of the pixels of one set"""
+    png_bytes: float | None = None
+    label_bytes: float | None = None
+    """of the soft labels that a classifier learned from: those in the set, or those that a teacher made, stored"""
+    teacher_bytes: float | None = None
+    """of the weights of the teacher that made them"""
+    on_gpu: float | None = None
+    """seconds on a GPU of the stages in ``OWN`` and of judging once"""
+    on_cpu: float | None = None
+    """the others of these seconds"""
 
 
 def set_key(record: Record) -> str | None:
@@ -62,7 +79,34 @@ def cost_of(records: Sequence[Record], facts: Mapping[str, SetFacts]) -> SetCost
         evaluate=_mean(_seconds(record, "evaluate") for record in records),
         memory_mib=_highest(one.memory_mib for one in known.values()),
         gpu_mib=_highest(one.gpu_mib for one in known.values()),
+        raw_bytes=_mean(one.raw_bytes for one in known.values()),
+        png_bytes=_mean(one.png_bytes for one in known.values()),
+        label_bytes=_mean(_label_bytes(record, known[key]) for key, record in sets.items()),
+        teacher_bytes=_mean(logged_bytes(record, "teacher") for record in sets.values()),
+        on_gpu=_mean(seconds_on(record, gpu=True) for record in records),
+        on_cpu=_mean(seconds_on(record, gpu=False) for record in records),
     )
+
+
+def logged_bytes(record: Record, what: str) -> float | None:
+    """What an evaluation logged as ``teacher_bytes`` or ``soft_label_bytes``; None where it logged nothing."""
+    found = record.run.get("log", {}).get(f"{what}_bytes")
+    return None if found is None else float(found)
+
+
+def seconds_on(record: Record, gpu: bool) -> float | None:
+    """Seconds of the stages in ``OWN`` and of the evaluation behind a record that ran on a GPU, or on none; None when a
+    device or the seconds of judging are not on record."""
+    kinds = [kind for kind in (*OWN, "evaluate") if _seconds(record, kind) is not None]
+    devices = {kind: record.config.get(kind, {}).get("device") for kind in kinds}
+    if "evaluate" not in kinds or None in devices.values():
+        return None
+    return sum(_seconds(record, kind) or 0.0 for kind in kinds if str(devices[kind]).startswith("cuda") == gpu)
+
+
+def _label_bytes(record: Record, facts: SetFacts) -> float | None:
+    logged = logged_bytes(record, "soft_label")
+    return logged if logged is not None else facts.soft_bytes
 
 
 def front(points: Mapping[str, tuple[float, float]]) -> set[str]:

@@ -8,8 +8,9 @@ from typing import Any
 
 from ddbench.api.find_cell import find_cell
 from ddbench.api.hardware import hardware_of, on_a_card, run_hardware
-from ddbench.api.sets import run_of, stage_keys
+from ddbench.api.sets import bytes_of_set, run_of, stage_keys
 from ddbench.api.stores import Say, Stores, say_on_stderr
+from ddbench.results.cost import logged_bytes
 from ddbench.store.distilled import IMAGES_FILE
 from ddbench.store.folder import Store
 from ddbench.types import Cell, Record
@@ -40,6 +41,7 @@ def _about(store: Store, cell: Cell, key: str, say: Say) -> dict[str, Any]:
         "cards": list(hardware_of([record])) if record and on_a_card([record]) else [],
         "log": _path(store, record.run.get("output")) if record else None,
         "images": _images(store, cell, parents[0]) if parents else {},
+        "bytes": _bytes(store, record, parents[0]) if record and parents else {},
         "record": record.to_json() if record else None,
     }
 
@@ -90,6 +92,20 @@ def _images(store: Store, cell: Cell, key: str) -> dict[str, str | None]:
     """Paths of the distilled set and of its picture, or None."""
     picture = Path("grids", cell.dataset, cell.method, f"ipc{cell.ipc}-seed{cell.seed}-{key[:8]}.png")
     return {"set": _path(store, f"artifacts/distill/{key}/{IMAGES_FILE}"), "picture": _path(store, str(picture))}
+
+
+def _bytes(store: Store, record: Record, key: str) -> dict[str, int]:
+    """Bytes of the set's pixels, of their PNG files, of the soft labels that were learned from, of the teacher; what is
+    unknown or does not exist is left out."""
+    found = bytes_of_set(store, key) if store.exists("distill", key) else {}
+    labels, teacher = logged_bytes(record, "soft_label"), logged_bytes(record, "teacher")
+    sizes = {
+        "pixels": found.get("raw_bytes"),
+        "png": found.get("png_bytes"),
+        "soft_labels": labels if labels is not None else found.get("soft_bytes"),
+        "teacher": teacher,
+    }
+    return {name: int(size) for name, size in sizes.items() if size}
 
 
 def _path(store: Store, name: str | None) -> str | None:

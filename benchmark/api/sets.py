@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import tempfile
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from ddbench.api.stores import Stores
 from ddbench.errors import CorruptArtifact
+from ddbench.processors import allowed_processors
 from ddbench.results.cost import SetFacts, set_key
+from ddbench.results.forms import MODES, png
 from ddbench.store.folder import Store
-from ddbench.types import Record
+from ddbench.types import LabeledImages, Record
 
 
 def stage_keys(record: Record) -> dict[str, str]:
@@ -41,6 +47,45 @@ def facts_of_sets(stores: Stores, records: Iterable[Record]) -> dict[str, SetFac
             highest = {name: max(values, default=None) for name, values in memory.items()}
             facts[key] = SetFacts(images_in(store, key), highest["peak_memory_mib"], highest["peak_gpu_mib"])
     return facts
+
+
+def sized_sets(stores: Stores, records: Iterable[Record]) -> dict[str, SetFacts]:
+    """``facts_of_sets`` with bytes: of pixels, of their PNG files, and of the soft labels in the set.
+
+    PNG files are encoded once for each set, and their size is kept in the cache of its store where that can be written.
+    """
+    facts = facts_of_sets(stores, records)
+    for key, found in facts.items():
+        store = stores.holding("distill", key)
+        assert store
+        facts[key] = replace(found, **bytes_of_set(store, key))
+    return facts
+
+
+def bytes_of_set(store: Store, key: str) -> dict[str, int]:
+    """``raw_bytes``, ``png_bytes`` and ``soft_bytes`` of a distilled set; empty when it cannot be read."""
+    from ddbench.store.distilled import load_distilled
+
+    try:
+        made = load_distilled(store, key)
+    except (CorruptArtifact, OSError):
+        return {}
+    soft = 0 if made.soft is None else made.soft.numel() * made.soft.element_size()
+    sizes = {"raw_bytes": made.images.numel(), "soft_bytes": soft}
+    return sizes | ({"png_bytes": _png_bytes(store, key, made)} if made.shape[0] in MODES else {})
+
+
+def _png_bytes(store: Store, key: str, made: LabeledImages) -> int:
+    def fill(folder: Path) -> None:
+        with ThreadPoolExecutor(allowed_processors()) as pool:  # Pillow releases the GIL while it encodes
+            (folder / "bytes").write_text(str(sum(pool.map(lambda image: len(png(image)), made.images))))
+
+    try:
+        return int((store.cache(f"png-bytes-{key}", fill) / "bytes").read_text())
+    except OSError:  # a store that cannot be written
+        with tempfile.TemporaryDirectory() as folder:
+            fill(Path(folder))
+            return int(Path(folder, "bytes").read_text())
 
 
 def images_in(store: Store, key: str) -> int | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ddbench.api.captions import facts_of
 from ddbench.api.choices import LAYOUTS, Layout
 from ddbench.api.files import write_file
-from ddbench.api.sets import facts_of_sets
+from ddbench.api.sets import sized_sets
 from ddbench.api.stores import Stores
 from ddbench.errors import unknown
 from ddbench.results.statistics import Select
@@ -107,7 +107,7 @@ def make_tables(
     if layout == "cost":
         from ddbench.results.tables.cost import cost_tables
 
-        return Tables(cost_tables(by_position, facts_of_sets(stores, records)))
+        return Tables(cost_tables(by_position, sized_sets(stores, records)))
     if layout == "labels":
         from ddbench.results.tables.labels import label_tables
 

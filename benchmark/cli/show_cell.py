@@ -14,6 +14,7 @@ from ddbench.cli.options import store_option
 REPEATED = ("stage", "format", "parents", "chain", "state", "before", "cell", "label")
 """keys of a task that are not printed, since they stand elsewhere in the text; --json has them"""
 WIDTH = 10
+SIZES = {"pixels": "pixels", "png": "as PNG files", "soft_labels": "soft labels", "teacher": "teacher"}
 
 
 @click.command("show")
@@ -55,6 +56,8 @@ def lines(document: dict[str, Any]) -> Iterator[str]:
         yield _line(stage["stage"], _stage(stage))
         yield from (_line("", f"changed, and put back: {change}") for change in stage["changed_state"])
     yield _line("log", document["log"] or "not kept here")
+    if sizes := document["bytes"]:
+        yield _line("bytes", ", ".join(f"{SIZES[name]} {size:,}" for name, size in sizes.items()))
     for name, path in document["images"].items():
         yield _line(name, path or "not kept here")
     for kind, task in config.items():

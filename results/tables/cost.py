@@ -9,7 +9,7 @@ from typing import Any
 from ddbench.results.cost import SetCost, SetFacts, cost_of
 from ddbench.results.statistics import WHOLE, Position, Sample
 from ddbench.results.tables.model import Column, Table, items
-from ddbench.results.tables.text import DASH, seconds
+from ddbench.results.tables.text import DASH, kilobytes, seconds
 
 COLUMNS = (
     Column("dataset", "l", "Dataset"),
@@ -23,6 +23,12 @@ COLUMNS = (
     Column("judge (s)"),
     Column("memory (MiB)"),
     Column("GPU (MiB)"),
+    Column("on GPU (s)"),
+    Column("on CPU (s)"),
+    Column("pixels (kB)"),
+    Column("as PNG (kB)"),
+    Column("soft labels (kB)"),
+    Column("teacher (kB)"),
 )
 
 
@@ -47,8 +53,10 @@ def _table(split: str, protocol: str, samples: Mapping[Position, Sample], facts:
     caption = (
         "Seconds of computing, means over distilled sets (fine-tuning serves all of them, judging is of one "
         "classifier), and the highest peak of memory of the stages that were made for the method; a dash is what was "
-        f"not needed or not recorded.{shared} Split {split}, protocol {protocol}. Seconds of other processors, or of "
-        "several stages side by side, are not comparable."
+        "not needed or not recorded. On GPU, on CPU: these seconds by processor, judging once. Bytes of a set: its "
+        "pixels, the PNG files of its export, the soft labels that classifiers learn from (a teacher's as if they were "
+        f"stored), and the teacher's weights; 1 kB is 1,000 bytes.{shared} Split {split}, protocol {protocol}. Seconds "
+        "of other processors, or of several stages side by side, are not comparable."
     )
 
     def data() -> list[dict[str, Any]]:
@@ -60,9 +68,13 @@ def _table(split: str, protocol: str, samples: Mapping[Position, Sample], facts:
 def _texts(cost: SetCost) -> list[str]:
     numbers = (cost.fit, cost.embed, cost.distill, cost.per_image, cost.evaluate)
     memory = (DASH if m is None else str(m) for m in (cost.memory_mib, cost.gpu_mib))
-    return [*map(seconds, numbers), *memory]
+    sizes = (cost.raw_bytes, cost.png_bytes, cost.label_bytes, cost.teacher_bytes)
+    return [*map(seconds, numbers), *memory, *map(seconds, (cost.on_gpu, cost.on_cpu)), *map(kilobytes, sizes)]
 
 
 def _names(cost: SetCost) -> dict[str, Any]:
-    """With units: ``fit_s``, ``memory_mib``."""
-    return {name if name.endswith("_mib") else f"{name}_s": value for name, value in dataclasses.asdict(cost).items()}
+    """With units: ``fit_s``, ``memory_mib``, ``png_bytes``."""
+    return {
+        name if name.endswith(("_mib", "_bytes")) else f"{name}_s": value
+        for name, value in dataclasses.asdict(cost).items()
+    }

@@ -70,3 +70,11 @@ def seconds(value: float | None) -> str:
     if value is None:
         return DASH
     return "< 0.001" if value < 0.001 else f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def kilobytes(count: float | None) -> str:
+    """Bytes in units of 1,000: ``61.4``, ``285,000``; a dash for None."""
+    if count is None:
+        return DASH
+    value = count / 1000
+    return f"{value:,.0f}" if value >= 100 or value == round(value) else f"{value:.1f}"

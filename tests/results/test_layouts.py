@@ -148,22 +148,42 @@ def test_cost():
         for s in (0, 2)
     ]
     records.append(record(cell("y"), 0.5, parents=["y0"], run=run(distill=0.0001, evaluate=120.4)))
-    made = {"x0": SetFacts(images=10, memory_mib=300), "x2": SetFacts(images=10, memory_mib=500, gpu_mib=7)}
+    sizes = {"raw_bytes": 120_000, "png_bytes": 61_440, "soft_bytes": 400}
+    made = {
+        "x0": SetFacts(images=10, memory_mib=300, **sizes),
+        "x2": SetFacts(images=10, memory_mib=500, gpu_mib=7, **sizes),
+    }
     assert markdown(cost_tables(sampled(records), made)) == (
         "| dataset | arch | IPC | method | fine-tune (s) | embed (s) | distil a set (s) | s / image | judge (s) | "
-        "memory (MiB) | GPU (MiB) |\n"
-        "|---|---|--:|---|--:|--:|--:|--:|--:|--:|--:|\n"
-        "| d | net | 1 | x | 8 | – | 3 | 0.3 | 1.5 | 500 | 7 |\n"
-        "| d | net | 1 | y | – | – | &lt; 0.001 | – | 120 | – | – |\n"
+        "memory (MiB) | GPU (MiB) | on GPU (s) | on CPU (s) | pixels (kB) | as PNG (kB) | soft labels (kB) | "
+        "teacher (kB) |\n"
+        "|---|---|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n"
+        "| d | net | 1 | x | 8 | – | 3 | 0.3 | 1.5 | 500 | 7 | – | – | 120 | 61.4 | 0.4 | – |\n"
+        "| d | net | 1 | y | – | – | &lt; 0.001 | – | 120 | – | – | – | – | – | – | – | – |\n"
         "\n"
         "Seconds of computing, means over distilled sets (fine-tuning serves all of them, judging is of one "
         "classifier), "
         "and the highest peak of memory of the stages that were made for the method; a dash is what was not needed "
         "or not "
-        "recorded. Training or loading the prior of d, shared by many: 90 s. Split s/test, protocol p@1. Seconds of "
+        "recorded. On GPU, on CPU: these seconds by processor, judging once. Bytes of a set: its pixels, the PNG files "
+        "of its export, the soft labels that classifiers learn from (a teacher's as if they were stored), and the "
+        "teacher's weights; 1 kB is 1,000 bytes. Training or loading the prior of d, shared by many: 90 s. Split "
+        "s/test, protocol p@1. Seconds of "
         "other "
         "processors, or of several stages side by side, are not comparable.\n"
     )
+
+
+def test_seconds_go_to_the_processor_of_their_stage_and_a_teachers_labels_count_as_stored():
+    one = record(cell(), 0.5, parents=["k"], run=run(prior=1000.0, fit=10.0, distill=5.0, evaluate=2.0))
+    one.config.update(prior={"device": "cuda"}, fit={"device": "cuda"}, distill={"device": "cuda"})
+    assert cost_of([one], {}).on_gpu is None  # the device of the evaluation is not on record
+    one.config["evaluate"]["device"] = "cpu"
+    found = cost_of([one], {"k": SetFacts(soft_bytes=400)})
+    assert (found.on_gpu, found.on_cpu, found.label_bytes, found.teacher_bytes) == (15.0, 2.0, 400.0, None)
+    one.run["log"] = {"soft_label_bytes": 285e6, "teacher_bytes": 44.7e6}
+    found = cost_of([one], {"k": SetFacts(soft_bytes=400)})
+    assert (found.label_bytes, found.teacher_bytes) == (285e6, 44.7e6)
 
 
 def test_a_set_counts_once_however_many_classifiers_judge_it():
