@@ -14,7 +14,7 @@ from ddbench import seeding
 from ddbench.finite import check_loss
 from ddbench.methods.embedder import Scaling
 from ddbench.methods.real import draw
-from ddbench.types import Count, Distiller, Fraction, LabeledImages, MicroBatch, Positive, StageContext
+from ddbench.types import Count, Distiller, Fraction, LabeledImages, Positive, StageContext
 
 if TYPE_CHECKING:
     import torch
@@ -47,9 +47,10 @@ class DM(Distiller):
     """DSA operations, joined by underscores; leave out what changes the class (flip, for digits)"""
     augment_with: Literal["one", "all"] = "one"
     """of the operations at each step: one drawn for the step, or all in order"""
-    at_once: MicroBatch = 256
-    """images that the network sees at once, of several classes: real ones without, synthetic ones with gradient. A
-    class is not split"""
+    at_once: Count = 1
+    """images that the network sees at once, of as many whole classes as fit, at least one: real ones without, synthetic
+    ones with gradient. 1: each class by itself. More is faster; sums over batches of other sizes differ in the last
+    bits, which many iterations enlarge, so that this is part of the key"""
     mean: tuple[float, ...] = ()
     """of each channel, in 0..255, to normalise by; (): that of the train images"""
     sd: tuple[Positive, ...] = ()

@@ -126,7 +126,7 @@ def judged_with_dropout(data, tmp_path):
 
 
 def distilled(data, tmp_path):
-    method = DM(iterations=12, batch_real=16, embedder="net")
+    method = DM(iterations=12, batch_real=16, embedder="net", at_once=80)
     return method.distill(data, None, 3, context()).images
 
 
@@ -187,7 +187,7 @@ def small_judge(data, n):
 
 
 def small_dm(data, n):
-    DM(iterations=n, batch_real=30, embedder="net").distill(data, None, 10, context())
+    DM(iterations=n, batch_real=30, embedder="net", at_once=150).distill(data, None, 10, context())
 
 
 WORK = {

@@ -235,8 +235,8 @@ def test_classes_of_a_network_that_draws_pass_alone():
     assert counted(256, draws=True) == [(16, False), (2, True)] * 5
 
 
-def test_how_many_pass_together_changes_no_grey_level():
-    """Up to the rounding of a convolution over batches of other sizes."""
+def test_how_many_pass_together_changes_little_in_few_iterations():
+    """The rounding of a convolution over batches of other sizes."""
     real, context = random_images(5, 20), StageContext(seed=0, networks={"net": convnet3_w32})
     made = [
         DM(iterations=5, batch_real=16, lr=30.0, embedder="net", augmentations="color_crop", at_once=n).distill(

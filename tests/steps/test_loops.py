@@ -78,7 +78,7 @@ def judged_with_strips(images, log):
 
 
 def distilled(images, log, **options):
-    options = {"iterations": 6, "batch_real": 8, "lr": 30.0, "embedder": "net", **options}
+    options = {"iterations": 6, "batch_real": 8, "lr": 30.0, "embedder": "net", "at_once": 64, **options}
     return DM(**options).distill(images, None, 2, context(log=log)).images
 
 
