@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import gettempdir
 from typing import TYPE_CHECKING
 
 from ddbench.errors import BenchError
@@ -123,15 +124,19 @@ def _cache_folder() -> Iterator[None]:
     finally:
         if before is None:
             del os.environ[CACHE]
+        else:
+            os.environ[CACHE] = before
 
 
 def cache_folder() -> Path:
     """Where compiled code is kept: TORCHINDUCTOR_CACHE_DIR, or a folder in the user's cache folder (XDG_CACHE_HOME).
 
-    torch's own default lies in the machine's folder for temporary files, under a name that anybody can guess.
+    torch's own default lies in the machine's folder for temporary files, under a name that anybody can guess; torch
+    writes it into the variable as soon as it is asked for, so that it does not count as given.
     """
-    if given := os.environ.get(CACHE):
-        return Path(given)
+    given = Path(os.environ.get(CACHE) or "")
+    if given.name and (given.parent, given.name.partition("_")[0]) != (Path(gettempdir()), "torchinductor"):
+        return given
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ddbench" / "inductor"
 
 

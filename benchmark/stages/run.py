@@ -231,6 +231,8 @@ def write_external(store: Store, stage: Stage, images: LabeledImages, dataset: D
     _write_set(store, stage, images, StageCost(log=log))
 
 
+LONGEST = 2000
+"""characters of a reason"""
 RUN: dict[str, Callable[[Stage, Store], str | None]] = {
     "data": check_data,
     "shard": _distill,
@@ -270,4 +272,6 @@ def _classify(error: BaseException) -> Outcome:
 
 def _one_line(error: BaseException) -> str:
     text = determinism.explained(error) or " ".join(str(error).split())
+    if len(text) > LONGEST:  # a compiler's messages, for one
+        text = f"{text[:LONGEST]} ... (the log of the stage has all of it)"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -2,10 +2,11 @@
 
 import dataclasses
 import json
+import tempfile
 
 import pytest
 
-from ddbench.computing import check_cache
+from ddbench.computing import cache_folder, check_cache, compiler
 from ddbench.config.schema import Resources, load_config
 from ddbench.config.study import resolve
 from ddbench.errors import BenchError
@@ -127,6 +128,14 @@ def test_compiled_code_is_not_kept_in_a_store(monkeypatch, tmp_path):
     monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "mine"))
     check_cache(store)
+    own = tmp_path / "mine" / "ddbench" / "inductor"
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", f"{tempfile.gettempdir()}/torchinductor_somebody")
+    assert cache_folder() == own, "torch's own choice is nobody's"
+    with compiler("blocks"):
+        from torch._inductor.runtime.cache_dir_utils import cache_dir
+
+        assert cache_dir() == str(own)
+    assert own.stat().st_mode & 0o077 == 0
 
 
 def test_a_study_for_a_card_is_refused_before_work_where_there_is_none(tmp_path, monkeypatch):
