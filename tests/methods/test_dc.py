@@ -74,6 +74,20 @@ def test_the_network_is_trained_between_the_steps_of_the_pixels():
     assert torch.equal(images(1, outer=1), images(20, outer=1))  # after the last step it is not trained
 
 
+def test_batch_norm_is_fixed_by_real_images_so_that_one_image_a_class_will_do():
+    """Batch norm that is trained refuses a batch of one image."""
+
+    class Normed(Network):
+        def __call__(self, shape, num_classes):
+            return nn.Sequential(
+                nn.Flatten(), nn.Linear(16, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, num_classes)
+            )
+
+    method = DC(network="normed", iterations=2, outer=2, inner=1, batch_real=8)
+    found = method.distill(real(), None, 1, StageContext(seed=0, networks={"normed": Normed()}))
+    assert len(found) == 2
+
+
 def test_real_images_may_be_the_start():
     method = DC(network="linear", start="real", iterations=1, lr=1e-9, batch_real=8)
     found = method.distill(real(), None, 2, StageContext(seed=0, networks={"linear": Linear()}))
