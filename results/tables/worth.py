@@ -120,8 +120,8 @@ def _worth_texts(found: Worth | None) -> tuple[str, str]:
     if found.interval is None:
         return _times(found, found.samples), DASH
     low, high = found.interval
-    if math.isinf(low):
-        return _times(found, found.samples), _times(found, math.inf)
+    if low == high:  # a point, or all of it beyond the measured sizes
+        return _times(found, found.samples), _times(found, low)
     return _times(found, found.samples), f"{_bare(found, low)} to {_times(found, high)}"
 
 
