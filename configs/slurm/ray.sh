@@ -61,11 +61,13 @@ srun --overlap --nodes=1 --ntasks=1 --nodelist="$head" \
     ray start --head --node-ip-address="$ip" --port="$port" --num-cpus="$cpus" --num-gpus="$gpus" \
     --temp-dir="/tmp/ray-$SLURM_JOB_ID" --block &
 steps+=($!)
-for try in $(seq 60); do
-    if ray status --address "$ip:$port" >/dev/null 2>&1; then
+tries=150
+for try in $(seq "$tries"); do
+    # It answers, with exit code 0, also before the head has joined its own cluster: a node must be listed.
+    if ray status --address "$ip:$port" 2>/dev/null | grep -q ' node_'; then
         break
     fi
-    if [ "$try" -eq 60 ] || ! kill -0 "${steps[0]}" 2>/dev/null; then
+    if [ "$try" -eq "$tries" ] || ! kill -0 "${steps[0]}" 2>/dev/null; then
         echo "the head of Ray did not start on $head ($ip:$port)" >&2
         exit 1
     fi
