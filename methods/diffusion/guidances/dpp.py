@@ -43,6 +43,4 @@ def _cholesky(kernel: torch.Tensor, eps: float) -> tuple[torch.Tensor, torch.Ten
         if not failed.any():
             return factor, used
         used = torch.where(failed > 0, used * 2, used)
-    raise FloatingPointError(
-        "the cosine kernel is not finite: the latents diverged; lower eta_dpp, eta_dm or eta_spread"
-    )
+    raise FloatingPointError("the cosine kernel is not finite: the latents diverged; lower the etas of the guidance")
