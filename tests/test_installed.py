@@ -143,7 +143,7 @@ def test_the_version_is_that_of_the_project(environment):
 def test_a_neighbour_that_owns_a_package_configs_hides_nothing(environment, neighbour):
     named = {entry["name"] for entry in json.loads(environment.bench("list", "configs", "--json"))}
     assert named == {path.stem for path in (ROOT / "configs").glob("*.yaml")}
-    assert "18 cells" in environment.bench("run", "--config", "smoke", "--dry-run")
+    assert "20 cells" in environment.bench("run", "--config", "smoke", "--dry-run")
 
 
 def test_uninstalling_the_harness_or_its_neighbour_leaves_the_other_whole(environment, neighbour):

@@ -44,7 +44,7 @@ EXIT_INTERRUPTED = 130
 def bench() -> None:
     """Compare dataset-distillation methods: one interface, one protocol, one table.
 
-    `bench run` compares all built-in methods on handwritten digits; it needs no GPU and downloads nothing.
+    `bench run` compares fourteen methods and baselines on handwritten digits; it needs no GPU and downloads nothing.
     """
 
 
