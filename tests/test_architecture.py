@@ -14,6 +14,7 @@ FOLDERS = ("benchmark", "methods", "evaluators", "results", "configs")
 GROUND = {
     "batches",
     "computing",
+    "context",
     "errors",
     "finite",
     "hyperparameters",
