@@ -27,6 +27,7 @@ GROUND = {
     "records",
     "seeding",
     "steps",
+    "stored_labels",
     "types",
     "watchers",
     "weights",
