@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from ddbench.errors import InvalidOutput
+from ddbench.stored_labels import StoredLabels
 
 if TYPE_CHECKING:
     import torch
@@ -87,14 +88,16 @@ class LabeledImages:
     """Images with their labels: uint8 pixels that could be published, never floats.
 
     images: uint8 (N, C, H, W); labels: int64 (N,), indices into ``classes``; classes: K names (wnids); soft: None, or
-    float32 (N, K), a distribution over ``classes`` for each image. Raises InvalidOutput for another type or shape, a
-    label out of range, or a row of ``soft`` that is no distribution.
+    float32 (N, K), a distribution over ``classes`` for each image; stored: None, or views of the images with a
+    teacher's outputs. Raises InvalidOutput for another type or shape, a label out of range, a row of ``soft`` that is
+    no distribution, or stored labels of another set.
     """
 
     images: torch.Tensor
     labels: torch.Tensor
     classes: tuple[str, ...]
     soft: torch.Tensor | None = None
+    stored: StoredLabels | None = None
 
     def __post_init__(self) -> None:
         def want(condition: bool, message: str) -> None:
@@ -126,6 +129,10 @@ class LabeledImages:
                 wrong, name = wrong_distribution(self.soft[i].tolist()), self.classes[int(labels[i])]
                 want(False, f"the soft label of image {i}, of class {name!r}, {wrong or NO_DISTRIBUTION}")
 
+        if self.stored is not None:
+            sizes, own = (self.stored.images, self.stored.classes), (len(images), len(self.classes))
+            want(sizes == own, f"stored labels are of {sizes} images and classes, the set has {own}")
+
     def __len__(self) -> int:
         return len(self.images)
 
@@ -135,11 +142,13 @@ class LabeledImages:
         return channels, height, width
 
     def digest(self) -> str:
-        """SHA-256 of pixels, labels, class names and soft labels, 64 hex digits."""
+        """SHA-256 of pixels, labels, class names, soft and stored labels, 64 hex digits."""
         checksum = hashlib.sha256(json.dumps([self.classes, list(self.images.shape)]).encode())
         for tensor in (self.images, self.labels, self.soft):
             if tensor is not None:
                 checksum.update(tensor.contiguous().numpy().tobytes())
+        if self.stored is not None:
+            checksum.update(self.stored.digest.encode())
         return checksum.hexdigest()
 
     def of_class(self, index: int) -> torch.Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
@@ -19,6 +19,10 @@ from ddbench.evaluators.views import Prepared, make_view
 from ddbench.finite import check_loss
 from ddbench.types import Evaluation, LabeledImages, Network, Shape, StageContext
 
+Views = Callable[[int], Iterable[Mapping[str, torch.Tensor]]]
+"""the batches of an epoch, counted from 0, where they are given and not drawn: of each ``index``, parameters of the
+view and of CutMix by the names of those that are drawn, and perhaps ``outputs``, a teacher's logits for them"""
+
 
 def train_and_judge(
     recipe: Recipe,
@@ -27,19 +31,21 @@ def train_and_judge(
     network: Network,
     ctx: StageContext,
     loss: Loss,
+    given: Views | None = None,
 ) -> Evaluation:
     """The accuracy curve of ``network`` trained on ``distilled`` and the final model's hits on ``test``.
 
     Random streams depend on the evaluation seed alone: every method is judged with the same initial weights and the
     same order of batches, and what a network draws while it is trained is named by the step. Training images are
     sorted by class name, then by position in the set, so that the order of the classes does not matter. ``test`` holds
-    the dataset's images or, where ``ctx.judged_view`` is set, those decoded through that view.
+    the dataset's images or, where ``ctx.judged_view`` is set, those decoded through that view. With ``given``, batches
+    of ``recipe``'s number and size come from there, and nothing is drawn for them.
 
     Raises FloatingPointError, with the epoch, where a loss or an output on a test image is not finite.
     """
     classes = tuple(sorted(distilled.classes))
-    train = _by_name(distilled, classes)
-    judged = _by_name(test, classes)
+    train = by_name(distilled, classes)
+    judged = by_name(test, classes)
     view = make_view(recipe, train.images, ctx.device, decoded=ctx.judged_view is not None)
     test_images = Prepared(judged.images, lambda part: view.test(part.to(ctx.device)))
     y = train.labels.to(ctx.device)
@@ -53,23 +59,28 @@ def train_and_judge(
     rate = steps.Rate(optimiser, mode)
     ipc = int(train.labels.bincount().max())
     epochs, batch_size = recipe.epochs(ipc), recipe.batch_size(ipc)
-    steps_per_epoch = batch_count(len(y), batch_size)
+    steps_per_epoch = -(-len(y) // batch_size) if given else batch_count(len(y), batch_size)
     judge_after = recipe.judged_after(epochs)
 
+    names = ("eval-order", "eval-augment", "eval-cutmix")
+    order, augmentation, mixing = (seeding.generator(name, ctx.seed) for name in names)
+
+    def drawn_views(epoch: int) -> Iterator[Mapping[str, torch.Tensor]]:
+        for index in batches(torch.randperm(len(y), generator=order), batch_size):
+            drawn = {"index": index, **view.draw(len(index), augmentation)}
+            yield drawn | (_drawn_cut(len(index), view.shape, mixing) if recipe.cutmix else {})
+
     def draws() -> Iterator[dict[str, torch.Tensor]]:
-        names = ("eval-order", "eval-augment", "eval-cutmix")
-        order, augmentation, mixing = (seeding.generator(name, ctx.seed) for name in names)
         for epoch in range(epochs):
-            for i, index in enumerate(batches(torch.randperm(len(y), generator=order), batch_size)):
+            for i, drawn in enumerate((given or drawn_views)(epoch)):
                 now = learning_rate(recipe, epoch * steps_per_epoch + i, steps_per_epoch, epochs)
-                drawn = {"index": index, "rate": steps.rate(now), **view.draw(len(index), augmentation)}
-                yield drawn | (_drawn_cut(len(index), view.shape, mixing) if recipe.cutmix else {})
+                yield {"rate": steps.rate(now), **drawn}
 
     def step(drawn: steps.Batch) -> dict[str, torch.Tensor]:
         rate.set(drawn["rate"])
         here = drawn["index"]
         batch = view.changed(here, drawn)
-        target = Target(y[here], soft=None if soft is None else soft[here])
+        target = Target(y[here], soft=None if soft is None else soft[here], outputs=drawn.get("outputs"))
         if recipe.cutmix:
             batch, target = _mixed(batch, target, drawn)
         if recipe.second_forward:
@@ -121,11 +132,12 @@ def _mixed(batch: torch.Tensor, target: Target, drawn: Mapping[str, torch.Tensor
         kept=drawn["kept"],
         soft=target.soft,
         other_soft=other_soft,
+        outputs=target.outputs,
     )
     return cutmix(batch, drawn["box"], partners), mixed
 
 
-def _by_name(data: LabeledImages, classes: tuple[str, ...]) -> LabeledImages:
+def by_name(data: LabeledImages, classes: tuple[str, ...]) -> LabeledImages:
     """``data`` sorted by label, labels and soft labels being indices into ``classes``; stable within a class.
 
     Rows of soft labels are divided by their sum. Raises ValueError when the class names differ.
@@ -190,6 +202,8 @@ def learning_rate(recipe: Recipe, step: int, steps_per_epoch: int, epochs: int) 
         return recipe.lr * 0.5 * (1 + math.cos(math.pi * step / (epochs * steps_per_epoch)))
     if recipe.schedule == "steps":
         return recipe.lr * 0.2 ** sum(epoch >= at for at in (2 * epochs // 3, 5 * epochs // 6))
+    if recipe.schedule == "cosine_by_epoch":
+        return recipe.lr * 0.5 * (1 + math.cos(math.pi * epoch / epochs))
     if recipe.schedule == "tenth_past_half":
         return recipe.lr * (0.1 if epoch >= past_half(epochs) else 1.0)
     return recipe.lr * 0.5 * (1 + math.cos(math.pi * epoch / epochs / 2))

@@ -23,6 +23,8 @@ class Target:
     """float32 (N, classes), the set's soft labels; None where it has none"""
     other_soft: torch.Tensor | None = None
     """float32 (N, classes), soft labels of the images that CutMix pasted from"""
+    outputs: torch.Tensor | None = None
+    """(N, classes), a teacher's logits that were stored for this batch as it is, cut and mixed"""
 
     @property
     def shares(self) -> tuple[float | torch.Tensor, float | torch.Tensor]:
@@ -70,5 +72,24 @@ class Distillation:
 
     def __call__(self, logits: torch.Tensor, batch: torch.Tensor, target: Target) -> torch.Tensor:
         with torch.no_grad():
-            wanted = F.softmax(self.teacher(batch) / self.temperature, dim=1)
-        return F.kl_div(F.log_softmax(logits / self.temperature, dim=1), wanted, reduction="batchmean")
+            outputs = self.teacher(batch)
+        return divergence(logits, outputs, self.temperature)
+
+
+@dataclass(frozen=True)
+class StoredDistillation:
+    """``Distillation`` with outputs of the teacher that were stored for these batches."""
+
+    temperature: float
+
+    def __call__(self, logits: torch.Tensor, batch: torch.Tensor, target: Target) -> torch.Tensor:
+        if target.outputs is None:
+            raise ValueError("this protocol trains on stored soft labels, and there are none for this batch")
+        return divergence(logits, target.outputs.float(), self.temperature)
+
+
+def divergence(logits: torch.Tensor, outputs: torch.Tensor, temperature: float) -> torch.Tensor:
+    """KL(softmax(outputs / T) || softmax(logits / T)), mean over the batch, without the factor T^2."""
+    with torch.no_grad():
+        wanted = F.softmax(outputs / temperature, dim=1)
+    return F.kl_div(F.log_softmax(logits / temperature, dim=1), wanted, reduction="batchmean")

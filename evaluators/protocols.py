@@ -31,8 +31,9 @@ class HardLabels(Recipe, Protocol):
     Of a set whose classes differ in size, the largest class counts as ipc.
     """
 
-    labels: ClassVar[Literal["hard", "teacher", "set"]] = "hard"
-    """what the classifier learns from: class labels, a teacher's outputs, or the soft labels of the distilled set"""
+    labels: ClassVar[Literal["hard", "teacher", "set", "stored"]] = "hard"
+    """what the classifier learns from: class labels, a teacher's outputs, the soft labels of the distilled set, or a
+    teacher's outputs stored beside the set"""
 
     def network_shape(self, data: DataFacts, network: Network) -> Shape:
         return self.shape_of(data.shape)
@@ -55,7 +56,7 @@ class SoftLabels(HardLabels):
     say so.
     """
 
-    labels: ClassVar[Literal["hard", "teacher", "set"]] = "teacher"
+    labels: ClassVar[Literal["hard", "teacher", "set", "stored"]] = "teacher"
 
     teacher: str = "resnet18-f37072fd.pth"
     """checkpoint: a path, or the name of a file in torch.hub's folder of checkpoints"""
@@ -91,7 +92,7 @@ class GivenSoftLabels(HardLabels):
     set has none.
     """
 
-    labels: ClassVar[Literal["hard", "teacher", "set"]] = "set"
+    labels: ClassVar[Literal["hard", "teacher", "set", "stored"]] = "set"
 
     def evaluate(
         self, distilled: LabeledImages, test: LabeledImages, network: Network, ctx: StageContext

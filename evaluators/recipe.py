@@ -87,11 +87,12 @@ class Recipe:
     """before each step the network, in train mode, also sees the batch without gradient, so that running statistics of
     batch norm move twice a step. RDED's loop does this for its train accuracy, and after CutMix, which changes its
     batch in place: both passes see the mixed images (``train`` in validation/main.py)"""
-    schedule: Literal["cosine", "steps", "upper_cosine", "tenth_past_half"] = "cosine"
+    schedule: Literal["cosine", "steps", "upper_cosine", "tenth_past_half", "cosine_by_epoch"] = "cosine"
     """cosine: the learning rate falls to zero along half a cosine, changed at each batch. steps: times 0.2 after
     floor(2/3 E) and floor(5/6 E) of the E epochs. upper_cosine: times (1 + cos(pi e / 2 E)) / 2 in epoch e = 0, 1, ...,
     so that it ends at half. tenth_past_half: times 0.1 after E // 2 + 2 of E + 1 epochs, with a fresh optimiser (DC's
-    code, which counts from 0 and changes the rate after epoch E // 2 + 1)"""
+    code, which counts from 0 and changes the rate after epoch E // 2 + 1). cosine_by_epoch: half a cosine to zero,
+    changed after each epoch"""
     min_side: Count = 16
     """pixels, without ``side``: smaller images are enlarged to this side, bilinearly, in training and test"""
     side: NonNegativeInt = 0

@@ -33,7 +33,7 @@ class TeacherLabels(HardLabels):
     epoch, as FKD and SRe2L store them.
     """
 
-    labels: ClassVar[Literal["hard", "teacher", "set"]] = "teacher"
+    labels: ClassVar[Literal["hard", "teacher", "set", "stored"]] = "teacher"
 
     teacher: Teacher = field(default_factory=TrainedTeacher)
     """``TrainedTeacher``, which the plan trains once for a dataset, or ``TeacherFile``, a checkpoint"""

@@ -28,6 +28,7 @@ GROUND = {
     "records",
     "seeding",
     "steps",
+    "stored_labels",
     "types",
     "watchers",
     "weights",

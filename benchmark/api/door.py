@@ -60,6 +60,7 @@ def evaluate(
     mean: Sequence[float] = (),
     sd: Sequence[float] = (),
     class_order: str | Path | None = None,
+    labels: Sequence[str | Path] = (),
     allow_test_copies: bool = False,
     executor: Executor = "auto",
     ray_address: str | None = None,
@@ -70,7 +71,8 @@ def evaluate(
     A folder holds a sub-folder of images for each class, a Hugging Face dataset, or tensors; a file of tensors may be
     named too, or any of these on the hub (``hf://datasets/USER/NAME``). mean, sd: what floats were normalised with, one
     number or one for each channel; class_order: file that says which class a number is, or ``"dataset"``;
-    allow_test_copies: judge sets that hold judged images too.
+    labels: for each set the folder of its stored soft labels, or none; allow_test_copies: judge sets that hold judged
+    images too.
     Dataset, archs, protocol and seeds default to those of the study ``config``. Raises BenchError for images that are
     not a distilled set of the dataset.
     """
@@ -90,6 +92,7 @@ def evaluate(
         mean=tuple(mean),
         sd=tuple(sd),
         class_order=None if class_order is None else str(class_order),
+        labels=list(labels),
         plugins=[str(plugin) for plugin in plugins],
         changes={**{key: value for key, value in grid.items() if value is not None}, **(set or {})},
     )

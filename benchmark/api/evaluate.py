@@ -13,7 +13,9 @@ from ddbench.config.schema import Config, load_config
 from ddbench.config.study import ExternalSets, Study, resolve
 from ddbench.data.external.levels import Normalisation
 from ddbench.data.external.read import ExternalSet, Reading, holds_set, read_sets
+from ddbench.data.external.stored import read_stored
 from ddbench.errors import BenchError
+from ddbench.evaluators.stored import StoredSoftLabels
 from ddbench.methods.external import ExternalImages
 from ddbench.methods.external_tensors import ExternalTensors
 from ddbench.plan.build import make_plan
@@ -54,6 +56,7 @@ def plan_judging(
     mean: Sequence[float] = (),
     sd: Sequence[float] = (),
     class_order: str | None = None,
+    labels: Sequence[Path | str] = (),
     plugins: Sequence[str] = (),
     changes: Mapping[str, Any] | None = None,
     typed: Mapping[str, str] | None = None,
@@ -65,7 +68,8 @@ def plan_judging(
 
     They are sets of one method; the IPC is counted. method: name in tables, by default that of the first folder;
     resize: resize images of another size, in the way of the dataset; mean, sd: what floats were normalised with, one
-    number or one for each channel; class_order: a file that says which class a number is, or ``dataset``; changes:
+    number or one for each channel; class_order: a file that says which class a number is, or ``dataset``; labels:
+    for each set the folder of its stored soft labels, or none; changes:
     dotted key of the configuration -> value; typed: such a key -> the option that it came by. Raises BenchError for the
     name of a registered method, a config with several datasets, and images that are not a distilled set of its dataset.
     """
@@ -84,6 +88,7 @@ def plan_judging(
         say(remark)
     (dataset,) = study.datasets.values()
     sets = tuple(one for path in paths for one in read_sets(path, dataset, reading, say))
+    sets = _with_labels(sets, labels, study, asked.grid.protocol)
     _check_soft_labels(sets, study, asked.grid.protocol, say)
     counted = {"ipc": (_ipc(sets),), "seeds": tuple(range(len(sets)))}
     asked = asked.model_copy(update={"grid": asked.grid.model_copy(update=counted)})
@@ -126,6 +131,34 @@ def _ipc(sets: Sequence[ExternalSet]) -> int:
             "can be averaged. Give each IPC in a command of its own, with the same --method."
         )
     return ipcs[0]
+
+
+def _with_labels(
+    sets: tuple[ExternalSet, ...], folders: Sequence[Path | str], study: Study, protocol: str
+) -> tuple[ExternalSet, ...]:
+    """``sets`` with the soft labels stored in ``folders``. Raises BenchError for labels that do not fit the set or the
+    protocol, or that it lacks."""
+    judge, ipc = study.protocol, _ipc(sets)
+    if not isinstance(judge, StoredSoftLabels):
+        if folders:
+            raise BenchError(
+                f"the protocol {protocol} does not train on stored soft labels: leave out --labels, or name one that "
+                "does with --protocol fkd@1."
+            )
+        return sets
+    if folders and len(folders) != len(sets):
+        raise BenchError(
+            f"there are {len(sets)} sets and {len(folders)} folders of labels: give --labels once for each set, in the "
+            "order of the sets."
+        )
+    given: Sequence[Path | str | None] = folders or [None] * len(sets)
+    found = []
+    for one, folder in zip(sets, given, strict=True):
+        stored = None if folder is None else read_stored(Path(folder), len(one.images), len(one.images.classes))
+        if wrong := judge.unfit(stored, ipc):
+            raise BenchError(f"the protocol {protocol} {wrong} ({folder or one.where}).")
+        found.append(replace(one, images=replace(one.images, stored=stored)))
+    return tuple(found)
 
 
 def _check_soft_labels(sets: Sequence[ExternalSet], study: Study, protocol: str, say: Say) -> None:

@@ -56,6 +56,13 @@ if TYPE_CHECKING:
     metavar="FILE|dataset",
     help="Which class a number is: a file with a class on each line, from 0; or the order of the dataset.",
 )
+@click.option(
+    "--labels",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Soft labels stored for each epoch and view (epoch_E/batch_B.tar of SRe2L), once for each set; for fkd@1.",
+)
 @allow_test_copies_option
 @click.option("--resize", is_flag=True, help="Resize images of another size, as the dataset resizes its own.")
 @dry_run_option
@@ -75,6 +82,7 @@ def evaluate(
     mean: str | None,
     sd: str | None,
     class_order: str | None,
+    labels: tuple[Path, ...],
     allow_test_copies: bool,
     resize: bool,
     dry_run: bool,
@@ -116,6 +124,7 @@ def evaluate(
         mean=numbers("--mean", mean),
         sd=numbers("--sd", sd),
         class_order=class_order,
+        labels=labels,
         plugins=plugins,
         changes={key: value for key, value in options.items() if value is not None},
         typed=options_of_grid() | {"grid.datasets": "--dataset"},

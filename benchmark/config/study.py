@@ -106,6 +106,11 @@ def _resolved(config: Config, external: ExternalSets | None) -> Study:
     for name in sorted({name for method in methods.values() for name in _networks(method)} - {*networks}):
         networks[name] = _placed(_key_of(name, config), _network, name)
     protocol: Protocol = _placed("grid.protocol", _of_type, "protocol", grid.protocol, Protocol)
+    if not external and getattr(protocol, "labels", "") == "stored":
+        raise BenchError(
+            f"{grid.protocol} trains on soft labels stored beside a set, and methods make none: judge a set that has "
+            f"them with `bench evaluate SETS --labels FOLDER --protocol {grid.protocol}`."
+        ).at("grid.protocol")
     for name in sorted({*protocol.networks()} - {*networks}):
         networks[name] = _placed("grid.protocol", _network, name)
     for (_, name), method in methods.items():

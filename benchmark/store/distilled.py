@@ -8,6 +8,7 @@ from pathlib import Path
 from ddbench.errors import InvalidOutput
 from ddbench.images import DistilledSet, LabeledImages, Shape
 from ddbench.store.folder import Store
+from ddbench.store.stored_labels import load_stored, save_stored
 
 IMAGES_FILE = "images.safetensors"
 
@@ -16,20 +17,24 @@ def load_distilled(store: Store, key: str, kind: str = "distill") -> LabeledImag
     """The distilled set at ``key``, or with ``kind="shard"`` a shard of one. Raises CorruptArtifact."""
     from safetensors import safe_open
 
-    with safe_open(store.read(kind, key) / IMAGES_FILE, framework="pt") as file:
+    folder = store.read(kind, key)
+    with safe_open(folder / IMAGES_FILE, framework="pt") as file:
         classes = tuple(json.loads(file.metadata()["classes"]))
         soft = file.get_tensor("soft") if "soft" in file.keys() else None  # noqa: SIM118 (safe_open is no mapping)
-        return LabeledImages(file.get_tensor("images"), file.get_tensor("labels"), classes, soft)
+        images, labels = file.get_tensor("images"), file.get_tensor("labels")
+        return LabeledImages(images, labels, classes, soft, load_stored(folder))
 
 
 def save_distilled(distilled: LabeledImages, folder: Path) -> None:
-    """Write a distilled set into ``folder``, as a safetensors file that ``load_distilled`` reads."""
+    """Write a distilled set into ``folder``, as safetensors files that ``load_distilled`` reads."""
     from safetensors.torch import save_file
 
     tensors = {"images": distilled.images.contiguous(), "labels": distilled.labels.contiguous()}
     if distilled.soft is not None:
         tensors["soft"] = distilled.soft.contiguous()
     save_file(tensors, folder / IMAGES_FILE, metadata={"classes": json.dumps(distilled.classes)})
+    if distilled.stored is not None:
+        save_stored(distilled.stored, folder)
 
 
 def check_distilled(distilled: LabeledImages, classes: tuple[str, ...], shape: Shape, ipc: int) -> None:

@@ -18,6 +18,7 @@ LABELS = {
     "hard": "hard labels",
     "teacher": "soft labels of a pretrained teacher: external knowledge",
     "set": "soft labels that the distilled set carries",
+    "stored": "soft labels of a teacher, stored for each view of the distilled set: external knowledge",
 }
 """label type of a protocol -> its words in a caption"""
 

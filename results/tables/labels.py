@@ -21,7 +21,7 @@ from ddbench.results.tables.text import DASH, as_text
 
 RANDOM = "random"
 """the method whose sets are random images"""
-SOFT = ("teacher", "set")
+SOFT = ("teacher", "set", "stored")
 """kinds of soft labels"""
 KIB = 1024
 

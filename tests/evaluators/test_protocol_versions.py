@@ -6,7 +6,7 @@ import pytest
 
 from ddbench.config.addresses import addresses_of
 from ddbench.config.values import build, describe
-from ddbench.evaluators import condensation, protocols, rded, teaching
+from ddbench.evaluators import condensation, protocols, rded, stored, teaching
 from ddbench.keys import digest
 from ddbench.plugins import registry
 
@@ -167,6 +167,31 @@ DC_1 = CPU_SMALL_1 | {
     "siamese": "color_crop_cutout_flip_scale_rotate",
 }
 
+FKD_1 = CPU_SMALL_1 | {
+    "epochs_by_ipc": ((1, 300),),
+    "lr": 1e-3,
+    "batch": 1024,
+    "schedule": "cosine_by_epoch",
+    "side": 224,
+    "test_resize": 256,
+    "test_images": "decoded",
+    "normalisation": "imagenet",
+    "shift": 0.0,
+    "augmentation": {
+        "shuffle": 1,
+        "crop": (0.08, 1.0),
+        "ratio": (3 / 4, 4 / 3),
+        "flip": 0.5,
+        "brightness": 0.0,
+        "contrast": 0.0,
+        "saturation": 0.0,
+        "lighting": 0.0,
+    },
+    "cutmix": True,
+    "evaluate_every": 10,
+    "temperature": 20.0,
+}
+
 LIKE_PEERS = {"two_thirds_at": 100, "test_images": "decoded"}
 
 SMALL_64_1 = CPU_SMALL_1 | {
@@ -207,6 +232,7 @@ VERSIONS = {
     "cpu-small-teacher@1": (teaching.cpu_small_teacher_1, CPU_SMALL_TEACHER_1, "19325a3563c7af3cf2b7772cc2f889f2"),
     "rded@1": (rded.rded_1, RDED_1, "2d447f0196689b1d0281375ff12273c4"),
     "dc@1": (condensation.dc_1, DC_1, "00e8b0cd4df2635755d7228e3862dd2d"),
+    "fkd@1": (stored.fkd_1, FKD_1, "63b0865ad98b28283e87791da9143702"),
 }
 """name: the value, its fields, the digest of its type and fields (those added later left out where they do nothing)"""
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from ddbench.evaluators.classifier import _by_name
+from ddbench.evaluators.classifier import by_name
 from ddbench.evaluators.losses import Target, cross_entropy, soft_cross_entropy
 from ddbench.evaluators.networks import ConvNet
 from ddbench.evaluators.protocols import (
@@ -129,7 +129,7 @@ def test_rows_follow_their_images_and_columns_their_classes():
     shuffled = LabeledImages(
         data.images[[2, 0, 1]], torch.tensor([0, 1, 2]), ("light", "dark", "grey"), data.soft[[2, 0, 1]][:, [2, 0, 1]]
     )
-    found = _by_name(shuffled, ("dark", "grey", "light"))
+    found = by_name(shuffled, ("dark", "grey", "light"))
     assert torch.equal(found.images, data.images)
     assert found.labels.tolist() == [0, 1, 2]
     torch.testing.assert_close(found.soft, data.soft)
@@ -137,7 +137,7 @@ def test_rows_follow_their_images_and_columns_their_classes():
 
 def test_rows_that_sum_to_one_nearly_are_scaled_to_it():
     data = brightness(lambda labels: unlike(labels) * 1.0008)
-    found = _by_name(data, data.classes)
+    found = by_name(data, data.classes)
     torch.testing.assert_close(found.soft.sum(1), torch.ones(30), rtol=0, atol=1e-6)
 
 

@@ -1,0 +1,71 @@
+"""``bench evaluate --labels``: sets judged by the soft labels that were stored beside them."""
+
+import json
+
+import pytest
+
+from ddbench.store.opening import open_store
+from tests.data.test_external import write
+from tests.data.test_stored_labels import published
+from tests.support.invoke import invoke
+
+PROTOCOL = "fkd@1[epochs_by_ipc=[[1,2]],batch=8,side=16,test_resize=16,evaluate_every=1]"
+
+
+def evaluate(store, *more, protocol=PROTOCOL):
+    options = ["--executor", "inline", "--archs", "convnet3-w32", "--eval-seeds", "0", "--protocol", protocol]
+    return invoke("evaluate", *more, "--store", store, *options)
+
+
+@pytest.fixture
+def given(tmp_path):
+    """Two images of each digit, and labels of two epochs for them."""
+    return write(tmp_path / "mine"), published(tmp_path / "labels", images=20, classes=10, epochs=2, batch=8)
+
+
+def test_a_set_is_judged_by_its_stored_labels_whose_bytes_are_on_the_record(tmp_path, given):
+    images, labels = given
+    done = evaluate(tmp_path / "store", images, "--labels", labels)
+    assert done.returncode == 0, done.stderr
+    assert "stored for each view" in done.stdout
+    (record,) = open_store(tmp_path / "store", create=False).records()
+    assert record.outcome == "ok"
+    assert record.run["log"]["soft_label_bytes"] == 2 * 20 * 10 * 2
+    cost = invoke("table", "--store", tmp_path / "store", "--layout", "cost", "--format", "json")
+    (row,) = json.loads(cost.stdout)
+    assert row["label_bytes"] == 800
+
+
+def test_the_same_set_with_other_labels_is_another_set(tmp_path, given):
+    images, labels = given
+    other = published(tmp_path / "other", images=20, classes=10, epochs=2, batch=8, seed=1)
+    assert evaluate(tmp_path / "store", images, "--labels", labels).returncode == 0
+    assert evaluate(tmp_path / "store", images, "--labels", other).returncode == 0
+    first, second = open_store(tmp_path / "store", create=False).records()
+    assert first.key != second.key
+    assert first.curve != second.curve or first.correct != second.correct
+
+
+@pytest.mark.parametrize(
+    ("more", "protocol", "said"),
+    [
+        ((), PROTOCOL, "none: give them with `bench evaluate SETS --labels FOLDER`"),
+        (("--labels", "labels"), "cpu-small@1", "does not train on stored soft labels: leave out --labels"),
+        (("--labels", "labels", "--labels", "labels"), PROTOCOL, "there are 1 sets and 2 folders of labels"),
+        (("--labels", "labels"), PROTOCOL.replace("2]]", "3]]"), r"add [epochs_by_ipc=[[2,2]]] to its name"),
+        (("--labels", "mine"), PROTOCOL, "has no epoch_0"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_anything_is_written(tmp_path, given, more, protocol, said):
+    paths = [str(tmp_path / part) if part in ("labels", "mine") else part for part in more]
+    done = evaluate(tmp_path / "store", given[0], *paths, protocol=protocol)
+    assert done.returncode == 2
+    assert said in " ".join(done.stderr.split())
+    assert not (tmp_path / "store").exists()
+
+
+def test_methods_make_no_stored_labels_which_is_said_before_they_run(tmp_path):
+    done = invoke("run", "--methods", "random", "--ipc", "1", "--protocol", "fkd@1", "--store", tmp_path / "store")
+    assert done.returncode == 2
+    assert "bench evaluate SETS --labels FOLDER --protocol fkd@1" in " ".join(done.stderr.split())
+    assert not (tmp_path / "store").exists()
