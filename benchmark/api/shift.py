@@ -12,7 +12,7 @@ from ddbench.api.copies import copies_of
 from ddbench.api.outline import recorded_costs
 from ddbench.api.progress import make_display
 from ddbench.api.run import Execution, run_stages
-from ddbench.config.schema import Config, read_assignment
+from ddbench.config.schema import read_assignment, recorded_config
 from ddbench.config.values import nested, override
 from ddbench.errors import BenchError, CorruptArtifact, unknown
 from ddbench.execute.missing import shift_to_run
@@ -53,7 +53,7 @@ def measure_shift(
         observer = Watched(display, watchers, RunStart(f"shift in the space {space}", store.address), how.tracebacks)
         to_run = shift_to_run(planned, store, observer)
         if to_run:
-            config = Config.model_validate(store.runs()[-1]["config"])
+            config = recorded_config(store.runs()[-1]["config"])
             summary = run_stages(planned.plan, to_run, store, config, how, observer)
             failed = {stage.key: f"{stage.kind} {stage.label}: {reason}" for stage, reason in summary.failures}
     return _measurements(store, planned, preparation, space, failed)

@@ -24,7 +24,7 @@ from ddbench.config.files import EXTENDS, read_study
 from ddbench.config.origins import Origin, Origins, counted_as_expanded, located, origin_of, placed
 from ddbench.config.reading import read_yaml
 from ddbench.errors import BenchError, unknown
-from ddbench.hyperparameters import renamed
+from ddbench.hyperparameters import FORMER, renamed
 from ddbench.types import Compute
 
 StageKind = Literal["data", "prior", "fit", "embed", "teacher", "shard", "distill", "evaluate", "shift"]
@@ -237,6 +237,16 @@ def changed(config: Config, values: Mapping[str, Any]) -> Config:
     for key, value in values.items():
         _assign(raw, key, value, key)
     return _validated(raw, config.name)
+
+
+def recorded_config(raw: Mapping[str, Any]) -> Config:
+    """The study that a run on a store asked for, perhaps in words of an earlier release. Raises ValueError and
+    BenchError for one that this release does not know."""
+    compute = {
+        option: FORMER[option].get(value, value) if option in FORMER else value
+        for option, value in (raw.get("compute") or {}).items()
+    }
+    return Config.model_validate({**raw, **({"compute": compute} if compute else {})})
 
 
 def _validated(raw: dict[str, Any], where: str, origins: Origins | None = None) -> Config:

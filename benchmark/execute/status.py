@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from ddbench.config.schema import Config
+from ddbench.config.schema import recorded_config
 from ddbench.config.study import ExternalSets, resolve
 from ddbench.errors import BenchError
 from ddbench.execute.history import History
@@ -157,7 +157,7 @@ def _stages(run: dict[str, Any], cells: dict[Cell, str]) -> dict[str, Stage]:
     """The stages of a run, planned again; empty when its cells would now have other keys."""
     try:
         external = ExternalSets.from_json(run["external"]) if run.get("external") else None
-        plan = make_plan(resolve(Config.model_validate(run["config"]), external))
+        plan = make_plan(resolve(recorded_config(run["config"]), external))
     except (BenchError, ImportError, ValueError):  # a plug-in or a dataset no longer exists
         return {}
     if any(plan.cells.get(cell) != key for cell, key in cells.items()):

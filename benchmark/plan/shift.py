@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ddbench.config.addresses import Addresses, addresses_of, named_in
-from ddbench.config.schema import STAGE_KINDS, Config
+from ddbench.config.schema import STAGE_KINDS, recorded_config
 from ddbench.config.study import ExternalSets, resolve
 from ddbench.config.values import describe
 from ddbench.errors import BenchError, CorruptArtifact
@@ -147,7 +147,7 @@ def _plan_space(
 ) -> _Planned | str:
     """The space planned for a dataset with the options in the configuration of a run, or why that is impossible."""
     try:
-        study = Config.model_validate(config)
+        study = recorded_config(config)
         one = {"datasets": (dataset,), "methods": ("space",), "ipc": (1,), "seeds": (0,), "eval_seeds": (0,)}
         grid = study.grid.model_copy(update={**one, "archs": study.grid.archs[:1]})
         files = tuple(dict.fromkeys((*study.plugins, *plugins)))

@@ -264,7 +264,7 @@ USED_AS = {
     "guidance": "a method with it is 'dit[guidance={name}]'",
     "arch": "a classifier, --archs {name}",
     "dataset": "--datasets {name}",
-    "protocol": "it judges with --protocols {name}, and the test that `bench new protocol` writes checks it",
+    "protocol": "it judges with --protocol {name}, and the test that `bench new protocol` writes checks it",
     "watcher": "it is told of a run by --watcher {name}",
 }
 """kind -> what is done with a name of it that stands in the place of a method"""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ddbench import seeding
 from ddbench.config.values import build, plain
 from ddbench.errors import BenchError
+from ddbench.plugins.broken import BrokenDataset, BrokenNetwork
 from ddbench.stages.inputs import dataset_of
 from ddbench.types import DataFacts, Network, Protocol
 
@@ -108,6 +109,8 @@ def _answers(stage: Stage, ask: Callable[[], Question], light: bool) -> list[str
     try:
         dataset, (asked, question) = dataset_of(stage), ask()
     except (ImportError, BenchError):
+        return []
+    if isinstance(dataset, BrokenDataset) or isinstance(asked, BrokenNetwork):
         return []
     try:
         return list(question(DataFacts(dataset.name, dataset.classes, dataset.shape, light)))

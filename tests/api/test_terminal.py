@@ -65,14 +65,18 @@ def test_a_pipe_has_lines_as_long_as_they_need(block, monkeypatch):
     assert all(name in header for name in METHODS)
 
 
+JUDGES = {"minimax-sgd@2": "ddbench:HardLabels", "igd-adamw-soft@2": "ddbench:GivenSoftLabels"}
+"""hard labels and soft ones, with their classes"""
+ADDRESSES = {name: f"ddbench.evaluators.protocols:{name.partition(':')[2]}" for name in JUDGES.values()}
 LONG = ("rsm_cgs[guidance.eta_dm=50]", *METHODS)
 
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    """A store of two networks, two IPC, two sets and two classifiers of many methods."""
+    """A store of two protocols, two networks, two IPC, two sets and two classifiers of many methods."""
     cells = [
-        cell(m, seed=s, eval_seed=e, ipc=i, dataset="imagenette", arch=a, protocol="minimax-sgd@2")
+        cell(m, seed=s, eval_seed=e, ipc=i, dataset="imagenette", arch=a, protocol=p)
+        for p in JUDGES
         for a in ("convnet3-w32", "resnetap10")
         for i in (1, 10)
         for m in LONG
@@ -80,7 +84,10 @@ def study(tmp_path_factory):
         for e in (0, 1)
     ]
     accuracy = {one: 0.4 + 0.01 * LONG.index(one.method) + 0.02 * one.seed + 0.003 * one.eval_seed for one in cells}
-    records = [record(one, a, key=hexkey(n)) for n, (one, a) in enumerate(accuracy.items())]
+    records = [
+        record(one, a, key=hexkey(n), protocol={"type": JUDGES[one.protocol]}, run={"addresses": ADDRESSES})
+        for n, (one, a) in enumerate(accuracy.items())
+    ]
     return Stores([stored(tmp_path_factory.mktemp("s"), records).root])
 
 

@@ -210,7 +210,7 @@ def test_a_gpu_that_is_not_there_is_refused_before_anything_is_written(tiny_stud
     options = ["--config", tiny_study, "--store", tmp_path / "s", "--set", "device=cuda"]
     done = bench("run", *options, CUDA_VISIBLE_DEVICES="")
     assert done.returncode == 2
-    assert "torch sees no GPU. Use --set device=cpu" in done.stderr
+    assert "torch sees no GPU" in done.stderr and "Use --set device=cpu" in done.stderr
     assert not (tmp_path / "s").exists()
 
 

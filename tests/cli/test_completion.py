@@ -16,7 +16,10 @@ def proposed(*words):
     [
         (["run", "--methods", "rs"], ["rsm", "rsm_cgs"]),
         (["run", "--methods", "rsm,rs"], ["rsm,rsm_cgs"]),
-        (["table", "--archs", "convnet3-w32,resnet18"], ["convnet3-w32,resnet18", "convnet3-w32,resnet18-bn"]),
+        (
+            ["table", "--archs", "convnet3-w32,resnet18"],
+            [f"convnet3-w32,{name}" for name in ("resnet18", "resnet18-bn", "resnet18-modified")],
+        ),
         (["evaluate", "folder", "--dataset", "dig"], ["digits"]),
         (["export", "--datasets", "digits,imagew"], ["digits,imagewoof"]),
         (["plan", "--protocol", "minimax-sgd@"], ["minimax-sgd@1", "minimax-sgd@2"]),
@@ -31,4 +34,4 @@ def test_names_are_completed(words, names):
 
 def test_a_study_is_a_name_or_a_file():
     found = proposed("run", "--config", "imagenette")
-    assert found[:-1] == ["imagenette-small", "imagenette"] and found[-1] == "imagenette"
+    assert sorted(found) == ["imagenette", "imagenette", "imagenette-gpu", "imagenette-small"]

@@ -101,6 +101,7 @@ def test_a_gpu_that_is_too_small_is_said_before_any_work(monkeypatch, tmp_path, 
     path = plugin("hungry_gpu", HUNGRY)
     changes = {"plugins": [str(path)], "grid.methods": ["first_images"], "grid.ipc": [1], "device": "cuda"}
     plan = make_plan(resolve(load_config("digits", changes, [])))
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: types.SimpleNamespace(total_memory=80 * 2**30))
     stage = next(stage for stage in plan.stages.values() if stage.kind == "distill")
     result = run_stage(stage, str(open_store(tmp_path / "store", create=True).root))

@@ -24,7 +24,7 @@ fast = register("protocol", "fast@1")(HardLabels(epochs_by_ipc=((1, 2),)))
 def test_a_protocol_named_as_a_method_is_told_what_checks_it(plugin):  # noqa: F811
     done = invoke("check", "fast@1", "--plugin", plugin("slip_protocol", PROTOCOL))
     assert done.returncode == 2
-    assert "fast@1 is a protocol: it judges with --protocols fast@1" in done.stderr
+    assert "fast@1 is a protocol: it judges with --protocol fast@1" in done.stderr
 
 
 def test_an_unknown_method_may_be_in_a_file(plugin):  # noqa: F811
