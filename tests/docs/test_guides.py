@@ -44,7 +44,13 @@ ENDS = {
     "shift": ["--set", "epochs=1", "--store", "nette"],
 }
 """what is added to a command, by verb"""
-PLUGINS = {"method": "my_method", "objective": "my_term", "dataset": "my_dataset", "watcher": "my_watcher"}
+PLUGINS = {
+    "protocol": "my_protocol",
+    "method": "my_method",
+    "objective": "my_term",
+    "dataset": "my_dataset",
+    "watcher": "my_watcher",
+}
 """kind -> name of the plug-ins that the guides write"""
 
 
