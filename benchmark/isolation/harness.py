@@ -139,7 +139,7 @@ def _of_module(module: ModuleType) -> Iterator[Note]:
         yield _attribute(module, name, attribute, value, constant=attribute.isupper())
         if isinstance(value, type) and value.__module__ == name:
             yield from _of_class(value, f"{name}.{attribute}")
-        elif dataclasses.is_dataclass(value):
+        elif dataclasses.is_dataclass(value) and not isinstance(value, type):
             yield from _of_instance(value, f"{name}.{attribute}")
 
 
@@ -176,10 +176,7 @@ def _of_instance(value: Any, name: str) -> Iterator[Note]:
             return value.__dict__.get(attribute, _Absent)
 
         def replace(before: Any, attribute: str = attribute) -> None:
-            if isinstance(value, type):
-                setattr(value, attribute, before)
-            else:
-                object.__setattr__(value, attribute, before)  # frozen, as the instances of the harness are
+            object.__setattr__(value, attribute, before)  # frozen, as the instances of the harness are
 
         yield Note(f"{name}.{attribute}", inner, read, replace)
 

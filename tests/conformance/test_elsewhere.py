@@ -44,6 +44,7 @@ import platform
 import socket
 import time
 import traceback
+import zlib
 from datetime import UTC, date, datetime
 
 time.tzset()
@@ -53,12 +54,12 @@ locale.setlocale(locale.LC_ALL, "")
 
 @pytest.fixture
 def looking(plugin):  # noqa: F811
-    """A study of methods, each of which darkens its images by something that it should not look at."""
+    """A study of methods, each of which marks its images by something that it should not look at."""
     text = IMPORTS + CHEAT.partition('@register("method", "cheat")')[0]
     for name, look in LOOKS.items():
         changed = CHEAT.partition('@register("method", "cheat")')[2].replace("class Cheat", f"class Looks_{name}")
-        darker = f"images = images // (2 + len(str({look})) + sum(map(ord, str({look}))) % 97)"
-        text += f'@register("method", "{name}"){changed}'.replace("# HERE", darker)
+        marked = f"images.view(-1)[:4] = torch.tensor([*zlib.crc32(str({look}).encode()).to_bytes(4, "big")], dtype=images.dtype)"
+        text += f'@register("method", "{name}"){changed}'.replace("# HERE", marked)
     return resolve(load_config("check", {"grid.methods": list(LOOKS), "plugins": [str(plugin("looking", text))]}, []))
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+import ddbench
 import ddbench.evaluators.classifier as classifier
 import ddbench.methods.catalog as catalog
 from ddbench.conformance import guards
@@ -53,6 +54,13 @@ def test_a_replacement_is_named_and_put_back(name):
     REPLACEMENTS[name]()
     assert harness.replaced() == [name]
     assert harness.replaced() == []
+
+
+def test_a_class_that_another_module_shows_too_is_named_once_by_its_own():
+    ddbench.Distiller  # noqa: B018 (its first use puts it among the names of the package)
+    harness.begin()
+    Distiller.reads = print
+    assert harness.replaced() == ["ddbench.types.Distiller.reads"]
 
 
 def test_a_constant_whose_members_change_is_named_and_put_back():
