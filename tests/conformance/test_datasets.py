@@ -85,7 +85,9 @@ def test_a_dataset_is_checked_by_its_file(plugin, monkeypatch):  # noqa: F811
 
 
 def test_a_dataset_that_depends_on_its_folder_is_found_by_the_other_process(plugin):  # noqa: F811
-    line = "images.view(-1)[:4] = torch.tensor([*__import__('zlib').crc32(__import__('os').getcwdb()).to_bytes(4, "big")])"
+    line = (
+        "images.view(-1)[:4] = torch.tensor([*__import__('zlib').crc32(__import__('os').getcwdb()).to_bytes(4, 'big')])"
+    )
     path = plugin("data_folder", SPLIT_BY_NAME.replace(IMAGES, f"{IMAGES}        {line}\n"))
     asked = [check for check in DATASET_CHECKS if check.name == "another process"]
     assert findings(path, asked) == {"another process": "another process loads other images of train"}

@@ -58,7 +58,8 @@ def looking(plugin):  # noqa: F811
     text = IMPORTS + CHEAT.partition('@register("method", "cheat")')[0]
     for name, look in LOOKS.items():
         changed = CHEAT.partition('@register("method", "cheat")')[2].replace("class Cheat", f"class Looks_{name}")
-        marked = f"images.view(-1)[:4] = torch.tensor([*zlib.crc32(str({look}).encode()).to_bytes(4, "big")], dtype=images.dtype)"
+        mark = f"zlib.crc32(str({look}).encode()).to_bytes(4, 'big')"
+        marked = f"images.view(-1)[:4] = torch.tensor([*{mark}], dtype=images.dtype)"
         text += f'@register("method", "{name}"){changed}'.replace("# HERE", marked)
     return resolve(load_config("check", {"grid.methods": list(LOOKS), "plugins": [str(plugin("looking", text))]}, []))
 
