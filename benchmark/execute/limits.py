@@ -19,6 +19,11 @@ class Limit:
     seconds: float | None = None
     stall: float | None = None
 
+    def times(self, n: int, more: float = 0.0) -> Limit:
+        """For a stage that waits for the turns of ``n - 1`` others: ``n`` times as long, and ``more`` seconds."""
+        seconds, stall = (None if one is None else n * one + more for one in (self.seconds, self.stall))
+        return Limit(self.kind, seconds, stall)
+
     def __bool__(self) -> bool:
         return self.seconds is not None or self.stall is not None
 
