@@ -60,11 +60,12 @@ class Turns:
     def _wait(self, turn: Turn) -> None:
         with self._change:
             self._change.wait_for(lambda: turn.current)
-        turn.kept.enter(self._last)
         turn.since = time.perf_counter()
+        turn.kept.enter(self._last)
 
     def _pass_on(self, turn: Turn) -> None:
         turn.kept.leave()
+        turn.earlier, turn.since = turn.seconds, float("inf")
         with self._change:
             self._last = turn.kept
             self._order.rotate(-1)
@@ -89,7 +90,10 @@ class Turn:
 
     def __init__(self, turns: Turns, kept: Kept) -> None:
         self.turns, self.kept = turns, kept
-        self.since = 0.0
+        self.since = float("inf")
+        """when the present turn began"""
+        self.earlier = 0.0
+        """seconds of those before"""
         self.began = False
         self._ending: BaseException | None = None
 
@@ -105,6 +109,11 @@ class Turn:
         finally:
             self.turns._end(self)
             _own.reset(token)
+
+    @property
+    def seconds(self) -> float:
+        """Of its turns so far."""
+        return self.earlier + max(time.perf_counter() - self.since, 0.0)
 
     @property
     def current(self) -> bool:

@@ -70,12 +70,13 @@ def _shared(stage: Stage) -> tuple[object, ...]:
 def run_jobs(jobs: Sequence[Job], root: str, card: int | None = None) -> list[StageResult]:
     """Run the stages of ``jobs`` together in this process, on the card of that number."""
     store = store_at(root)
+    passed: dict[int, float] = {}
     clocks: dict[int, Clock] = {}
 
-    def over(i: int) -> str | None:
-        job = jobs[i]
+    def over(i: int, seconds: float) -> str | None:
+        job, passed[i] = jobs[i], seconds
         if job.limit and i not in clocks:
-            clocks[i] = Clock(job.limit.times(len(jobs)), partial(store.how_far, job.stage.key))
+            clocks[i] = Clock(job.limit, partial(store.how_far, job.stage.key), lambda: passed[i])
         return clocks[i].broken() if i in clocks else None
 
     trials = [replace(job.attempt, card=card) for job in jobs]

@@ -38,12 +38,13 @@ def run_together(
     stages: Sequence[Stage],
     root: str,
     trials: Sequence[Attempt],
-    over: Callable[[int], str | None] = lambda _: None,
+    over: Callable[[int, float], str | None] = lambda *_: None,
 ) -> list[StageResult]:
     """The results of ``stages``, one by one as of ``run_stage``.
 
-    ``over(i)``, called again and again once stage i has begun: which of its limits is exceeded; that stage alone is
-    then terminated, with the outcome ``timeout``. An exception of this thread, as an interrupt, ends all stages.
+    ``over(i, seconds)``, called again and again once stage i has begun, with the seconds of its own turns: which of its
+    limits is exceeded; that stage alone is then terminated, with the outcome ``timeout``. An exception of this thread,
+    as an interrupt, ends all stages.
     """
     import torch
 
@@ -60,7 +61,7 @@ def run_together(
         while any(run.thread.is_alive() for run in runs):
             next(run.thread for run in runs if run.thread.is_alive()).join(TICK)
             for i, run in enumerate(runs):
-                if run.thread.is_alive() and run.turn.began and not run.why and (why := over(i)):
+                if run.thread.is_alive() and run.turn.began and not run.why and (why := over(i, run.turn.seconds)):
                     run.end(why)
                 run.insist()
     finally:

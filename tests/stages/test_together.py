@@ -131,12 +131,12 @@ def test_one_that_is_over_its_limit_ends_wherever_it_is(tmp_path, monkeypatch):
     plan = digits()
     store = prepared(plan, tmp_path / "s")
     before_judging(monkeypatch, hang)
-    results = run(evaluations(plan), store, over=lambda i: "too long" if i == 1 else None)
+    results = run(evaluations(plan), store, over=lambda i, seconds: "too long" if i == 1 and seconds > 1 else None)
     assert [(result.outcome, result.reason) for result in results] == [("ok", ""), ("timeout", "too long"), ("ok", "")]
 
 
 def test_an_interrupt_ends_all_and_is_passed_on(tmp_path, monkeypatch):
-    def interrupted(i):
+    def interrupted(i, seconds):
         raise KeyboardInterrupt
 
     plan = digits(**{"grid.protocol": "cpu-small@1[epochs_by_ipc=[[1000,100000]]]"})
