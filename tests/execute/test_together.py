@@ -1,11 +1,13 @@
 """Evaluations of one sort in one process: chosen by the scheduler, each with its own lease, record and failure."""
 
+import dataclasses
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import types
 
 import pytest
 import torch
@@ -13,15 +15,20 @@ import torch
 from ddbench import turns
 from ddbench.config.schema import Resources, load_config
 from ddbench.errors import BenchError
+from ddbench.execute import limits
 from ddbench.execute.demand import Demand, Room, recorded_peaks
 from ddbench.execute.history import sort_of
 from ddbench.execute.inline import Inline
+from ddbench.execute.job import Job
+from ddbench.execute.limits import Limit
+from ddbench.execute.on_ray import GRACE, OnRay, _UnderWay
 from ddbench.execute.policy import Policy
 from ddbench.execute.schedule import run_schedule, to_run
 from ddbench.execute.together import MOST, alike, most_together
 from ddbench.stages import together as stages_together
+from ddbench.stages.attempt import Attempt
 from ddbench.store.opening import open_store
-from tests.support.judged import SHORT, before_judging, digits, evaluations, numbers
+from tests.support.judged import SHORT, before_judging, digits, evaluations, numbers, prepared
 from tests.support.pretend import Pretend, Quiet
 
 THREE = Demand({"evaluate": Resources(together=3)})
@@ -105,8 +112,6 @@ def test_those_of_one_sort_and_dataset_are_alike_and_plug_ins_are_alone():
     others = evaluations(digits(**{"grid.protocol": "cpu-small@1"}))
     assert not list(alike(stages[0], others))
     assert not list(alike(next(s for s in plan.stages.values() if s.kind == "distill"), plan.stages.values()))
-    import dataclasses
-
     plugged = dataclasses.replace(stages[0], addresses={**stages[0].addresses, "mine:Network": "mine:Network"})
     assert most_together(stages[0], THREE) == 3
     assert most_together(plugged, THREE) == 1
@@ -116,8 +121,6 @@ def test_those_of_one_sort_and_dataset_are_alike_and_plug_ins_are_alone():
 
 def on_card(peak=None, **asked):
     """(an evaluation on a card, what it takes where its sort was measured at ``peak`` MiB on a card of 80 GB)"""
-    import dataclasses
-
     stage = evaluations(digits())[0]
     stage = dataclasses.replace(stage, task={**stage.task, "device": "cuda"})
     peaks = {} if peak is None else {sort_of(stage.task): float(peak)}
@@ -246,14 +249,72 @@ def test_an_interrupt_leaves_no_lease_and_no_record(tmp_path):
     assert not list((store / "records").glob("[!.]*"))
 
 
+@pytest.fixture(scope="module")
+def under_ray(tmp_path_factory):
+    """(store, executor) of three evaluations that ran together under Ray; the executor is still there."""
+    plan = digits()
+    store = prepared(plan, tmp_path_factory.mktemp("ray") / "s")
+    backend = OnRay(store.address, THREE)
+    summary = run_schedule(plan, store, to_run(plan, store, Quiet()), backend, Quiet())
+    assert summary.cells["ok"] == 3
+    yield store, backend
+    backend.close()
+
+
 @pytest.mark.timeout(300)
-def test_under_ray_a_killed_process_of_several_is_tried_again_one_by_one(alone, tmp_path):
-    """Two processes: three evaluations, and one. The first is killed."""
-    store = tmp_path / "s"
-    process = start(store, "--executor", "ray", "--eval-seeds", "0-3", "--set", "resources.evaluate.cpus=0.5")
-    victim = begun(store, 3)[0]
-    os.kill(victim, signal.SIGKILL)
-    _, errors = process.communicate(timeout=200)
-    assert process.returncode == 0, errors
-    opened = open_store(store, create=False)
-    assert numbers(opened) == alone
+def test_under_ray_they_are_one_task_with_the_numbers_of_each_alone(alone, under_ray):
+    store, _ = under_ray
+    found = numbers(store)
+    assert found.items() <= alone.items()
+    assert together(store) == {0: 3, 1: 3, 2: 3}
+    assert len({record.run["process"] for record in store.records()}) == 1
+    assert len({record.run["output"] for record in store.records()}) == 3
+
+
+def under_way(backend, monkeypatch, **limit):
+    """Three jobs that the executor takes for a task under way."""
+    jobs = tuple(Job(stage, Attempt(together=3), Limit("evaluate", **limit)) for stage in evaluations(digits()))
+    monkeypatch.setattr(backend, "_under_way", {"task": _UnderWay(jobs, Room(1, 0, 0), time.monotonic())})
+    return jobs
+
+
+@pytest.mark.timeout(300)
+def test_of_a_lost_process_each_is_lost(under_ray, monkeypatch):
+    _, backend = under_ray
+    jobs = under_way(backend, monkeypatch)
+
+    def crashed(reference):
+        raise backend._ray.exceptions.WorkerCrashedError
+
+    monkeypatch.setattr(backend._ray, "get", crashed)
+    monkeypatch.setattr(backend._ray, "wait", lambda references, **_: (references, []))
+    ended = [backend.wait(1.0) for _ in jobs]
+    assert [stage for stage, _ in ended] == [job.stage for job in jobs]
+    assert all(result.lost and "the worker was lost" in result.reason for _, result in ended)
+
+
+@pytest.mark.timeout(300)
+def test_a_process_that_does_not_end_one_over_its_limit_is_terminated_and_the_others_are_lost(under_ray, monkeypatch):
+    store, backend = under_ray
+    jobs = under_way(backend, monkeypatch, seconds=10)
+    cancelled = []
+    monkeypatch.setattr(backend._ray, "cancel", lambda reference, force: cancelled.append(reference))
+    monkeypatch.setattr(backend._ray, "wait", lambda references, **_: ([], references))
+    log = store.root / jobs[1].attempt.log(jobs[1].stage.key)
+    log.touch()
+    clock = types.SimpleNamespace(monotonic=time.monotonic)
+    monkeypatch.setattr(limits, "time", clock)
+    backend._looked = float("-inf")
+    assert backend.wait(0.0) is None
+    clock.monotonic = lambda: time.monotonic() + 3 * 10 + GRACE - 5
+    backend._looked = float("-inf")
+    assert backend.wait(0.0) is None, "it may end the stage itself"
+    clock.monotonic = lambda: time.monotonic() + 3 * 10 + GRACE + 5
+    backend._looked = float("-inf")
+    ended = [backend.wait(0.0) for _ in jobs]
+    assert cancelled == ["task"]
+    assert [(result.outcome, result.lost) for _, result in ended] == [
+        ("failed", True),
+        ("timeout", False),
+        ("failed", True),
+    ]
