@@ -73,7 +73,7 @@ class DM(Distiller):
 
         from ddbench import steps
         from ddbench.learning.dsa import Siamese
-        from ddbench.methods.matching import Passes, passes
+        from ddbench.methods.matching import Passes, joined, passes
 
         augment = Siamese(tuple(self.augmentations.split("_")), self.augment_with)
         scaling = self._scaling(real)
@@ -113,10 +113,10 @@ class DM(Distiller):
                         drawn = torch.randperm(len(by_class[k]), generator=streams[k])[: self.batch_real]
                         chosen.append(by_class[k][drawn])
                         drawn_for[k] = augment.draw(streams[k], real.shape)
-                    yield {"images": real.images[torch.cat(chosen)]}
+                    yield {"images": real.images[joined(chosen)]}
 
         def changed(images: Sequence[torch.Tensor], part: Sequence[int], by: Mapping[int, Parameters]) -> torch.Tensor:
-            return torch.cat([augment(mine, by[k]) for mine, k in zip(images, part, strict=True)])
+            return joined([augment(mine, by[k]) for mine, k in zip(images, part, strict=True)])
 
         with (
             seeding.seeded("dm-network", ctx.seed) as at,
@@ -127,7 +127,8 @@ class DM(Distiller):
                 optimiser.zero_grad(set_to_none=True)
                 losses = []
                 for group, its_parts in zip(groups, parts, strict=True):
-                    at(iteration, *(real.classes[k] for k in group))
+                    if alone:
+                        at(iteration, *(real.classes[k] for k in group))
                     targets = []
                     for part in its_parts:
                         batch, counts = next(batches), [sizes[k] for k in part]
@@ -136,10 +137,8 @@ class DM(Distiller):
                             images = changed(scaling(batch["images"], ctx.device).split(counts), part, by)
                         targets.append(matching.means(images, counts))
                     made = changed([synthetic[k] for k in group], group, by)
-                    found, gradient = matching.gradients(made.detach(), [ipc] * len(group), torch.cat(targets))
                     # Backward for each group, so that memory does not grow with the number of classes.
-                    made.backward(gradient)
-                    losses.append(found)
+                    losses.append(matching.backward(made, [ipc] * len(group), joined(targets)))
                 optimiser.step()
                 results.put(iteration, {"loss": torch.cat(losses).sum()})
                 ctx.progress(iteration + 1, self.iterations)

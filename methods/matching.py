@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -37,28 +37,39 @@ class Passes:
     def means(self, images: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
         """The mean embedding of each class: (N, C, H, W) -> (classes, D), without gradient."""
 
-        def step(batch: steps.Batch) -> dict[str, torch.Tensor]:
+        def step(batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
             with torch.no_grad():
                 return {"means": self._means(batch["images"], sizes)}
 
+        if self.mode.graphs is None:
+            return step({"images": images})["means"]
         return self._run("means", sizes, step, {"images": images})["means"].clone()
 
-    def gradients(
-        self, images: torch.Tensor, sizes: Sequence[int], targets: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The squared distance of each class's mean embedding to its target (classes, D), and the gradient of their
-        sum by the images: (classes,) and (N, C, H, W)."""
+    def backward(self, images: torch.Tensor, sizes: Sequence[int], targets: torch.Tensor) -> torch.Tensor:
+        """The squared distance of each class's mean embedding to its target (classes, D): (classes,). The gradient of
+        their sum is added to what ``images`` (N, C, H, W) were made of."""
+        if self.mode.graphs is None:
+            distances = self._distances(images, sizes, targets)
+            distances.sum().backward()  # type: ignore[no-untyped-call]
+            return distances.detach()
 
-        def step(batch: steps.Batch) -> dict[str, torch.Tensor]:
+        def step(batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
             leaf = batch["images"].detach().requires_grad_(True)
-            distances = (self._means(leaf, sizes) - batch["targets"]).square().sum(1)
+            distances = self._distances(leaf, sizes, batch["targets"])
             return {"distances": distances.detach(), "gradient": torch.autograd.grad(distances.sum(), leaf)[0]}
 
-        found = self._run("gradients", sizes, step, {"images": images, "targets": targets})
-        return found["distances"].clone(), found["gradient"]
+        found = self._run("gradients", sizes, step, {"images": images.detach(), "targets": targets})
+        images.backward(found["gradient"])  # type: ignore[no-untyped-call]
+        return found["distances"].clone()
+
+    def _distances(self, images: torch.Tensor, sizes: Sequence[int], targets: torch.Tensor) -> torch.Tensor:
+        return (self._means(images, sizes) - targets).square().sum(1)
 
     def _means(self, images: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
-        return torch.stack([part.mean(0) for part in self.network.features(images).split(list(sizes))])
+        features = self.network.features(images)
+        if len(sizes) == 1:
+            return features.mean(0, keepdim=True)
+        return torch.stack([part.mean(0) for part in features.split(list(sizes))])
 
     def _run(self, kind: str, sizes: Sequence[int], step: Any, tensors: dict[str, torch.Tensor]) -> steps.run.Outputs:
         key = kind, tuple(sizes)
@@ -66,6 +77,11 @@ class Passes:
             mode = self.mode if len(self.runs) < MOST_CAPTURED else self.mode.eager()
             self.runs[key] = steps.Steps(step, mode)
         return self.runs[key](steps.Batch(tensors))
+
+
+def joined(parts: Sequence[torch.Tensor]) -> torch.Tensor:
+    """``parts`` one after another; a single one is not copied."""
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts))
 
 
 def passes(sizes: Sequence[int], at_once: int) -> list[list[int]]:
