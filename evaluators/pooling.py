@@ -25,7 +25,7 @@ class HalvingPool(nn.AvgPool2d):
         plain = x.is_contiguous() and not x.is_contiguous(memory_format=torch.channels_last)
         if not plain or x.shape[2] % 2 or x.shape[3] % 2 or torch.compiler.is_compiling():
             return super().forward(x)
-        return _Mean.apply(x)  # type: ignore[no-untyped-call]
+        return _Mean.apply(x)
 
 
 class _Mean(torch.autograd.Function):
@@ -39,8 +39,8 @@ class _Mean(torch.autograd.Function):
         return total.add_(below[..., 0::2]).add_(below[..., 1::2]).add_(0.0).mul_(0.25)
 
     @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
-        return _Spread.apply(gradient)  # type: ignore[no-untyped-call]
+    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
+        return _Spread.apply(gradient)
 
 
 class _Spread(torch.autograd.Function):
@@ -57,5 +57,5 @@ class _Spread(torch.autograd.Function):
         return spread.view(n, channels, 2 * height, 2 * width)
 
     @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
-        return _Mean.apply(gradient)  # type: ignore[no-untyped-call]
+    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
+        return _Mean.apply(gradient)

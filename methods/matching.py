@@ -8,6 +8,8 @@ from typing import Any
 import torch
 
 from ddbench import steps
+from ddbench.computing import BACKEND, dtype_of
+from ddbench.hyperparameters import Compilation, Precision
 
 MOST_CAPTURED = 16
 """kinds of passes that a card repeats as graphs; further ones run eagerly"""
@@ -16,19 +18,24 @@ MOST_CAPTURED = 16
 class Passes:
     """Passes of one network whose weights change: ``use`` gives it those of another.
 
-    A pass takes the images of some classes one after another, ``sizes`` of each. What is given back is on the device.
+    A pass takes the images of some classes one after another, ``sizes`` of each, in float32. What is given back is
+    float32 on the device. The weights, which are only read, are in the type of ``precision``; with ``compilation`` the
+    network's ``features`` are compiled as a whole.
     """
 
-    def __init__(self, mode: steps.Mode) -> None:
-        self.mode = mode
+    def __init__(self, mode: steps.Mode, precision: Precision = "fp32", compilation: Compilation = "none") -> None:
+        self.mode, self.dtype, self.compiles = mode, dtype_of(precision), compilation == "blocks"
         self.network: Any = None
+        self.features: Any = None
         self.runs: dict[tuple[str, tuple[int, ...]], steps.Steps] = {}
 
     def use(self, network: torch.nn.Module) -> None:
-        """From here on passes are those of ``network``. Where they are captured its values are copied into the network
-        of the capture."""
-        if self.network is None or not self.mode.apart:
-            self.network = network
+        """From here on passes are those of ``network``, which is changed. Where they are captured or compiled its
+        values are copied into the network of the capture."""
+        if self.network is None or not (self.mode.apart or self.compiles):
+            self.network = network.to(self.dtype)
+            features = self.network.features
+            self.features = torch.compile(features, backend=BACKEND, dynamic=False) if self.compiles else features
             return
         with torch.no_grad():
             for own, other in zip(_tensors(self.network), _tensors(network), strict=True):
@@ -50,7 +57,7 @@ class Passes:
         their sum is added to what ``images`` (N, C, H, W) were made of."""
         if self.mode.graphs is None:
             distances = self._distances(images, sizes, targets)
-            distances.sum().backward()  # type: ignore[no-untyped-call]
+            distances.sum().backward()
             return distances.detach()
 
         def step(batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -59,14 +66,14 @@ class Passes:
             return {"distances": distances.detach(), "gradient": torch.autograd.grad(distances.sum(), leaf)[0]}
 
         found = self._run("gradients", sizes, step, {"images": images.detach(), "targets": targets})
-        images.backward(found["gradient"])  # type: ignore[no-untyped-call]
+        images.backward(found["gradient"])
         return found["distances"].clone()
 
     def _distances(self, images: torch.Tensor, sizes: Sequence[int], targets: torch.Tensor) -> torch.Tensor:
         return (self._means(images, sizes) - targets).square().sum(1)
 
     def _means(self, images: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
-        features = self.network.features(images)
+        features = self.features(images.to(self.dtype)).float()
         if len(sizes) == 1:
             return features.mean(0, keepdim=True)
         return torch.stack([part.mean(0) for part in features.split(list(sizes))])
