@@ -29,6 +29,7 @@ GROUND = {
     "seeding",
     "steps",
     "stored_labels",
+    "turns",
     "types",
     "watchers",
     "weights",

@@ -89,6 +89,9 @@ class Resources(Section):
     gpus: float | None = Field(None, ge=0)
     """a fraction lets several stages share one GPU"""
     memory_gib: float | None = Field(None, gt=0)
+    together: int | None = Field(None, ge=1)
+    """evaluations of one sort that a process trains at the same time, of ``evaluate`` alone. Default: one on a CPU,
+    some of a small network on a card"""
 
     @field_validator("gpus")
     @classmethod
@@ -118,6 +121,8 @@ class Running(Section):
                 raise unknown("kind of stage", kind, STAGE_KINDS, where=str(info.field_name)).at(
                     f"{info.field_name}.{kind}"
                 )
+            if kind != "evaluate" and getattr(by_kind[kind], "together", None) is not None:
+                raise ValueError(f"{kind}.together: only evaluations run together; use resources.evaluate.together")
         return by_kind
 
 

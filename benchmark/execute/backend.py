@@ -3,21 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 
-from ddbench.execute.limits import Limit
+from ddbench.execute.job import Job as Job
 from ddbench.plan.graph import Stage
-from ddbench.stages.attempt import Attempt
 from ddbench.stages.run import StageResult
-
-
-@dataclass(frozen=True)
-class Job:
-    """One attempt at a stage, with its time limit."""
-
-    stage: Stage
-    attempt: Attempt
-    limit: Limit
 
 
 class Backend(ABC):
@@ -31,9 +20,14 @@ class Backend(ABC):
     def fits(self, stage: Stage) -> bool:
         """Whether ``stage``, which is not refused, could start now, beside the running stages."""
 
+    def most_together(self, stage: Stage) -> int:
+        """How many stages of the sort of ``stage``, which fits, may start now in one process; 1: it runs alone."""
+        return 1
+
     @abstractmethod
-    def submit(self, job: Job) -> None:
-        """Start a stage that fits and whose parents are finished."""
+    def submit(self, *jobs: Job) -> None:
+        """Start a stage that fits and whose parents are finished; or several, as many as ``most_together`` allows, in
+        one process, each of which ends by itself."""
 
     @abstractmethod
     def wait(self, seconds: float) -> tuple[Stage, StageResult] | None:

@@ -6,7 +6,7 @@ import heapq
 import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,20 +61,22 @@ class Demand:
     card_mib: float = 0.0
     """memory of the smallest card; 0: unknown"""
 
-    def of(self, stage: Stage, largest: Room) -> Room:
-        """The resources that ``stage`` takes; ``largest`` is the most of each that any machine has.
+    def of(self, stage: Stage, largest: Room, together: int = 1) -> Room:
+        """The resources that ``stage`` takes, or a process with so many of its sort ``together``, which take turns on
+        its processors; ``largest`` is the most of each that any machine has.
 
         Threads and recorded peaks are capped at ``largest``: threads can share processors, and a peak from a larger
         machine is no reason to refuse a stage on this one. Configured and declared amounts are not capped.
         """
         asked = self.configured.get(stage.kind)
         cpus = asked.cpus if asked and asked.cpus is not None else min(stage.threads, largest.cpus)
-        gpus = asked.gpus if asked and asked.gpus is not None else self.part_of_card(stage)
+        gpus = asked.gpus if asked and asked.gpus is not None else self.part_of_card(stage, together)
         if asked and asked.memory_gib is not None:
-            memory = asked.memory_gib * 1024
+            memory = asked.memory_gib * 1024 * together
         else:
             declared = stage.memory_gib * 1024 if stage.task["device"] == "cpu" else 0.0
-            memory = max(declared, min(self.peaks.get(stage.kind, 0.0), largest.memory))
+            peak = self.peaks.get(stage.kind, 0.0) * together
+            memory = max(declared * together, min(peak, largest.memory) if together == 1 else peak)
         return Room(cpus, gpus, memory)
 
     def shares(self, stage: Stage) -> bool:
@@ -82,21 +84,34 @@ class Demand:
         asked = self.configured.get(stage.kind)
         return (asked is None or asked.gpus is None) and 0 < self.part_of_card(stage) < 1
 
-    def part_of_card(self, stage: Stage) -> float:
+    def holds_together(self, stage: Stage, together: int) -> bool:
+        """Whether so many stages of the sort of ``stage``, which is measured, fit on a card, or the configured part."""
+        asked = self.configured.get(stage.kind)
+        part = min(asked.gpus, 1.0) if asked and asked.gpus else 1.0
+        return not self.card_mib or self.card_memory(stage, together) <= part * self.card_mib
+
+    def measured(self, stage: Stage, gpu_mib: float) -> Demand:
+        """This demand, knowing also the peak on a card of ``stage``, which ran alone."""
+        if stage.task["device"] != "cuda" or not gpu_mib:
+            return self
+        sort = sort_of(stage.task)
+        return replace(self, gpu_peaks={**self.gpu_peaks, sort: max(gpu_mib, self.gpu_peaks.get(sort, 0.0))})
+
+    def part_of_card(self, stage: Stage, together: int = 1) -> float:
         """The GPUs that ``stage`` takes by default: the smallest part that holds its peak with a margin and what its
         process needs besides; a whole one where no stage of its sort has been measured."""
         if stage.task["device"] != "cuda":
             return 0.0
         if sort_of(stage.task) not in self.gpu_peaks or not self.card_mib:
             return 1.0
-        needs = self.card_memory(stage)
+        needs = self.card_memory(stage, together)
         return next((1 / parts for parts in PARTS if needs <= self.card_mib / parts), 1.0)
 
-    def card_memory(self, stage: Stage) -> float:
-        """MiB of a card that ``stage`` needs by what was measured or its method declares, with a margin and what a
-        process needs besides; 0: unknown."""
+    def card_memory(self, stage: Stage, together: int = 1) -> float:
+        """MiB of a card that ``stage``, or so many of its sort ``together``, needs by what was measured or its method
+        declares, with a margin and what a process needs besides; 0: unknown."""
         peak = max(self.gpu_peaks.get(sort_of(stage.task), 0.0), stage.memory_gib * 1024)
-        return MARGIN * peak + CONTEXT_MIB if peak else 0.0
+        return together * MARGIN * peak + CONTEXT_MIB if peak else 0.0
 
 
 def refusal(stage: Stage, needs: Room, machines: Iterable[Room]) -> str | None:
@@ -128,20 +143,24 @@ def largest(machines: Iterable[Room]) -> Room:
 
 def recorded_peaks(store: Store, kinds: Iterable[str]) -> tuple[dict[str, float], dict[str, float]]:
     """Kind of stage -> the largest memory peak, and sort of stage -> the largest peak on a card, both in MiB, of the
-    latest stages of each kind in a store."""
+    latest stages of each kind in a store. The peak of several stages that ran together counts, divided by their number,
+    where none ran alone."""
     peaks: dict[str, float] = {}
     gpu_peaks: dict[str, float] = {}
+    shared: tuple[dict[str, float], dict[str, float]] = {}, {}
     for kind in set(kinds):
         pattern = "records/[!.]*.ok.*.json" if kind == "evaluate" else f"artifacts/{kind}/*/{MANIFEST}"
         for path in heapq.nlargest(LATEST, store.root.glob(pattern), key=_written):
             task, run = _task_and_run(path)
+            together = max(_number(run.get("together")) or 1.0, 1.0)
+            of_kind, of_sort = (peaks, gpu_peaks) if together == 1 else shared
             if (peak := _number(run.get("peak_memory_mib"))) is not None:
-                peaks[kind] = max(peak, peaks.get(kind, 0.0))
+                of_kind[kind] = max(peak / together, of_kind.get(kind, 0.0))
             if task.get("device") == "cuda" and (peak := _number(run.get("peak_gpu_mib"))) is not None:
                 with suppress(KeyError, TypeError):  # edited by hand
                     sort = sort_of(task)
-                    gpu_peaks[sort] = max(peak, gpu_peaks.get(sort, 0.0))
-    return peaks, gpu_peaks
+                    of_sort[sort] = max(peak / together, of_sort.get(sort, 0.0))
+    return {**shared[0], **peaks}, {**shared[1], **gpu_peaks}
 
 
 def _written(path: Path) -> float:

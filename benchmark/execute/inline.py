@@ -10,6 +10,7 @@ import os
 import signal
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 from ddbench.execute.backend import Backend, Job
 from ddbench.execute.demand import Demand, Room, refusal
 from ddbench.execute.limits import Clock
+from ddbench.execute.together import most_together, run_jobs
 from ddbench.plan.graph import Stage
 from ddbench.processors import allowed_processors
 from ddbench.stages.attempt import forget_progress
@@ -33,12 +35,15 @@ class _LimitExceeded(BaseException):
 
 
 class Inline(Backend):
-    """``demand`` only serves to refuse stages that need more than this machine has, since one stage runs at a time."""
+    """``demand`` serves to refuse stages that need more than this machine has, and to tell how many small ones run
+    together: else one stage runs at a time."""
 
     def __init__(self, root: str, demand: Demand | None = None) -> None:
         self._root = root
         self._demand = demand or Demand()
-        self._next: Job | None = None
+        self._next: tuple[Job, ...] = ()
+        self._ended: deque[tuple[Stage, StageResult]] = deque()
+        """stages that ran together, not told yet"""
         self._machine: Room | None = None
 
     def refuses(self, stage: Stage) -> str | None:
@@ -47,25 +52,40 @@ class Inline(Backend):
         return refusal(stage, self._demand.of(stage, self._machine), [self._machine])
 
     def fits(self, stage: Stage) -> bool:
-        return self._next is None
+        return not self._next and not self._ended
 
-    def submit(self, job: Job) -> None:
-        forget_progress(store_at(self._root).root, job.stage.key)
-        self._next = job
+    def most_together(self, stage: Stage) -> int:
+        most = most_together(stage, self._demand)
+        machine = self._machine or _this_machine(stage)
+        return next((n for n in range(most, 1, -1) if machine.holds(self._demand.of(stage, machine, n))), 1)
+
+    def submit(self, *jobs: Job) -> None:
+        for job in jobs:
+            forget_progress(store_at(self._root).root, job.stage.key)
+        self._next = jobs
 
     def wait(self, seconds: float) -> tuple[Stage, StageResult]:
-        """Run the submitted stage to its end, however long that takes."""
-        assert self._next is not None
-        job, self._next = self._next, None
+        """Run the submitted stages to their end, however long that takes; the first of them."""
+        if not self._ended:
+            jobs = self._next
+            self._next = ()
+            together = len(jobs) > 1
+            results = run_jobs(jobs, self._root) if together else [self._alone(jobs[0])]
+            self._ended.extend(zip((job.stage for job in jobs), results, strict=True))
+        stage, result = self._ended.popleft()
+        self._demand = self._demand.measured(stage, result.gpu_mib)
+        return stage, result
+
+    def _alone(self, job: Job) -> StageResult:
         began = time.perf_counter()
         try:
             with _with_limit(job, store_at(self._root)):
-                return job.stage, run_stage(job.stage, self._root, job.attempt)
+                return run_stage(job.stage, self._root, job.attempt)
         except _LimitExceeded as error:
-            return job.stage, StageResult("timeout", str(error), time.perf_counter() - began)
+            return StageResult("timeout", str(error), time.perf_counter() - began)
 
     def close(self) -> None:
-        self._next = None
+        self._next = ()
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from ddbench.execute.observer import Observer
 from ddbench.execute.policy import Policy
 from ddbench.execute.queue import Queue
 from ddbench.execute.summary import Summary
+from ddbench.execute.together import WINDOW, alike
 from ddbench.plan.graph import Plan, Stage
 from ddbench.stages.attempt import Attempt, where
 from ddbench.stages.evaluate import failed_record
@@ -83,6 +84,8 @@ class _Scheduler:
         """when they were last checked"""
         self.earlier: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
         """lost attempts of a stage"""
+        self.alone: set[str] = set()
+        """stages that ran out of memory beside others"""
         self.repaired: set[str] = set()
         """stages whose damaged parents were made again once"""
         self.ran: Counter[str] = Counter()
@@ -120,25 +123,46 @@ class _Scheduler:
             while not self.stop.asked and (stage := self.queue.first(kind)) and not self._refused(stage):
                 if not self.backend.fits(stage):
                     break
-                try:
-                    state = self.claims.claim(stage, self.queue.next)
-                except (OSError, BenchError) as error:  # perhaps a full disk, on which it could not run either
-                    self._finish(stage, StageResult("failed", f"it could not be claimed: {error}"), {})
-                    continue
-                self.queue.take(stage)
-                if state == "elsewhere":
-                    self.elsewhere[stage.key] = stage
-                elif state == "made":
-                    self._made_elsewhere(stage)
-                else:
-                    self._submit(stage)
+                if self._claim(stage):
+                    self._submit(stage, *self._companions(stage))
 
-    def _submit(self, stage: Stage) -> None:
-        earlier = tuple(self.earlier[stage.key])
-        job = Job(stage, Attempt(number=len(earlier) + 1, earlier=earlier), self.policy.limit(stage))
-        self.under_way[stage.key] = job
-        self.observer.started(stage)
-        self.backend.submit(job)
+    def _claim(self, stage: Stage) -> bool:
+        """Whether ``stage``, which is ready, is this driver's to run; it waits no longer in either case."""
+        try:
+            state = self.claims.claim(stage, self.queue.next)
+        except (OSError, BenchError) as error:  # perhaps a full disk, on which it could not run either
+            self._finish(stage, StageResult("failed", f"it could not be claimed: {error}"), {})
+            return False
+        self.queue.take(stage)
+        if state == "elsewhere":
+            self.elsewhere[stage.key] = stage
+        elif state == "made":
+            self._made_elsewhere(stage)
+        return state == "mine"
+
+    def _companions(self, stage: Stage) -> list[Stage]:
+        """Ready stages that are claimed to run in one process with ``stage``; none that was tried before."""
+        most, found = self.backend.most_together(stage), list[Stage]()
+        if most > 1 and self._may_share(stage):
+            for other in alike(stage, self.queue.next(stage.kind, WINDOW)):
+                if len(found) + 1 == most:
+                    break
+                if self._may_share(other) and not self._refused(other) and self._claim(other):
+                    found.append(other)
+        return found
+
+    def _may_share(self, stage: Stage) -> bool:
+        return stage.key not in self.alone and not self.earlier[stage.key]
+
+    def _submit(self, *stages: Stage) -> None:
+        jobs = []
+        for stage in stages:
+            earlier = tuple(self.earlier[stage.key])
+            attempt = Attempt(number=len(earlier) + 1, earlier=earlier, together=len(stages))
+            jobs.append(Job(stage, attempt, self.policy.limit(stage)))
+            self.under_way[stage.key] = jobs[-1]
+            self.observer.started(stage)
+        self.backend.submit(*jobs)
 
     def _refused(self, stage: Stage) -> bool:
         """Whether ``stage`` can never run here; then it is finished as failed, as it would wait for ever."""
@@ -168,6 +192,9 @@ class _Scheduler:
         if result.corrupt and stage.key not in self.repaired:
             self._repair(stage, CorruptArtifact(*result.corrupt))
             return
+        if result.outcome == "out_of_memory" and job.attempt.together > 1 and not result.lost:
+            self._again_alone(job, result)
+            return
         if result.lost:
             self.earlier[stage.key].append(self._lost(job, result))
             if job.attempt.number <= self.policy.retries:
@@ -190,6 +217,14 @@ class _Scheduler:
                 self.queue.add(self.plan.stages[damage.key])
             self.planned.add(damage.key)
         self.queue.add(stage)
+
+    def _again_alone(self, job: Job, result: StageResult) -> None:
+        """Put a stage that ran out of memory beside others back into the queue, to run alone."""
+        self.alone.add(job.stage.key)
+        if not self.stop.asked:  # else it counts as not started
+            beside = f"{job.stage.kind} {job.stage.label}: beside {job.attempt.together - 1} others: {result.reason}"
+            self.observer.say(f"{beside}; it is tried again alone")
+            self.queue.add(job.stage, first=True)
 
     def _lost(self, job: Job, result: StageResult) -> dict[str, Any]:
         key = job.stage.key

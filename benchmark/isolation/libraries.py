@@ -26,6 +26,7 @@ else:
     torch, np, np_random = _Imported("torch"), _Imported("numpy"), _Imported("numpy.random")
 
 DEVICES = ("cpu", "cuda")
+GPUS = "torch's generators of GPUs"
 
 PRECISIONS = ("cuda.matmul", "cudnn.conv", "cudnn.rnn", "mkldnn.matmul", "mkldnn.conv", "mkldnn.rnn")
 """places in torch.backends whose ``fp32_precision`` says in what format float32 numbers are multiplied"""
@@ -180,18 +181,20 @@ def _to_errors(before: dict[str, Any]) -> None:
 
 
 def _settings() -> Iterator[Setting]:
-    def torchs(name: str, read: Any, restore: Any, tell: Any = from_to) -> Setting:
-        return Setting(name, read, restore, tell, library="torch")
+    def torchs(name: str, read: Any, restore: Any, tell: Any = from_to, by_thread: bool = False) -> Setting:
+        return Setting(name, read, restore, tell, library="torch", by_thread=by_thread)
 
     yield torchs("torch's default dtype", lambda: torch.get_default_dtype(), lambda kind: torch.set_default_dtype(kind))
-    yield torchs("torch's default device", _default_device, _to_default_device)
-    yield torchs("torch's inference mode", lambda: torch.is_inference_mode_enabled(), _to_inference)
-    yield torchs("torch's grad mode", lambda: torch.is_grad_enabled(), lambda on: torch.set_grad_enabled(on))
+    yield torchs("torch's default device", _default_device, _to_default_device, by_thread=True)
+    yield torchs("torch's inference mode", lambda: torch.is_inference_mode_enabled(), _to_inference, by_thread=True)
+    yield torchs(
+        "torch's grad mode", lambda: torch.is_grad_enabled(), lambda on: torch.set_grad_enabled(on), by_thread=True
+    )
     yield torchs("torch's threads", lambda: torch.get_num_threads(), lambda n: torch.set_num_threads(n))
     yield torchs("torch's deterministic algorithms", _deterministic, _to_deterministic)
     yield torchs("torch's float32 precision", _precision, _to_precision, _precision_changed)
-    yield torchs("torch's autocast", _autocast, _to_autocast)
-    yield torchs("torch's flush of denormal numbers", _flushes, lambda on: torch.set_flush_denormal(on))
+    yield torchs("torch's autocast", _autocast, _to_autocast, by_thread=True)
+    yield torchs("torch's flush of denormal numbers", _flushes, lambda on: torch.set_flush_denormal(on), by_thread=True)
     yield torchs(
         "torch's anomaly detection",
         lambda: (torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled()),
@@ -205,7 +208,7 @@ def _settings() -> Iterator[Setting]:
         lambda state: torch.set_rng_state(_bytes(state)),
         drawn,
     )
-    yield torchs("torch's generators of GPUs", _cuda_states, _to_cuda_states, drawn)
+    yield torchs(GPUS, _cuda_states, _to_cuda_states, drawn)
     yield Setting("numpy's generator", _numpy_generator, _to_numpy_generator, drawn, "numpy.random")
     yield Setting("numpy's handling of errors", lambda: np.geterr(), _to_errors, library="numpy")
     yield Setting(

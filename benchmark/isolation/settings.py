@@ -41,6 +41,8 @@ class Setting:
     by_imports: bool = False
     """whether installed libraries change it while they are imported, once a process, which is no change of a stage.
     Its value is a mapping or a list"""
+    by_thread: bool = False
+    """whether each thread has its own"""
 
 
 def _folder() -> str | None:

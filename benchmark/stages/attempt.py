@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ddbench import turns
 from ddbench.isolation import guard
 
 
@@ -34,6 +35,8 @@ class Attempt:
     """part of a card's memory that it may take"""
     card: int | None = None
     """number of the card that it was given, as its process counts them; None: the first"""
+    together: int = 1
+    """stages that take turns in its process, with this one"""
 
     def log(self, key: str) -> str:
         """The log file of the stage ``key``, relative to the root of the store."""
@@ -41,7 +44,8 @@ class Attempt:
 
     def about(self, key: str) -> dict[str, Any]:
         """This attempt as JSON, for the ``run`` of a record or manifest."""
-        return {"attempt": self.id, "number": self.number, "output": self.log(key), "earlier": list(self.earlier)}
+        about = {"attempt": self.id, "number": self.number, "output": self.log(key), "earlier": list(self.earlier)}
+        return about if self.together == 1 else {**about, "together": self.together}
 
 
 _current: ContextVar[dict[str, Any] | None] = ContextVar("attempt", default=None)
@@ -127,7 +131,10 @@ def _flush() -> None:
 
 
 def measure_from_here() -> None:
-    """Return freed memory to the kernel and reset the recorded peaks of this process."""
+    """Return freed memory to the kernel and reset the recorded peaks of this process; not while stages take turns in
+    it, whose peaks cannot be told apart."""
+    if turns.taking():
+        return
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
     # Where the kernel cannot reset it, the peak is that of the whole process: an upper bound.
@@ -140,7 +147,7 @@ def measure_from_here() -> None:
 
 
 def peaks() -> dict[str, int]:
-    """Peak memory since the stage began, in MiB.
+    """Peak memory since the stage began, in MiB; of all together where several stages take turns.
 
     ``peak_memory_mib`` is the kernel's high-water mark of the resident set (VmHWM): libraries and mapped data are
     included, child processes are not. ``peak_gpu_mib`` is the peak of torch's allocations.

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from ddbench import turns
 from ddbench.config.values import build, plain
 from ddbench.errors import InvalidOutput
 from ddbench.isolation import guard
@@ -68,6 +69,7 @@ def evaluate(stage: Stage, store: Store) -> str:
                 **_run(started),
                 "addresses": {**addresses, **stage.addresses},
                 "seconds": {**seconds, "evaluate": cost.seconds},
+                **({"wall_seconds": cost.wall} if turns.taking() else {}),
                 "hardware": _hardware(manifests, task),
                 **({"data": checked} if checked else {}),
                 "changed_state": _changed(manifests),

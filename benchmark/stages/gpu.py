@@ -10,6 +10,8 @@ import gc
 import sys
 from collections.abc import Mapping, Sequence
 
+from ddbench import turns
+
 CONTEXT_MIB = 1024
 """what a process holds of a card beside torch's tensors: the CUDA context and the work space of its libraries"""
 
@@ -37,7 +39,7 @@ def take(card: int | None, share: float) -> None:
     """Compute on the card ``card`` (None: the current one) from here on, in no more than ``share`` of its memory.
 
     What torch would allocate beyond that raises OutOfMemoryError, so that stages which share a card cannot take each
-    other's memory.
+    other's memory. A stage that takes turns with others of its process has a stream of its own from here on.
     """
     import torch
 
@@ -45,7 +47,10 @@ def take(card: int | None, share: float) -> None:
         return
     if card is not None:
         torch.cuda.set_device(card)
-    torch.cuda.reset_peak_memory_stats()
+    if turns.taking():
+        torch.cuda.set_stream(torch.cuda.Stream())
+    else:
+        torch.cuda.reset_peak_memory_stats()
     total = torch.cuda.get_device_properties(torch.cuda.current_device()).total_memory / 2**20
     torch.cuda.set_per_process_memory_fraction(allowed_fraction(min(share, 1.0), total))
 

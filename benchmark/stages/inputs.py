@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ddbench import turns
 from ddbench.config.addresses import Addresses
 from ddbench.config.values import build, plain
 from ddbench.errors import BenchError
@@ -25,9 +26,14 @@ if TYPE_CHECKING:
 
 @dataclass
 class StageCost:
-    """Cost of one stage: seconds of the method's or protocol's own work, and the values that it logged."""
+    """Cost of one stage: seconds of the method's or protocol's own work, and the values that it logged.
+
+    Of stages that take turns the seconds are divided among them, so that those of all add up to what passed.
+    """
 
     seconds: float = 0.0
+    wall: float = 0.0
+    """seconds that passed"""
     log: dict[str, float] = field(default_factory=dict)
 
 
@@ -109,9 +115,9 @@ def context_of(stage: Stage, store: Store, seed: int) -> tuple[StageCost, StageC
 @contextmanager
 def timed(cost: StageCost) -> Iterator[None]:
     """Set ``cost.seconds`` to the duration of the block, the code of a plug-in, if it does not raise."""
-    started = time.perf_counter()
+    started, began = turns.clock(), time.perf_counter()
     yield
-    cost.seconds = time.perf_counter() - started
+    cost.seconds, cost.wall = turns.clock() - started, time.perf_counter() - began
     settle()
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ddbench import seeding
+from ddbench import seeding, turns
 from ddbench.computing import compiler
 from ddbench.errors import CorruptArtifact, InvalidOutput
 from ddbench.hyperparameters import Compilation
@@ -74,6 +74,8 @@ class StageResult:
     """what a failed stage found, for the ``run`` of its record"""
     said: str = ""
     """what the user is told of it besides its outcome"""
+    gpu_mib: float = 0.0
+    """peak of the memory that it allocated on a card, MiB; 0: unknown, or of several stages at once"""
 
 
 def run_stage(stage: Stage, root: str, trial: Attempt | None = None) -> StageResult:
@@ -97,7 +99,8 @@ def run_stage(stage: Stage, root: str, trial: Attempt | None = None) -> StageRes
         with _environment(stage), seeding.seeded(*_unnamed(stage)), around.stage(whose, changed), log:
             _take_card(stage, trial)
             written = _run(stage, store, short)
-        result = StageResult("ok", record=written or "")
+        alone = attempt.peaks() if trial.together == 1 else {}
+        result = StageResult("ok", record=written or "", gpu_mib=alone.get("peak_gpu_mib", 0))
     except CorruptArtifact as error:
         result = StageResult("failed", reason=str(error), corrupt=error.args)
     except CopiesJudged as error:
@@ -121,7 +124,7 @@ def _run(stage: Stage, store: Store, short: list[OutOfMemory]) -> str | None:
     except _out_of_memory() as error:
         short.append(OutOfMemory(" ".join(str(error).split()), attempt.peaks(), halves(stage)))
         traceback.print_exc()
-    if not short[0].halved:
+    if not short[0].halved or turns.taking():  # alone it may have memory enough
         raise _out_of_memory()(short[0].reason)
     print(short[0])
     attempt.note(out_of_memory=[short[0].to_json()])

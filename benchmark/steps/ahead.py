@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from ddbench import turns
 from ddbench.steps.batch import Batch, Layout, layout_of, row_bytes, write
 from ddbench.steps.modes import Mode
 
@@ -71,7 +72,7 @@ class _Reader:
 
     def batches(self) -> Iterator[Batch]:
         row = torch.empty(0, dtype=torch.uint8, device=self.device)
-        while (block := self.filled.get()) is not None:
+        while (block := self._next_filled()) is not None:
             if isinstance(block, BaseException):
                 raise block
             size = sum(map(row_bytes, block.layouts))
@@ -89,6 +90,11 @@ class _Reader:
                 end = start + row_bytes(layout)
                 yield Batch.of_row(row[start:end], layout, remembered)
                 start = end
+
+    def _next_filled(self) -> _Block | BaseException | None:
+        if self.filled.empty():
+            turns.give_way()
+        return self.filled.get()
 
     def close(self) -> None:
         """Stop the thread, wherever it is."""

@@ -17,4 +17,7 @@ def constant(values: Any, device: str | torch.device, dtype: torch.dtype = torch
 def _kept(values: Any, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
     # Made under inference mode it could not take part in a training later.
     with torch.inference_mode(False):
-        return torch.tensor(values, dtype=dtype).to(device)
+        made = torch.tensor(values, dtype=dtype).to(device)
+    if device.type == "cuda" and not torch.cuda.is_current_stream_capturing():
+        torch.cuda.current_stream(device).synchronize()  # threads with streams of their own share it
+    return made

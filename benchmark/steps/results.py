@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import torch
 
+from ddbench import turns
 from ddbench.steps.graphs import Outputs
 from ddbench.steps.modes import Mode
 
@@ -45,6 +46,7 @@ class Results:
         numbers, self.numbers = self.numbers, []
         if not numbers:
             return
+        turns.give_way()
         columns = {name: buffer[: len(numbers)].cpu() for name, buffer in self.buffers.items()}
         for i, at in enumerate(numbers):
             self.seen(at, {name: column[i] for name, column in columns.items()})

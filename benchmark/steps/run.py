@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from ddbench import turns
 from ddbench.steps.batch import Batch, Layout, static
 from ddbench.steps.draws import cpu_state
 from ddbench.steps.graphs import Outputs, Replay
@@ -56,6 +57,7 @@ class Steps:
         if self.results:
             self.results.put(self.at, outputs)
         self.at += 1
+        turns.offer()
         return outputs
 
     def settle(self) -> None:
