@@ -1,4 +1,4 @@
-"""Paths as people read them."""
+"""Paths as people read them, and the folder of what may be made again."""
 
 from __future__ import annotations
 
@@ -16,3 +16,15 @@ def tidy(path: Path) -> Path:
     """``path`` without ``..`` inside, where that names the same place; behind a link it may not."""
     short = Path(os.path.normpath(path))
     return short if short == path or os.path.realpath(short) == os.path.realpath(path) else path
+
+
+def cache_folder() -> Path | None:
+    """The folder in the user's account for what may be made again; nothing of a store or a key lies there.
+
+    None where the account has no home.
+    """
+    try:
+        caches = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
+    except RuntimeError:
+        return None
+    return Path(caches) / "ddbench"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from ddbench.evaluators.pooling import HalvingPool
 from ddbench.types import Shape
 
 SMALL_INPUT, MIDDLE_INPUT = 64, 128
@@ -32,7 +33,7 @@ class ConvNetModule(nn.Module):
                 nn.Conv2d(channels, width, 3, padding=1),
                 nn.GroupNorm(width, width),
                 nn.ReLU(inplace=True),
-                nn.AvgPool2d(2),
+                HalvingPool(),
             ]
             channels = width
         self.body = nn.Sequential(*layers, nn.Flatten())
@@ -102,7 +103,7 @@ class PooledBlock(nn.Module):
 
     def __init__(self, channels: int, out: int, halve: bool) -> None:
         super().__init__()
-        pool = [nn.AvgPool2d(2)] if halve else []
+        pool = [HalvingPool()] if halve else []
         self.residual = nn.Sequential(
             nn.Conv2d(channels, out, 3, 1, 1, bias=False),
             nn.GroupNorm(out, out),

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from ddbench.evaluators.pooling import HalvingPool
 from ddbench.types import Shape
 
 
@@ -18,7 +19,7 @@ class BatchNormConvNetModule(nn.Module):
         channels, height, pixels = shape
         layers: list[nn.Module] = []
         for _ in range(depth):
-            layers += [nn.Conv2d(channels, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU(), nn.AvgPool2d(2)]
+            layers += [nn.Conv2d(channels, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU(), HalvingPool()]
             channels = width
         self.body = nn.Sequential(*layers, nn.Flatten())
         self.head = nn.Linear(width * (height >> depth) * (pixels >> depth), num_classes)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ddbench import seeding
 from ddbench.finite import check_loss
+from ddbench.hyperparameters import Compilation, Precision
 from ddbench.methods.embedder import Scaling
 from ddbench.methods.real import draw
 from ddbench.types import Count, Distiller, Fraction, LabeledImages, Positive, StageContext
@@ -51,6 +52,12 @@ class DM(Distiller):
     """images that the network sees at once, of as many whole classes as fit, at least one: real ones without, synthetic
     ones with gradient. 1: each class by itself. More is faster; sums over batches of other sizes differ in the last
     bits, which many iterations enlarge, so that this is part of the key"""
+    precision: Precision = "tf32"
+    """of the network's passes. fp32: every product in float32. tf32: in TF32 where a GPU has it, which torch's
+    convolutions are by themselves. bf16: weights and activations in bfloat16; means, distances, pixels and their
+    gradients stay in float32"""
+    compile: Compilation = "none"
+    """blocks: torch compiles the network: seconds to minutes at first, then faster iterations"""
     mean: tuple[float, ...] = ()
     """of each channel, in 0..255, to normalise by; (): that of the train images"""
     sd: tuple[Positive, ...] = ()
@@ -72,8 +79,9 @@ class DM(Distiller):
         import torch
 
         from ddbench import steps
+        from ddbench.computing import products
         from ddbench.learning.dsa import Siamese
-        from ddbench.methods.matching import Passes, passes
+        from ddbench.methods.matching import Passes, joined, passes
 
         augment = Siamese(tuple(self.augmentations.split("_")), self.augment_with)
         scaling = self._scaling(real)
@@ -94,7 +102,7 @@ class DM(Distiller):
             where = f"iteration {at + 1} of {self.iterations}"
             check_loss(float(outputs["loss"]), "dm's pixels", where, "lower dm.lr")
 
-        network, results, matching = fresh(0), steps.Results(mode, seen), Passes(mode)
+        network, results, matching = fresh(0), steps.Results(mode, seen), Passes(mode, self.precision, self.compile)
         alone = self._alone(network, synthetic[0], smallest=min(ipc, *sizes))
         groups = _groups(real.classes, alone) if alone else passes([ipc] * len(sizes), self.at_once)
         # Of each group the classes whose real images pass together; with ``alone`` all of them do.
@@ -113,12 +121,13 @@ class DM(Distiller):
                         drawn = torch.randperm(len(by_class[k]), generator=streams[k])[: self.batch_real]
                         chosen.append(by_class[k][drawn])
                         drawn_for[k] = augment.draw(streams[k], real.shape)
-                    yield {"images": real.images[torch.cat(chosen)]}
+                    yield {"images": real.images[joined(chosen)]}
 
         def changed(images: Sequence[torch.Tensor], part: Sequence[int], by: Mapping[int, Parameters]) -> torch.Tensor:
-            return torch.cat([augment(mine, by[k]) for mine, k in zip(images, part, strict=True)])
+            return joined([augment(mine, by[k]) for mine, k in zip(images, part, strict=True)])
 
         with (
+            products(self.precision),
             seeding.seeded("dm-network", ctx.seed) as at,
             steps.read_ahead(draws(), mode, drawn_for.copy) as batches,
         ):
@@ -127,7 +136,8 @@ class DM(Distiller):
                 optimiser.zero_grad(set_to_none=True)
                 losses = []
                 for group, its_parts in zip(groups, parts, strict=True):
-                    at(iteration, *(real.classes[k] for k in group))
+                    if alone:
+                        at(iteration, *(real.classes[k] for k in group))
                     targets = []
                     for part in its_parts:
                         batch, counts = next(batches), [sizes[k] for k in part]
@@ -136,10 +146,8 @@ class DM(Distiller):
                             images = changed(scaling(batch["images"], ctx.device).split(counts), part, by)
                         targets.append(matching.means(images, counts))
                     made = changed([synthetic[k] for k in group], group, by)
-                    found, gradient = matching.gradients(made.detach(), [ipc] * len(group), torch.cat(targets))
                     # Backward for each group, so that memory does not grow with the number of classes.
-                    made.backward(gradient)
-                    losses.append(found)
+                    losses.append(matching.backward(made, [ipc] * len(group), joined(targets)))
                 optimiser.step()
                 results.put(iteration, {"loss": torch.cat(losses).sum()})
                 ctx.progress(iteration + 1, self.iterations)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 
 from ddbench import steps
+from ddbench.computing import BACKEND, dtype_of
+from ddbench.hyperparameters import Compilation, Precision
 
 MOST_CAPTURED = 16
 """kinds of passes that a card repeats as graphs; further ones run eagerly"""
@@ -16,19 +18,24 @@ MOST_CAPTURED = 16
 class Passes:
     """Passes of one network whose weights change: ``use`` gives it those of another.
 
-    A pass takes the images of some classes one after another, ``sizes`` of each. What is given back is on the device.
+    A pass takes the images of some classes one after another, ``sizes`` of each, in float32. What is given back is
+    float32 on the device. The weights, which are only read, are in the type of ``precision``; with ``compilation`` the
+    network's ``features`` are compiled as a whole.
     """
 
-    def __init__(self, mode: steps.Mode) -> None:
-        self.mode = mode
+    def __init__(self, mode: steps.Mode, precision: Precision = "fp32", compilation: Compilation = "none") -> None:
+        self.mode, self.dtype, self.compiles = mode, dtype_of(precision), compilation == "blocks"
         self.network: Any = None
+        self.features: Any = None
         self.runs: dict[tuple[str, tuple[int, ...]], steps.Steps] = {}
 
     def use(self, network: torch.nn.Module) -> None:
-        """From here on passes are those of ``network``. Where they are captured its values are copied into the network
-        of the capture."""
-        if self.network is None or not self.mode.apart:
-            self.network = network
+        """From here on passes are those of ``network``, which is changed. Where they are captured or compiled its
+        values are copied into the network of the capture."""
+        if self.network is None or not (self.mode.apart or self.compiles):
+            self.network = network.to(self.dtype)
+            features = self.network.features
+            self.features = torch.compile(features, backend=BACKEND, dynamic=False) if self.compiles else features
             return
         with torch.no_grad():
             for own, other in zip(_tensors(self.network), _tensors(network), strict=True):
@@ -37,28 +44,39 @@ class Passes:
     def means(self, images: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
         """The mean embedding of each class: (N, C, H, W) -> (classes, D), without gradient."""
 
-        def step(batch: steps.Batch) -> dict[str, torch.Tensor]:
+        def step(batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
             with torch.no_grad():
                 return {"means": self._means(batch["images"], sizes)}
 
+        if self.mode.graphs is None:
+            return step({"images": images})["means"]
         return self._run("means", sizes, step, {"images": images})["means"].clone()
 
-    def gradients(
-        self, images: torch.Tensor, sizes: Sequence[int], targets: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The squared distance of each class's mean embedding to its target (classes, D), and the gradient of their
-        sum by the images: (classes,) and (N, C, H, W)."""
+    def backward(self, images: torch.Tensor, sizes: Sequence[int], targets: torch.Tensor) -> torch.Tensor:
+        """The squared distance of each class's mean embedding to its target (classes, D): (classes,). The gradient of
+        their sum is added to what ``images`` (N, C, H, W) were made of."""
+        if self.mode.graphs is None:
+            distances = self._distances(images, sizes, targets)
+            distances.sum().backward()
+            return distances.detach()
 
-        def step(batch: steps.Batch) -> dict[str, torch.Tensor]:
+        def step(batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
             leaf = batch["images"].detach().requires_grad_(True)
-            distances = (self._means(leaf, sizes) - batch["targets"]).square().sum(1)
+            distances = self._distances(leaf, sizes, batch["targets"])
             return {"distances": distances.detach(), "gradient": torch.autograd.grad(distances.sum(), leaf)[0]}
 
-        found = self._run("gradients", sizes, step, {"images": images, "targets": targets})
-        return found["distances"].clone(), found["gradient"]
+        found = self._run("gradients", sizes, step, {"images": images.detach(), "targets": targets})
+        images.backward(found["gradient"])
+        return found["distances"].clone()
+
+    def _distances(self, images: torch.Tensor, sizes: Sequence[int], targets: torch.Tensor) -> torch.Tensor:
+        return (self._means(images, sizes) - targets).square().sum(1)
 
     def _means(self, images: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
-        return torch.stack([part.mean(0) for part in self.network.features(images).split(list(sizes))])
+        features = self.features(images.to(self.dtype)).float()
+        if len(sizes) == 1:
+            return features.mean(0, keepdim=True)
+        return torch.stack([part.mean(0) for part in features.split(list(sizes))])
 
     def _run(self, kind: str, sizes: Sequence[int], step: Any, tensors: dict[str, torch.Tensor]) -> steps.run.Outputs:
         key = kind, tuple(sizes)
@@ -66,6 +84,11 @@ class Passes:
             mode = self.mode if len(self.runs) < MOST_CAPTURED else self.mode.eager()
             self.runs[key] = steps.Steps(step, mode)
         return self.runs[key](steps.Batch(tensors))
+
+
+def joined(parts: Sequence[torch.Tensor]) -> torch.Tensor:
+    """``parts`` one after another; a single one is not copied."""
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts))
 
 
 def passes(sizes: Sequence[int], at_once: int) -> list[list[int]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count, islice
+from typing import Any
 
 from ddbench.api.captions import facts_of
 from ddbench.api.stores import Stores
@@ -22,6 +24,8 @@ from ddbench.types import Cell, Distiller
 
 FACTORS = (1, 2, 5, 10, 20, 50, 100)
 """sizes of plain sets, as multiples of those of the sets that are counted"""
+CLASSIFIERS = 3
+"""of the whole train split, at least: it is one set, so that its classifiers give the training shift its interval"""
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ def counting(config: Config, factors: Sequence[int] = FACTORS) -> Counting:
     return Counting(
         resolve(changed(config, {"grid.methods": list(sampled)})),
         resolve(changed(config, {"grid.methods": plain_rows, "grid.ipc": sizes})),
-        resolve(changed(config, {"grid.methods": [whole], "grid.ipc": [1]})) if whole else None,
+        resolve(changed(config, _of_whole(whole, config.grid.eval_seeds))) if whole else None,
         behind,
     )
 
@@ -77,6 +81,13 @@ def worth_table(counted: Counting, stores: Stores, cells: dict[Cell, str], which
     records = stores.records(cells)
     rows = [(name, ipc) for name in counted.sets.config.grid.methods for ipc in counted.sets.config.grid.ipc]
     return Tables(worth_tables(samples(cells, records, which), counted.behind, rows, facts_of(records)))
+
+
+def _of_whole(whole: str, eval_seeds: Sequence[int]) -> dict[str, Any]:
+    """The grid of the whole train split: the classifiers of the sets, and further ones up to ``CLASSIFIERS``."""
+    further = (seed for seed in count() if seed not in eval_seeds)
+    seeds = [*eval_seeds, *islice(further, max(0, CLASSIFIERS - len(eval_seeds)))]
+    return {"grid.methods": [whole], "grid.ipc": [1], "grid.eval_seeds": seeds}
 
 
 def _family(dataset: str, config: Config, families: set[str]) -> dict[str, Distiller]:

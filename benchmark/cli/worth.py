@@ -56,7 +56,8 @@ def worth(
     """Count what the sets of a study are worth in plain samples: "worth k x IPC unguided samples".
 
     Runs what is missing of the sets, of plain sets of the same models without guidance (up to 100 times as large), and
-    of the whole train split. Methods that sample no generative model are left out.
+    of the whole train split, which three classifiers judge at least. Methods that sample no generative model are left
+    out.
     """
     from ddbench.api.run import run_plan, waiting
     from ddbench.api.stores import Stores

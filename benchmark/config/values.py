@@ -10,7 +10,7 @@ import dataclasses
 import math
 import typing
 from collections.abc import Iterable, Iterator
-from functools import reduce
+from functools import cache, reduce
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -88,10 +88,13 @@ def override(value: Any, changes: dict[str, Any], where: str) -> Any:
         raise BenchError(f"bad options of {where}: {error}") from None
 
 
+_resolved = cache(typing.get_type_hints)
+
+
 def hints_of(cls: type) -> dict[str, Any]:
     """The annotations of a dataclass, resolved. Raises BenchError where a name in them cannot be found."""
     try:
-        return typing.get_type_hints(cls, include_extras=True)
+        return _resolved(cls, include_extras=True)
     except NameError as error:
         raise BenchError(
             f"the fields of {cls.__module__}.{cls.__qualname__} cannot be read: {error}. Import the types of fields "

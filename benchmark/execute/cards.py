@@ -111,7 +111,7 @@ def check_bf16(capabilities: list[tuple[int, int]], names: list[str]) -> None:
             raise BenchError(
                 f"precision: bf16 needs a card of compute capability 8.0 or more, and {name} has "
                 f"{capability[0]}.{capability[1]}: use precision: fp32 (compute.precision, sampler.precision, "
-                "training.precision and those of autoencoders)."
+                "training.precision, dm.precision and those of autoencoders)."
             )
 
 

@@ -20,6 +20,7 @@ from typing import Any
 
 from ddbench.config.addresses import Addresses, named_in
 from ddbench.errors import BenchError
+from ddbench.plan.digests import of_this_user
 from ddbench.plugins.registry import PACKAGE
 from ddbench.plugins.source import spec_of
 
@@ -47,6 +48,7 @@ def code_digest(described: Any, addresses: Addresses) -> str:
             )
         modules.append(module)
     digests = sorted(set(_closure(modules).values()))
+    of_this_user(Path(__file__)).save()
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()[:16]
 
 
@@ -112,12 +114,23 @@ def _code(module: str) -> tuple[str, tuple[str, ...]] | None:
         raise BenchError(
             f"the module {module} ({spec.origin}) has no source file, so that a change of it cannot be seen."
         )
-    tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
     package = module if spec.submodule_search_locations is not None else module.rpartition(".")[0]
-    imported = dict.fromkeys(name for node in ast.walk(tree) for name in _imported(node, package))
-    names = tuple(name for name in imported if _followed(name, module))
+    content = Path(spec.origin).read_bytes()
+    kept = of_this_user(Path(__file__)).get(module, content)
+    if (
+        kept
+        and kept["package"] == package
+        and kept["followed"] == [n for n in kept["imported"] if _followed(n, module)]
+    ):
+        return kept["digest"], tuple(kept["followed"])
+    tree = ast.parse(content)
+    imported = list(dict.fromkeys(name for node in ast.walk(tree) for name in _imported(node, package)))
+    names = [name for name in imported if _followed(name, module)]
     _Plain(module, package).visit(tree)
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), names
+    digest = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    found = {"package": package, "imported": imported, "followed": names, "digest": digest}
+    of_this_user(Path(__file__)).put(module, content, found)
+    return digest, tuple(names)
 
 
 class _Plain(ast.NodeTransformer):

@@ -111,7 +111,7 @@ def load_card(entry: Entry) -> Card | None:
     if path is None or not path.is_file():
         return None
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = yaml.load(path.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise BenchError(f"cannot read the card {path}: {' '.join(str(error).split())}.") from None
     if not isinstance(raw, dict):

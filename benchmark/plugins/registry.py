@@ -227,9 +227,11 @@ def _clash(one: Entry, other: Entry) -> BenchError:
 def entries(kind: Kind) -> dict[str, Entry]:
     """Name -> entry, of one kind, sorted. Raises BenchError, showing both origins, for a name registered twice."""
     by_name: dict[str, Entry] = {name: entry for (of, name), entry in _decorated.items() if of == kind}
+    origins: dict[int, str] = {}  # a distribution parses its metadata anew whenever it is asked for its name
     for point in entry_points(group=f"bench.{kind}s"):
-        origin = f"{point.dist.name} {point.dist.version}" if point.dist else "unknown"
-        entry = Entry(kind, point.name, point.value, origin)
+        if id(point.dist) not in origins:
+            origins[id(point.dist)] = f"{point.dist.name} {point.dist.version}" if point.dist else "unknown"
+        entry = Entry(kind, point.name, point.value, origins[id(point.dist)])
         other = by_name.setdefault(point.name, entry)
         if other != entry:
             raise _clash(other, entry)
@@ -256,7 +258,8 @@ def distribution_of(module: str) -> str:
 def _distributions() -> dict[str, str]:
     """Top-level package -> name of the distribution that registers entries from it."""
     points = (point for kind in KINDS for point in entry_points(group=f"bench.{kind}s"))
-    return {point.value.partition(":")[0].partition(".")[0]: point.dist.name for point in points if point.dist}
+    of = {point.value.partition(":")[0].partition(".")[0]: point.dist for point in points if point.dist}
+    return {package: distribution.name for package, distribution in of.items()}
 
 
 USED_AS = {

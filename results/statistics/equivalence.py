@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -60,21 +59,21 @@ def equivalence(values: Sequence[float], number: float, margin: float = MARGIN) 
 def two_one_sided(values: Any, number: float, margin: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """(p_within, p_beyond, low, high) of ``Equivalence``, over the last axis of ``values`` (..., sets)."""
     import numpy as np
-    from scipy.stats import ttest_1samp
+
+    from ddbench.results.statistics.student import mean_of
 
     differences = np.asarray(values, dtype=float) - number
-    mean = differences.mean(-1)
     constant = np.ptp(differences, axis=-1) < NO_SPREAD
+    mean = mean_of(differences)
 
     def p(bound: float, alternative: str) -> np.ndarray:
-        """Of the mean being at most (``greater``) or at least (``less``) the bound."""
-        result = ttest_1samp(differences, bound, axis=-1, alternative=alternative)
-        shown = mean > bound + NO_SPREAD if alternative == "greater" else mean < bound - NO_SPREAD
-        return np.where(constant, np.where(shown, 0.0, 1.0), result.pvalue)
+        """Of the mean being at most (``above``) or at least (``below``) the bound."""
+        above = alternative == "above"
+        shown = mean.value > bound + NO_SPREAD if above else mean.value < bound - NO_SPREAD
+        return np.where(constant, np.where(shown, 0.0, 1.0), mean.above(bound) if above else mean.below(bound))
 
-    with warnings.catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):
-        warnings.filterwarnings("ignore", "Precision loss", RuntimeWarning)  # sets that are all equal
-        within = np.maximum(p(-margin, "greater"), p(margin, "less"))
-        beyond = np.minimum(1.0, 2 * np.minimum(p(margin, "greater"), p(-margin, "less")))
-        low, high = ttest_1samp(differences, 0.0, axis=-1).confidence_interval(1 - 2 * ALPHA)
-    return within, beyond, np.where(constant, mean, low), np.where(constant, mean, high)
+    with np.errstate(invalid="ignore", divide="ignore"):  # sets that are all equal
+        within = np.maximum(p(-margin, "above"), p(margin, "below"))
+        beyond = np.minimum(1.0, 2 * np.minimum(p(margin, "above"), p(-margin, "below")))
+        low, high = mean.interval(1 - 2 * ALPHA)
+    return within, beyond, np.where(constant, mean.value, low), np.where(constant, mean.value, high)

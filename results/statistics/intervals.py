@@ -48,9 +48,9 @@ def t_interval(mean: float, sd: float, n: int, confidence: float = CONFIDENCE) -
 @lru_cache
 def t_quantile(df: float, confidence: float = CONFIDENCE) -> float:
     """The quantile of Student's t that encloses ``confidence`` from both sides."""
-    from scipy.stats import t
+    from ddbench.results.statistics.student import quantile  # numpy with it
 
-    return float(t.ppf((1 + confidence) / 2, df))
+    return float(quantile((1 + confidence) / 2, df))
 
 
 def components(by_set: Mapping[int, Mapping[int, float]]) -> Components:

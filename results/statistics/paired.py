@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import statistics
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -152,14 +151,14 @@ def sign_flip(differences: Sequence[int] | np.ndarray) -> float:
     of the American Statistical Association 78, 1983).
     """
     import numpy as np
-    from scipy.stats import binom
 
     values = np.asarray(differences)
     magnitudes, counts = np.unique(np.abs(values[values != 0]), return_counts=True)
     chances = np.ones(1)  # of T = 0, 1, ...: the sum of the magnitudes whose sign is positive
     for magnitude, count in zip(magnitudes.tolist(), counts.tolist(), strict=True):
         one = np.zeros(magnitude * count + 1)
-        one[::magnitude] = binom.pmf(np.arange(count + 1), count, 0.5)
+        logs = np.array([math.lgamma(k) for k in range(1, count + 2)])  # of the factorials 0!, 1!, ..., count!
+        one[::magnitude] = np.exp(logs[-1] - logs - logs[::-1] - count * math.log(2))
         chances = _convolved(chances, one)
     positive = int(values[values > 0].sum())
     least = max(positive, len(chances) - 1 - positive)
@@ -185,17 +184,18 @@ def t_test(a: Any, b: Any, paired: bool, confidence: float = CONFIDENCE) -> tupl
     (p = 0, an interval of no width), and the test over images decides.
     """
     import numpy as np
-    from scipy.stats import ttest_ind, ttest_rel
+
+    from ddbench.results.statistics.student import difference_of, mean_of
 
     a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
-    with warnings.catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):
-        warnings.filterwarnings("ignore", "Precision loss", RuntimeWarning)  # a side whose sets are all equal
-        result = ttest_rel(b, a, axis=-1) if paired else ttest_ind(b, a, axis=-1, equal_var=False)
-        low, high = result.confidence_interval(confidence)
+    with np.errstate(invalid="ignore", divide="ignore"):  # sides whose sets are all equal
+        mean = mean_of(b - a) if paired else difference_of(b, a)
+        p_of_t = mean.other_than_zero()
+        low, high = mean.interval(confidence)
     difference = b.mean(-1) - a.mean(-1)
     parts = (b - a,) if paired else (a, b)
     constant = np.all([np.ptp(part, axis=-1) < NO_SPREAD for part in parts], axis=0)
-    p = np.where(constant, np.where(np.abs(difference) < NO_SPREAD, 1.0, 0.0), result.pvalue)
+    p = np.where(constant, np.where(np.abs(difference) < NO_SPREAD, 1.0, 0.0), p_of_t)
     return p, np.where(constant, difference, low), np.where(constant, difference, high)
 
 

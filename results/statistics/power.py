@@ -19,11 +19,10 @@ def power(difference: float, sd: float, sets: int, level: float = ALPHA, paired:
     ``sd``: standard deviation of a paired difference; unpaired, the root of the two sides' variances added, with
     ``sets`` on each side. The statistic is noncentral t with sqrt(sets) * difference / sd.
     """
-    from scipy.stats import nct, t
+    from ddbench.results.statistics.student import quantile, shifted_tail
 
     df = (sets - 1) * (1 if paired else 2)
-    limit, shift = t.isf(level / 2, df), abs(difference) / sd * sets**0.5
-    return float(nct.sf(limit, df, shift))
+    return shifted_tail(float(quantile(1 - level / 2, df)), df, abs(difference) / sd * sets**0.5)
 
 
 def sets_needed(difference: float, sd: float, level: float = ALPHA, paired: bool = True) -> int | None:

@@ -15,9 +15,8 @@ Pairs = Mapping[tuple[str, str], Comparison]
 
 def ranks(means: Sequence[float]) -> list[float]:
     """1 for the highest; equal numbers (to nine digits: sums differ in their last bits) share their average rank."""
-    from scipy.stats import rankdata
-
-    return [float(rank) for rank in rankdata([-round(mean, 9) for mean in means], method="average")]
+    rounded = [round(mean, 9) for mean in means]
+    return [sum(other > own for other in rounded) + (rounded.count(own) + 1) / 2 for own in rounded]
 
 
 def pairwise(row: Mapping[str, Sample]) -> Pairs:

@@ -99,7 +99,8 @@ def _table(
         "of the size). > and < are beyond the sizes measured. Its model is the set's own, fine-tuned where the method "
         "does so; the prior is the model before. The interval holds the sizes that a 95 % t test over distilled sets "
         "does not tell from the set. Shifts in percentage points of top-1, with 95 % t intervals: training, of the "
-        "whole train split minus the largest plain set of its model; sampling, of that set minus this one. "
+        "whole train split, over its classifiers, minus the largest plain set of its model; sampling, of that plain "
+        "set minus this one. "
         f"Plain samples of model and prior: {pairs}. {facts.place(*place)}{facts.notes(named)}"
     )
     return Table(COLUMNS, tuple(body), caption, lambda: data, stub=3)

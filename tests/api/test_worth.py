@@ -32,6 +32,13 @@ def test_plain_sets_may_be_larger_than_a_class_and_others_not():
         counted(["cgs"], ipc=(1000,))
 
 
+@pytest.mark.parametrize(("asked", "judged"), [([0], (0, 1, 2)), ([1, 4], (1, 4, 0)), ([0, 1, 2, 3], (0, 1, 2, 3))])
+def test_the_whole_train_split_is_judged_by_three_classifiers_at_least(asked, judged):
+    found = counted(["cgs"], eval_seeds=asked)
+    assert found.whole.config.grid.eval_seeds == judged
+    assert found.plain.config.grid.eval_seeds == tuple(asked)
+
+
 def test_methods_without_a_generative_model_are_refused():
     with pytest.raises(BenchError, match="no method of this study samples a generative model"):
         counted(["random", "dm"])

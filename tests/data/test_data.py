@@ -1,15 +1,19 @@
 """The digits, the stratified split, and datasets on disk."""
 
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from sklearn.datasets import load_digits
 
-from ddbench.data import files
+from ddbench.data import digits, files
 from ddbench.data.anyfolder import AnyFolder
 from ddbench.data.digits import Digits
 from ddbench.data.imagenet_subsets import NETTE_WNIDS as WNIDS
@@ -33,6 +37,17 @@ def test_the_digits_are_split_into_fixed_disjoint_parts():
     assert tuple(parts["train"].labels.bincount().tolist()) == Digits().train_counts()
     assert parts["train"].shape == Digits().shape
     assert torch.equal(parts["test"].labels[:8], Digits().load("test").labels[:8])
+
+
+def test_the_digits_are_those_that_scikit_learn_loads_and_are_read_without_importing_it(monkeypatch):
+    bunch = load_digits()
+    table = digits._table()
+    assert np.array_equal(table, np.column_stack([bunch.data, bunch.target]))
+    monkeypatch.setattr(digits, "find_spec", lambda name: None)  # where the file lies elsewhere
+    assert np.array_equal(digits._table(), table)
+    code = "import sys; from ddbench.data.digits import Digits; Digits().load('train'); print('sklearn' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 def test_no_digit_of_the_test_part_is_in_the_train_part():

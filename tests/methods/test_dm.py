@@ -6,11 +6,12 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ddbench import seeding
+from ddbench import seeding, steps
 from ddbench.evaluators.networks import convnet3_w32
 from ddbench.learning import dsa
 from ddbench.methods.dm import DM
 from ddbench.methods.embedder import Scaling
+from ddbench.methods.matching import Passes
 from ddbench.types import LabeledImages, Network, StageContext
 
 
@@ -82,14 +83,14 @@ def test_steps_in_grey_levels_are_those_of_pixels_normalised_by_the_dataset(give
     """By hand on levels g, with x = (g - mean) / sd and SGD on x with momentum 0.5: v <- 0.5 v + dL/dg, and g moves by
     -lr * sd^2 * v. Nothing is augmented, a batch is the whole class. VICO's main_DM gives the same steps."""
     monkeypatch.setitem(dsa.OPERATIONS, "flip", lambda x, u: x)
-    random, lr, steps = torch.Generator().manual_seed(1), 40.0, 3
+    random, lr, iterations = torch.Generator().manual_seed(1), 40.0, 3
     images = torch.randint(60, 200, (8, 3, 8, 8), generator=random)
     images[:, 1] = images[:, 1] // 4 + 90  # a channel of another spread
     real = LabeledImages(images.to(torch.uint8), torch.arange(2).repeat_interleave(4), ("a", "b"))
     context = StageContext(seed=0, networks={"net": convnet3_w32})
 
     def distilled(lr):
-        method = DM(iterations=steps, lr=lr, embedder="net", augmentations="flip", **given)
+        method = DM(iterations=iterations, lr=lr, embedder="net", augmentations="flip", **given)
         return method.distill(real, None, 2, context).images.double()
 
     g = real.images.double()
@@ -98,7 +99,7 @@ def test_steps_in_grey_levels_are_those_of_pixels_normalised_by_the_dataset(give
     sd = torch.tensor(given.get("sd") or spread, dtype=torch.float64).view(1, 3, 1, 1)
     start = distilled(1e-9)
     level, velocity = start.clone().requires_grad_(True), 0.0
-    for step in range(steps):
+    for step in range(iterations):
         with seeding.seeded("dm-embedder", 0, step):
             net = convnet3_w32((3, 8, 8), 2).double()
         loss = sum(
@@ -246,3 +247,75 @@ def test_how_many_pass_together_changes_little_in_few_iterations():
     ]
     for other in made[1:]:
         assert (made[0].images.int() - other.images.int()).abs().max() <= 1
+
+
+def embedded(real, iterations=3, **options):
+    method = DM(iterations=iterations, batch_real=16, lr=30.0, embedder="net", augmentations="color_crop", **options)
+    return method.distill(real, None, 2, StageContext(seed=0, networks={"net": convnet3_w32})).images
+
+
+class Noting(Network):
+    """ConvNet-3 that notes the types of its weights, its input and its features at each pass."""
+
+    def __init__(self):
+        self.kinds = []
+
+    def __call__(self, shape, num_classes):
+        module = convnet3_w32(shape, num_classes)
+        features = module.features
+
+        def noted(x):
+            found = features(x)
+            self.kinds.append((x.dtype, next(module.parameters()).dtype, found.dtype))
+            return found
+
+        module.features = noted
+        return module
+
+
+def test_bf16_is_that_of_weights_images_and_features_and_pixels_are_moved_alike_each_time():
+    network, real = Noting(), random_images(3, 20)
+    method = DM(iterations=2, batch_real=16, embedder="net", augmentations="flip", precision="bf16")
+    method.distill(real, None, 2, StageContext(seed=0, networks={"net": network}))
+    assert network.kinds[0] == (torch.float32,) * 3  # shows whether it draws
+    assert set(network.kinds[1:]) == {(torch.bfloat16,) * 3}
+    rounded = embedded(real, precision="bf16")
+    assert not torch.equal(rounded, embedded(real))
+    assert torch.equal(rounded, embedded(real, precision="bf16"))
+
+
+def test_distances_and_their_gradient_in_bf16_are_those_of_float32_up_to_roundings():
+    """Targets are means of other images, so that distances are no difference of nearly equal numbers. A rounding to
+    bfloat16 is off by at most 2^-9 of a number; 16 of these are allowed for three layers. The way back has as many
+    again, and rectifiers near zero that let through what they did not: a tenth is allowed."""
+
+    def found(precision):
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            network = convnet3_w32((1, 8, 8), 2).requires_grad_(False)
+        passes = Passes(steps.mode("cpu"), precision)
+        passes.use(network)
+        random = torch.Generator().manual_seed(1)
+        images, others = torch.randn(2, 6, 1, 8, 8, generator=random)
+        images.requires_grad_(True)
+        distances = passes.backward(images, [4, 2], passes.means(others.abs(), [4, 2]))
+        assert distances.dtype == images.grad.dtype == torch.float32
+        return distances, images.grad
+
+    for exact, rounded, share in zip(found("fp32"), found("bf16"), (16 * 2**-9, 0.1), strict=True):
+        assert 0 < (rounded - exact).norm() < share * exact.norm()
+
+
+def test_tf32_is_float32_on_a_processor():
+    real = random_images(3, 20)
+    assert torch.equal(embedded(real, precision="tf32"), embedded(real, precision="fp32"))
+
+
+def test_compiled_passes_are_of_one_network_that_takes_the_weights_of_each_iteration(monkeypatch):
+    made = []
+    monkeypatch.setattr(torch, "compile", lambda call, **options: (made.append(options), call)[1])
+    real = random_images(3, 20)
+    plain = embedded(real)
+    assert not made
+    assert torch.equal(embedded(real, compile="blocks"), plain)
+    assert len(made) == 1
