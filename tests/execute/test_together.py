@@ -156,7 +156,7 @@ def test_a_process_of_several_takes_the_memory_of_all_and_the_processors_of_one(
 
 def test_a_measured_peak_is_known_at_once():
     stage, demand = on_card()
-    assert demand.measured(stage, 0) is demand
+    assert demand.measured(stage, None) is demand
     assert most_together(stage, demand.measured(stage, 500)) == MOST
 
 
