@@ -144,6 +144,13 @@ def test_a_card_is_never_overcommitted(most, peak, asked):
     assert most_together(*on_card(peak, **asked)) == most
 
 
+def test_on_a_card_of_unknown_memory_only_what_is_asked_for_runs_together():
+    stage, demand = on_card(500)
+    assert most_together(stage, dataclasses.replace(demand, card_mib=0)) == 1
+    stage, demand = on_card(500, together=4)
+    assert most_together(stage, dataclasses.replace(demand, card_mib=0)) == 4
+
+
 def test_a_process_of_several_takes_the_memory_of_all_and_the_processors_of_one():
     machine = Room(8, 1, 16_000)
     stage, demand = on_card(1500)
