@@ -1,4 +1,6 @@
-"""Report and projection beside those of an earlier commit. ``pytest tests/perf/test_report.py -s`` prints the ratios.
+"""Report, projection and light commands beside those of an earlier commit.
+
+``pytest tests/perf/test_commands.py -s -o addopts=`` prints the ratios.
 
 The commit is checked out beside this one and run by its own import path, on a store that it made itself.
 """
@@ -75,3 +77,35 @@ def test_it_takes_at_most_half(kind, versions, tmp_path):
             flush=True,
         )
     assert min(found["now"])[0] <= min(found["before"])[0] / 2
+
+
+LIGHT = {
+    "--help": (),
+    "list methods": (),
+    "info rsm_cgs": (),
+    "plan": (),
+    "run --dry-run": (),
+    "status": ("--store",),
+    "table": ("--store",),
+    "leaderboard": (),
+    "compare --a method=random --b method=herding": (),
+}
+"""command -> what names the store, behind which it stands; without, it stands alone where the command takes one"""
+TAKES_STORE = ("status", "table", "leaderboard", "compare")
+
+
+@pytest.mark.parametrize("command", LIGHT)
+def test_light_commands_take_less_than_a_second_of_a_processor(command, versions):
+    """Printed, not asserted: a busy machine is slower. The first call, which may fill caches, is not counted."""
+    found = {name: [] for name in versions}
+    for turn in range(TIMES + 1):
+        for name, (package, path, store) in versions.items():
+            place = (*LIGHT[command], store) if command.partition(" ")[0] in TAKES_STORE else ()
+            took = bench(package, path, *command.split(), *place)
+            found[name] += [took] if turn else []
+    (a, a_wall, a_peak), (b, b_wall, b_peak) = min(found["before"]), min(found["now"])
+    print(
+        f"\nbench {command}: {a:.2f} -> {b:.2f} processor s ({b / a:.2f}), {a_wall:.2f} -> {b_wall:.2f} s, "
+        f"{a_peak:.0f} -> {b_peak:.0f} MiB at the peak",
+        flush=True,
+    )
