@@ -193,7 +193,7 @@ def test_what_is_shown_of_them_is_their_part_of_the_time_and_no_peak_of_their_ow
     done = invoke("show", record.key, "--store", store.root)
     seconds, wall = record.run["seconds"]["evaluate"], record.run["wall_seconds"]
     assert f"{seconds:.3g} s of the {wall:.3g} s of 3 stages together" in " ".join(done.stdout.split()), done.stderr
-    frame = make_frame("records", Stores((store,)), {record.cell: record.key}, [record])
+    frame = make_frame("records", Stores((store.root,)), {record.cell: record.key}, [record])
     assert list(frame["seconds_evaluate"]) == [seconds]
     assert frame["peak_memory_mib_evaluate"].isna().all()
 
