@@ -72,6 +72,7 @@ class Turns:
             self._change.notify_all()
 
     def _end(self, turn: Turn) -> None:
+        turn.earlier, turn.since = turn.seconds, float("inf")
         turn.kept.leave()
         self._last = turn.kept
         self.drop(turn)
@@ -113,7 +114,12 @@ class Turn:
     @property
     def seconds(self) -> float:
         """Of its turns so far."""
-        return self.earlier + max(time.perf_counter() - self.since, 0.0)
+        return self.earlier + self.lasts
+
+    @property
+    def lasts(self) -> float:
+        """Seconds since the present turn began; 0 while it is another's."""
+        return max(time.perf_counter() - self.since, 0.0)
 
     @property
     def current(self) -> bool:

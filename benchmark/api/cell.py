@@ -77,6 +77,7 @@ def _stages(store: Store, record: Record) -> Iterator[dict[str, Any]]:
             "seconds": seconds,
             "hardware": run_hardware(record, kind),
             **{name: run.get(name) for name in ("peak_memory_mib", "peak_gpu_mib", "host", "output")},
+            **{name: run[name] for name in ("together", "wall_seconds") if name in run},
             "git": run.get("provenance", {}).get("git"),
             "changed_state": _changed(record, kind),
         }

@@ -95,7 +95,8 @@ def _record(stores: Stores, cell: Cell, key: str, record: Record | None) -> dict
     row |= {f"seconds_{stage}": seconds for stage, seconds in record.run.get("seconds", {}).items()}
     for stage, stage_key in stage_keys(record).items():
         run = record.run if stage == "evaluate" else run_of(stores.holding(stage, stage_key), stage, stage_key)
-        row |= {f"{name}_{stage}": run[name] for name in ("peak_memory_mib", "peak_gpu_mib") if name in run}
+        peaks = [name for name in ("peak_memory_mib", "peak_gpu_mib") if name in run and "together" not in run]
+        row |= {f"{name}_{stage}": run[name] for name in peaks}
     row |= {"device": task.get("device"), "host": record.run.get("host"), "variant": task.get("variant")}
     row |= {name: provenance.get(name) for name in ("processor", "cores", "platform")}
     judged_on = run_hardware(record, "evaluate") or {}

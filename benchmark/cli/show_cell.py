@@ -113,6 +113,8 @@ def _commit(git: dict[str, Any] | None) -> str:
 
 def _stage(stage: dict[str, Any]) -> str:
     parts = [f"{stage['seconds']:.3g} s"]
+    if "together" in stage:  # the time is divided among them, and memory cannot be
+        parts[0] += f" of the {stage.get('wall_seconds', 0):.3g} s of {stage['together']} stages together"
     parts += [f"{stage['peak_memory_mib']} MiB"] if stage["peak_memory_mib"] is not None else []
     parts += [f"{stage['peak_gpu_mib']} MiB of the GPU"] if stage["peak_gpu_mib"] is not None else []
     hardware = stage["hardware"] or {}

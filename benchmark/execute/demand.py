@@ -90,9 +90,9 @@ class Demand:
         part = min(asked.gpus, 1.0) if asked and asked.gpus else 1.0
         return not self.card_mib or self.card_memory(stage, together) <= part * self.card_mib
 
-    def measured(self, stage: Stage, gpu_mib: float) -> Demand:
+    def measured(self, stage: Stage, gpu_mib: float | None) -> Demand:
         """This demand, knowing also the peak on a card of ``stage``, which ran alone."""
-        if stage.task["device"] != "cuda" or not gpu_mib:
+        if stage.task["device"] != "cuda" or gpu_mib is None:
             return self
         sort = sort_of(stage.task)
         return replace(self, gpu_peaks={**self.gpu_peaks, sort: max(gpu_mib, self.gpu_peaks.get(sort, 0.0))})

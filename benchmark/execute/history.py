@@ -69,7 +69,7 @@ class History:
             except (KeyError, TypeError, ValueError):
                 continue  # another kind of artifact, or edited by hand
             self._seconds.setdefault(sort, []).append(seconds)
-            if (peak := run.get("peak_memory_mib")) is not None:
+            if (peak := run.get("peak_memory_mib")) is not None and "together" not in run:  # else it is of all
                 self._memory.setdefault(sort, []).append(float(peak))
 
     def cost(self, stage: Stage) -> MedianCost | None:

@@ -32,7 +32,8 @@ def most_together(stage: Stage, demand: Demand) -> int:
     """How many stages of this one's sort one process may train at the same time; 1: it runs alone.
 
     Alone run stages that run the code of a plug-in, which may change the process at any time, or that are compiled; and
-    on a card the first of a sort, whose peak of memory is then known for all.
+    on a card the first of a sort, whose peak of memory is then known for all. On a card of unknown memory run
+    together only as many as the configuration says.
     """
     if stage.kind != "evaluate" or "skipped" in stage.task or plugins_of(stage) or compiles(stage.task):
         return 1
@@ -43,7 +44,7 @@ def most_together(stage: Stage, demand: Demand) -> int:
     peak = demand.gpu_peaks.get(sort_of(stage.task))
     if peak is None:
         return 1
-    most = asked or (MOST if peak <= SMALL_MIB else 1)
+    most = asked or (MOST if peak <= SMALL_MIB and demand.card_mib else 1)
     return next((n for n in range(most, 1, -1) if demand.holds_together(stage, n)), 1)
 
 

@@ -74,8 +74,8 @@ class StageResult:
     """what a failed stage found, for the ``run`` of its record"""
     said: str = ""
     """what the user is told of it besides its outcome"""
-    gpu_mib: float = 0.0
-    """peak of the memory that it allocated on a card, MiB; 0: unknown, or of several stages at once"""
+    gpu_mib: float | None = None
+    """peak of the memory that it allocated on a card, MiB; None: it used none, or ran beside others"""
 
 
 def run_stage(stage: Stage, root: str, trial: Attempt | None = None) -> StageResult:
@@ -100,7 +100,7 @@ def run_stage(stage: Stage, root: str, trial: Attempt | None = None) -> StageRes
             _take_card(stage, trial)
             written = _run(stage, store, short)
         alone = attempt.peaks() if trial.together == 1 else {}
-        result = StageResult("ok", record=written or "", gpu_mib=alone.get("peak_gpu_mib", 0))
+        result = StageResult("ok", record=written or "", gpu_mib=alone.get("peak_gpu_mib"))
     except CorruptArtifact as error:
         result = StageResult("failed", reason=str(error), corrupt=error.args)
     except CopiesJudged as error:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 TICK = 0.2
 """seconds between two looks at the limits"""
 PATIENCE = 1.0
-"""seconds for which a stage that is to end may go on to its next step; then it is interrupted where it is"""
+"""seconds that a turn of a stage which is to end may last; then the stage is interrupted where it is"""
 
 
 class Ended(BaseException):
@@ -90,8 +90,7 @@ class _Run:
     result: StageResult = field(default_factory=lambda: StageResult("failed", "it was not started"))
     why: str = ""
     """it is to end for"""
-    since: float = 0.0
-    """when it was told so"""
+    insisted: bool = False
 
     def __post_init__(self) -> None:
         run = copy_context().run
@@ -113,12 +112,12 @@ class _Run:
     def end(self, why: str) -> None:
         """Have the stage end at its next step, or before its first."""
         if not self.why:
-            self.why, self.since = why, time.monotonic()
+            self.why = why
             self.turn.end(Ended())
 
     def insist(self) -> None:
         """Interrupt the stage within a long step, as soon as it is in Python."""
-        if self.why and self.thread.is_alive() and self.turn.current and time.monotonic() - self.since > PATIENCE:
-            self.since = float("inf")
-            assert self.thread.ident is not None
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.thread.ident), ctypes.py_object(Ended))
+        ident = self.thread.ident
+        if self.why and not self.insisted and ident is not None and self.turn.current and self.turn.lasts > PATIENCE:
+            self.insisted = True
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), ctypes.py_object(Ended))

@@ -41,8 +41,7 @@ class CudaGraphs:
 
     def warm(self, call: Callable[[], Outputs]) -> Outputs:
         """On the stream of the capture, as torch asks: gradients remember the stream that they were first made on."""
-        if self.stream is None:
-            self.stream = torch.cuda.Stream(self.device)
+        self._choose_stream()
         here = torch.cuda.current_stream(self.device)
         self.stream.wait_stream(here)
         with torch.cuda.stream(self.stream):
@@ -51,8 +50,7 @@ class CudaGraphs:
         return outputs
 
     def capture(self, call: Callable[[], Outputs]) -> Replay:
-        if self.stream is None:
-            self.stream = torch.cuda.Stream(self.device)
+        self._choose_stream()
         graph, here = torch.cuda.CUDAGraph(), torch.cuda.current_stream(self.device)
         try:
             # thread_local: the thread that reads ahead may wait for its own copies meanwhile.
@@ -64,6 +62,17 @@ class CudaGraphs:
             raise
         self.pool = graph.pool()
         return Replay(graph.replay, outputs)
+
+    def _choose_stream(self) -> None:
+        """Calls are captured on the thread's own stream, or on another where that is the default one, which cannot be.
+
+        cuBLAS has a work space for each stream, and a graph keeps that of its capture: of threads that replay side by
+        side each must have its own.
+        """
+        if self.stream is None:
+            here = torch.cuda.current_stream(self.device)
+            default = here == torch.cuda.default_stream(self.device)
+            self.stream = torch.cuda.Stream(self.device) if default else here
 
 
 def _end_of_capture(device: torch.device) -> None:

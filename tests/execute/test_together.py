@@ -13,6 +13,8 @@ import pytest
 import torch
 
 from ddbench import turns
+from ddbench.api.frames import make_frame
+from ddbench.api.stores import Stores
 from ddbench.config.schema import Resources, load_config
 from ddbench.errors import BenchError
 from ddbench.execute import limits
@@ -28,6 +30,7 @@ from ddbench.execute.together import MOST, alike, most_together
 from ddbench.stages import together as stages_together
 from ddbench.stages.attempt import Attempt
 from ddbench.store.opening import open_store
+from tests.support.invoke import invoke
 from tests.support.judged import SHORT, before_judging, digits, evaluations, numbers, prepared
 from tests.support.pretend import Pretend, Quiet
 
@@ -144,6 +147,13 @@ def test_a_card_is_never_overcommitted(most, peak, asked):
     assert most_together(*on_card(peak, **asked)) == most
 
 
+def test_on_a_card_of_unknown_memory_only_what_is_asked_for_runs_together():
+    stage, demand = on_card(500)
+    assert most_together(stage, dataclasses.replace(demand, card_mib=0)) == 1
+    stage, demand = on_card(500, together=4)
+    assert most_together(stage, dataclasses.replace(demand, card_mib=0)) == 4
+
+
 def test_a_process_of_several_takes_the_memory_of_all_and_the_processors_of_one():
     machine = Room(8, 1, 16_000)
     stage, demand = on_card(1500)
@@ -156,7 +166,7 @@ def test_a_process_of_several_takes_the_memory_of_all_and_the_processors_of_one(
 
 def test_a_measured_peak_is_known_at_once():
     stage, demand = on_card()
-    assert demand.measured(stage, 0) is demand
+    assert demand.measured(stage, None) is demand
     assert most_together(stage, demand.measured(stage, 500)) == MOST
 
 
@@ -171,6 +181,21 @@ def test_peaks_of_several_are_divided_and_give_way_to_those_of_one(tmp_path):
     document["run"]["peak_memory_mib"] = 7
     path.write_text(json.dumps(document))
     assert recorded_peaks(store, ["evaluate"])[0] == {"evaluate": 7}
+
+
+def test_what_is_shown_of_them_is_their_part_of_the_time_and_no_peak_of_their_own(tmp_path):
+    plan = digits()
+    _, _, store = run(plan, tmp_path / "s")
+    cells = [[vars(cell), key] for cell, key in plan.cells.items()]
+    config = load_config("digits", {}, []).model_dump(mode="json")
+    store.write_run({"name": "digits", "config": config, "cells": cells})
+    record = next(iter(store.records()))
+    done = invoke("show", record.key, "--store", store.root)
+    seconds, wall = record.run["seconds"]["evaluate"], record.run["wall_seconds"]
+    assert f"{seconds:.3g} s of the {wall:.3g} s of 3 stages together" in " ".join(done.stdout.split()), done.stderr
+    frame = make_frame("records", Stores((store.root,)), {record.cell: record.key}, [record])
+    assert list(frame["seconds_evaluate"]) == [seconds]
+    assert frame["peak_memory_mib_evaluate"].isna().all()
 
 
 def test_only_evaluations_may_be_asked_to_run_together():

@@ -182,3 +182,20 @@ def test_the_digits_study_takes_less_than_a_minute_on_a_card(device, tmp_path):
     took = run("digits", tmp_path / "s", "--set", "device=cuda", "--seeds", "0", "--eval-seeds", "0")
     print(f"\nthe digits study, one seed, with device: cuda: {took:.0f} s (at most 60)")
     assert took < 60
+
+
+def test_evaluations_together_have_the_bytes_of_each_alone(device, tmp_path):
+    """Four seeds one after another, and together; one network has dropout, whose graphs read seeds of their own."""
+    grid = ["--methods", "random", "--archs", "convnet3-w32,timm:test_vit_relpos", "--eval-seeds", "0-3"]
+    grid += ["--seeds", "0", "--ipc", "1", "--executor", "inline"]
+    path = study(tmp_path, device)
+    path.write_text(path.read_text().replace("[[1000, 5]]", "[[1000, 5]],evaluations=1,min_side=32"))
+    took = {}
+    for asked in (1, 4):
+        took[asked] = run(path, tmp_path / str(asked), *grid, "--set", f"resources.evaluate.together={asked}")
+    one, four = tmp_path / "1", tmp_path / "4"
+    assert contents(four) == contents(one)
+    assert {record.run.get("together", 1) for record in records(one)} == {1}
+    most = max(record.run.get("together", 1) for record in records(four))
+    assert most == (3 if device == "cuda" else 4), "on a card the first of a sort is measured alone"
+    print(f"\neight evaluations one after another: {took[1]:.0f} s; together: {took[4]:.0f} s")
