@@ -55,11 +55,11 @@ def products(precision: Precision) -> Iterator[None]:
 def weights_in(network: torch.nn.Module, precision: Precision) -> Iterator[None]:
     """The weights and buffers of ``network`` in the type of ``precision`` within the block, cast once; put back, as
     they were, at its end."""
-    dtype = dtype_of(precision)
-    tensors = [t for t in (*network.parameters(), *network.buffers()) if t.is_floating_point() and t.dtype != dtype]
     if precision != "bf16":
         yield
         return
+    dtype = dtype_of(precision)
+    tensors = [t for t in (*network.parameters(), *network.buffers()) if t.is_floating_point() and t.dtype != dtype]
     before = [tensor.data for tensor in tensors]
     for tensor in tensors:
         tensor.data = tensor.data.to(dtype)

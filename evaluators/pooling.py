@@ -28,11 +28,27 @@ class HalvingPool(nn.AvgPool2d):
         return _Mean.apply(x)
 
 
-class _Mean(torch.autograd.Function):
+class _Linear(torch.autograd.Function):
+    """A linear map over the last two dimensions of (N, C, H, W), which ``torch.func`` can transform too."""
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        """Nothing is kept: the gradient of a linear map does not depend on where it is taken."""
+
+    @classmethod
+    def of_batches(cls, dimensions: tuple[int | None, ...], x: torch.Tensor) -> tuple[torch.Tensor, int]:
+        """The rule of ``torch.vmap``, of x with one dimension more: its elements are images like all others."""
+        (dimension,) = dimensions
+        assert dimension is not None
+        stacked = x.movedim(dimension, 0)
+        return cls.apply(stacked.flatten(0, 1).contiguous()).unflatten(0, stacked.shape[:2]), 0
+
+
+class _Mean(_Linear):
     """The mean of each 2x2 square."""
 
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+    def forward(x: torch.Tensor) -> torch.Tensor:
         # Added in the order of torch's kernel, whose sum begins with a zero: so -0 becomes 0, and none is left.
         above, below = x[..., 0::2, :], x[..., 1::2, :]
         total = above[..., 0::2] + above[..., 1::2]
@@ -42,12 +58,20 @@ class _Mean(torch.autograd.Function):
     def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
         return _Spread.apply(gradient)
 
+    @staticmethod
+    def jvp(ctx: Any, tangent: torch.Tensor) -> torch.Tensor:
+        return _Mean.apply(tangent)
 
-class _Spread(torch.autograd.Function):
+    @staticmethod
+    def vmap(info: Any, dimensions: tuple[int | None, ...], x: torch.Tensor) -> tuple[torch.Tensor, int]:
+        return _Mean.of_batches(dimensions, x)
+
+
+class _Spread(_Linear):
     """A quarter of each value in each place of its square: the gradient of ``_Mean``, as that is of this."""
 
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+    def forward(x: torch.Tensor) -> torch.Tensor:
         n, channels, height, width = x.shape
         quarter = x.mul(0.25).add_(0.0)
         spread = x.new_empty(n, channels, height, 2, width, 2)
@@ -59,3 +83,11 @@ class _Spread(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
         return _Mean.apply(gradient)
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: torch.Tensor) -> torch.Tensor:
+        return _Spread.apply(tangent)
+
+    @staticmethod
+    def vmap(info: Any, dimensions: tuple[int | None, ...], x: torch.Tensor) -> tuple[torch.Tensor, int]:
+        return _Spread.of_batches(dimensions, x)

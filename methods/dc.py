@@ -8,7 +8,7 @@ utils.py).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,8 +22,6 @@ from ddbench.types import Count, Distiller, Fraction, LabeledImages, NonNegative
 if TYPE_CHECKING:
     import torch
 
-EPSILON = 1e-6
-"""added to the product of norms"""
 NORM_IMAGES = 16
 """real images a class that running statistics of batch norm are taken from, which are then fixed"""
 
@@ -61,49 +59,69 @@ class DC(Distiller):
         """Raises FloatingPointError, naming the iteration, when the loss is not finite."""
         import torch
 
+        from ddbench import steps
+        from ddbench.methods.gradients import GradientPasses
+
         scaling = Scaling.of(real.images, min_side=1)
         outer, inner = loops(ipc)
         outer, inner = self.outer or outer, self.inner or inner
         by_class = [(real.labels == k).nonzero()[:, 0] for k in range(len(real.classes))]
         ordered = sorted(range(len(real.classes)), key=lambda k: real.classes[k])
-        streams = [seeding.generator("dc", ctx.seed, name) for name in real.classes]
         synthetic = self._begun(real, scaling, ipc, ctx)
-        outputs = torch.arange(len(real.classes), device=ctx.device)  # the classes sorted by name
-        optimiser = torch.optim.SGD(synthetic, lr=self.lr, momentum=self.momentum)
-        order = seeding.generator("dc-order", ctx.seed)
+        shown = [synthetic[k] for k in ordered]  # in the order of outputs, which is that of the classes' names
+        outputs = torch.arange(len(real.classes), device=ctx.device)
+        mode = steps.mode(ctx.device)
+        optimiser = steps.sgd(synthetic, mode, lr=self.lr, momentum=self.momentum)
 
-        def drawn(k: int, count: int) -> torch.Tensor:
-            index = by_class[k][torch.randperm(len(by_class[k]), generator=streams[k])[:count]]
-            return scaling(real.images[index], ctx.device)
+        def fresh(iteration: int) -> torch.nn.Module:
+            with seeding.seeded("dc-network", ctx.seed, iteration):
+                network = ctx.networks[self.network](real.shape, len(real.classes))
+            return network.to(ctx.device)
 
-        with seeding.seeded("dc-training", ctx.seed) as at:
+        def seen(at: int, found: Mapping[str, torch.Tensor]) -> None:
+            where = f"iteration {at // outer + 1} of {self.iterations}"
+            check_loss(float(found["loss"]), "dc's pixels", where, "lower dc.lr")
+
+        passes, results = GradientPasses(mode, scaling, self.network_lr), steps.Results(mode, seen)
+        passes.use(fresh(0))
+        trained_on = [len(part) for part in batches(torch.arange(ipc * len(ordered)), self.batch_train)] * inner
+
+        def draws() -> Iterator[dict[str, torch.Tensor]]:
+            streams = [seeding.generator("dc", ctx.seed, name) for name in real.classes]
+            order = seeding.generator("dc-order", ctx.seed)
+
+            def drawn(k: int, count: int) -> torch.Tensor:
+                return by_class[k][torch.randperm(len(by_class[k]), generator=streams[k])[:count]]
+
+            for at in range(self.iterations * outer):
+                if passes.norms:
+                    yield {"images": real.images[torch.cat([drawn(k, NORM_IMAGES) for k in ordered])]}
+                for k in ordered:
+                    yield {"images": real.images[drawn(k, self.batch_real)]}
+                for _ in range(inner if at % outer < outer - 1 else 0):
+                    images = torch.randperm(ipc * len(ordered), generator=order)
+                    yield from ({"index": index} for index in batches(images, self.batch_train))
+
+        with seeding.seeded("dc-training", ctx.seed) as at, steps.read_ahead(draws(), mode) as batch:
             for iteration in range(self.iterations):
-                with seeding.seeded("dc-network", ctx.seed, iteration):
-                    network = ctx.networks[self.network](real.shape, len(real.classes))
-                network.to(ctx.device).train()
-                own = torch.optim.SGD(network.parameters(), lr=self.network_lr)
+                if iteration:
+                    passes.use(fresh(iteration))
                 for step in range(outer):
                     at(iteration, step)
-                    if norms := _batch_norms(network):
-                        network.train()
-                        with torch.no_grad():
-                            network(torch.cat([drawn(k, NORM_IMAGES) for k in ordered]))
-                        for norm in norms:
-                            norm.eval()
-                    optimiser.zero_grad(set_to_none=True)
-                    total = 0.0
-                    for output, k in zip(outputs, ordered, strict=True):
-                        wanted = [g.detach() for g in _gradients(network, drawn(k, self.batch_real), output)]
-                        found = _gradients(network, synthetic[k], output, again=True)
-                        distance = gradient_distance(found, wanted)
-                        distance.backward(inputs=[synthetic[k]])  # a class at a time, so that memory does not grow
-                        total += float(distance.detach())
+                    if passes.norms:
+                        passes.fix_norms(next(batch)["images"])
+                    distances = []
+                    for output, mine in zip(outputs, shown, strict=True):  # one by one, so that memory does not grow
+                        distance, mine.grad = passes.match(next(batch)["images"], output, mine)
+                        distances.append(distance)
                     optimiser.step()
-                    where = f"iteration {iteration + 1} of {self.iterations}"
-                    check_loss(total, "dc's pixels", where, "lower dc.lr")
+                    results.put(iteration * outer + step, {"loss": torch.stack(distances).sum()})
                     if step < outer - 1:
-                        self._train(network, own, [synthetic[k].detach() for k in ordered], inner, order)
+                        passes.show(shown)
+                        for _ in trained_on:
+                            passes.train(next(batch)["index"])
                 ctx.progress(iteration + 1, self.iterations)
+        results.settle()
         with torch.no_grad():
             named = zip(synthetic, real.classes, strict=True)
             images = torch.cat([scaling.levels(mine, [name] * ipc) for mine, name in named]).cpu()
@@ -121,60 +139,8 @@ class DC(Distiller):
             begun = [torch.randn(ipc, *real.shape, generator=random).to(ctx.device) for random in streams]
         return [one.requires_grad_(True) for one in begun]
 
-    def _train(
-        self,
-        network: torch.nn.Module,
-        optimiser: torch.optim.Optimizer,
-        synthetic: Sequence[torch.Tensor],
-        epochs: int,
-        order: torch.Generator,
-    ) -> None:
-        """Train the network on the synthetic images, as they are, a tensor for each class in the order of outputs."""
-        import torch
-        import torch.nn.functional as F
-
-        network.train()
-        images = torch.cat(list(synthetic))
-        targets = torch.arange(len(synthetic), device=images.device).repeat_interleave(len(synthetic[0]))
-        for _ in range(epochs):
-            for index in batches(torch.randperm(len(images), generator=order), self.batch_train):
-                here = index.to(images.device)
-                optimiser.zero_grad(set_to_none=True)
-                F.cross_entropy(network(images[here]), targets[here]).backward()
-                optimiser.step()
-
 
 def loops(ipc: int) -> tuple[int, int]:
     """(outer, inner) of the source at 1, 10, 20, 30, 40 and 50 images a class; between them those of the next."""
     table = ((1, 1, 1), (10, 10, 50), (20, 20, 25), (30, 30, 20), (40, 40, 15), (50, 50, 10))
     return next(((outer, inner) for bound, outer, inner in table if ipc <= bound), table[-1][1:])
-
-
-def gradient_distance(found: Sequence[torch.Tensor], wanted: Sequence[torch.Tensor]) -> torch.Tensor:
-    """Sum over weights of two dimensions or more, and over their output units, of 1 - cosine of the gradients of that
-    unit's weights (the paper's eq. 9; ``distance_wb`` in utils.py). Biases and norms do not count."""
-    import torch
-
-    total = torch.zeros((), device=found[0].device)
-    for one, other in zip(found, wanted, strict=True):
-        if one.ndim > 1:
-            a, b = one.flatten(1), other.flatten(1)
-            total = total + (1 - (a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1) + EPSILON)).sum()
-    return total
-
-
-def _gradients(
-    network: torch.nn.Module, images: torch.Tensor, label: torch.Tensor, again: bool = False
-) -> Sequence[torch.Tensor]:
-    """Of the mean cross-entropy of images of one class by the network's weights; ``again``: differentiable."""
-    import torch
-    import torch.nn.functional as F
-
-    loss = F.cross_entropy(network(images), label.expand(len(images)))
-    return torch.autograd.grad(loss, list(network.parameters()), create_graph=again)
-
-
-def _batch_norms(network: torch.nn.Module) -> list[torch.nn.Module]:
-    from torch.nn.modules.batchnorm import _BatchNorm
-
-    return [module for module in network.modules() if isinstance(module, _BatchNorm)]

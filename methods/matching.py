@@ -37,9 +37,7 @@ class Passes:
             features = self.network.features
             self.features = torch.compile(features, backend=BACKEND, dynamic=False) if self.compiles else features
             return
-        with torch.no_grad():
-            for own, other in zip(_tensors(self.network), _tensors(network), strict=True):
-                own.copy_(other)
+        copy_weights(self.network, network)
 
     def means(self, images: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
         """The mean embedding of each class: (N, C, H, W) -> (classes, D), without gradient."""
@@ -102,6 +100,13 @@ def passes(sizes: Sequence[int], at_once: int) -> list[list[int]]:
         found[-1].append(i)
         room -= size
     return found
+
+
+def copy_weights(network: torch.nn.Module, other: torch.nn.Module) -> None:
+    """Give ``network`` the parameters and buffers of ``other``, which is built alike, where they are in memory."""
+    with torch.no_grad():
+        for own, new in zip(_tensors(network), _tensors(other), strict=True):
+            own.copy_(new)
 
 
 def _tensors(network: torch.nn.Module) -> list[torch.Tensor]:

@@ -57,6 +57,8 @@ class SetCost:
     """seconds on a GPU of the stages in ``OWN`` and of judging once"""
     on_cpu: float | None = None
     """the others of these seconds"""
+    teacher: float | None = None
+    """of training the teachers of the method and of its judge, each once; like the prior they are shared by many"""
 
 
 def set_key(record: Record) -> str | None:
@@ -85,6 +87,7 @@ def cost_of(records: Sequence[Record], facts: Mapping[str, SetFacts]) -> SetCost
         teacher_bytes=_mean(logged_bytes(record, "teacher") for record in sets.values()),
         on_gpu=_mean(seconds_on(record, gpu=True) for record in records),
         on_cpu=_mean(seconds_on(record, gpu=False) for record in records),
+        teacher=_mean(_teachers(record) for record in sets.values()),
     )
 
 
@@ -102,6 +105,14 @@ def seconds_on(record: Record, gpu: bool) -> float | None:
     if "evaluate" not in kinds or None in devices.values():
         return None
     return sum(_seconds(record, kind) or 0.0 for kind in kinds if str(devices[kind]).startswith("cuda") == gpu)
+
+
+def _teachers(record: Record) -> float | None:
+    judges = [one["seconds"] for one in record.run.get("judge", ()) if one["stage"] == "teacher"]
+    own = _seconds(record, "teacher")
+    # One teacher of both has one manifest, whose seconds are equal to the last digit.
+    found = {*judges, *([] if own is None else [own])}
+    return sum(found) if found else None
 
 
 def _label_bytes(record: Record, facts: SetFacts) -> float | None:

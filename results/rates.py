@@ -1,7 +1,7 @@
 """Measured rates of work on cards: ``rates.csv``, a row for each work, precision and compilation.
 
-``seconds`` is of one unit. ``date`` is that of the measured commit. A study is priced by rows whose work is the same,
-never by a similar one.
+``seconds`` is of one unit. ``date`` is that of the measured commit. A study is priced by rows whose work is the same;
+what ``scaling`` makes of them is marked as an estimate.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The price of a study in hours of a card: the work of its stages times measured rates.
 
-A stage is priced by what its store has measured of stages of its sort, else by ``results/rates.csv``. Work that neither
-knows is unknown: nothing is scaled from other work.
+A stage is priced by what its store has measured of stages of its sort, else by ``results/rates.csv``, else by an
+estimate from rates of the same work at another size or with other options (``results.scaling``), which is marked and
+says how it was made. Other work is unknown.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from ddbench.config.values import build, plain
 from ddbench.errors import BenchError
 from ddbench.plan.graph import Stage
 from ddbench.results.rates import OPTIONS, Rate, by_work, load_rates
+from ddbench.results.scaling import Scaled, scaled
 from ddbench.stages.inputs import dataset_of
 from ddbench.types import Compute, Dataset
 
@@ -21,6 +23,9 @@ KNOWN_DIT = {"DiT-XL-2-256": "DiT-XL/2 at 256 px"}
 """how the source of a downloaded prior ends -> its name among the works"""
 TORCHS_OWN = ("tf32", "none")
 """how a network is computed where a stage has no option: torch multiplies in float32, and convolves in TF32"""
+
+IDLE = ("RandomReal", "PretrainedDiT")
+"""what computes nothing on a card: one chooses images, one reads weights"""
 
 Options = tuple[str, str]
 """precision and compilation"""
@@ -50,6 +55,8 @@ class Price:
     """units of the work"""
     unit: str = ""
     hours: float | None = None
+    scaled: Scaled | None = None
+    """the estimate of the rate that ``hours`` follow, where none was measured"""
     by_option: dict[Options, float | None] = field(default_factory=dict)
     """hours if the work were computed in this way"""
 
@@ -62,6 +69,7 @@ class Price:
             "amount": self.amount,
             "unit": self.unit,
             "hours": self.hours,
+            "scaled": self.scaled.how if self.scaled else None,
             "hours_with": {" ".join(options): hours for options, hours in self.by_option.items()},
         }
 
@@ -87,7 +95,8 @@ def price(stages: Iterable[Stage], measured: Callable[[Stage], float | None], ra
             continue
         works = _works(stage, datasets)
         if not works:
-            row(stage.kind, _unpriced(stage), None)
+            name = _unpriced(stage)
+            row(stage.kind, name, None).hours = 0.0 if name in IDLE else None
         for work in works:
             if not (work.once and work.once in done):
                 row(stage.kind, work.name, work.options).amount += work.amount
@@ -98,7 +107,10 @@ def price(stages: Iterable[Stage], measured: Callable[[Stage], float | None], ra
             rate = known.get((name, *way))
             one.by_option[way] = one.amount * rate.seconds / 3600 if rate else None
             one.unit = rate.unit if rate else one.unit
-        one.hours = one.by_option.get(options) if options else one.hours
+        if options:
+            one.hours = one.by_option.get(options)
+        if options and one.hours is None and (estimate := scaled(name, options, known)):
+            one.scaled, one.hours, one.unit = estimate, one.amount * estimate.seconds / 3600, estimate.rate.unit
     return list(prices.values())
 
 

@@ -57,7 +57,8 @@ def plan_(shard: str | None, store: Path | str, out: Path | None, as_json: bool,
     and protocol; unknown when it has none. The file has every stage with its key and parents, and every cell.
 
     Stages on a GPU have their price in hours, by the store or by the rates in results/rates.csv, as configured and with
-    each option of precision and compilation. Work of which no rate is known is unknown.
+    each option of precision and compilation. Hours that are scaled from the rate of another size or of other options
+    have a ~ and a line that says how. Work of which no rate is known is unknown.
     """
     from ddbench.config.study import resolve
     from ddbench.plan.build import make_plan
@@ -151,14 +152,21 @@ def _print_prices(prices: list[Price]) -> None:
     for one in prices:
         others = [_hours(one.by_option.get(way)) if one.options else "" for way in OPTIONS]
         work = f"{one.work} ({_option(*one.options)})" if one.options else one.work
-        table.add_row(*map(Text, (one.kind, work, str(one.stages), _hours(one.hours), *others)))
+        hours = f"~{_hours(one.hours)}" if one.scaled else _hours(one.hours)
+        table.add_row(*map(Text, (one.kind, work, str(one.stages), hours, *others)))
     click.echo("")
     Console(markup=False, highlight=False).print(table)
     unknown = sum(one.stages for one in prices if one.hours is None)
     known = sum(one.hours or 0.0 for one in prices)
     cards = sorted({f"{rate.card}, torch {rate.torch}, {rate.date}" for rate in built_in()})
     more = f"; {counted(unknown, 'stage')} with work of unknown rate on top" if unknown else ""
-    click.echo(f"\n{known:.1f} GPU hours as configured{more}. Rates: this store's, and {'; '.join(cards)}.")
+    estimated = sum(one.hours or 0.0 for one in prices if one.scaled)
+    of_them = f", {estimated:.1f} of them scaled (~)" if estimated else ""
+    click.echo("")
+    for one in prices:
+        if one.scaled:
+            click.echo(f"~ {one.work}: {one.scaled.how}")
+    click.echo(f"{known:.1f} GPU hours as configured{of_them}{more}. Rates: this store's, and {'; '.join(cards)}.")
 
 
 def _option(precision: str, compilation: str) -> str:

@@ -98,8 +98,9 @@ def _span(u: float, side: int, length: int) -> slice:
 
 
 def _affine(x: torch.Tensor, matrix: list[list[float]]) -> torch.Tensor:
-    theta = torch.tensor(matrix, dtype=x.dtype, device=x.device).expand(len(x), 2, 3)
-    return F.grid_sample(x, F.affine_grid(theta, list(x.shape), align_corners=True), align_corners=True)
+    theta = torch.tensor([matrix], dtype=x.dtype, device=x.device)
+    grid = F.affine_grid(theta, [1, *x.shape[1:]], align_corners=True)  # one for all images
+    return F.grid_sample(x, grid.expand(len(x), -1, -1, -1), align_corners=True)
 
 
 OPERATIONS: dict[str, Callable[[torch.Tensor, tuple[float, ...]], torch.Tensor]] = {

@@ -91,13 +91,22 @@ class DiffusersCodec(Codec):
         # Of use to ``render`` under a gradient alone: a decoder's activations take gigabytes an image.
         self.vae.enable_gradient_checkpointing()
 
+    # diffusers' own properties look through all modules at each call.
+    @property
+    def _device(self) -> torch.device:
+        return next(self.vae.parameters()).device
+
+    @property
+    def _dtype(self) -> torch.dtype:
+        return next(self.vae.parameters()).dtype
+
     @torch.inference_mode()
     def moments(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
         scale = float(self.vae.config.scaling_factor)
         means, deviations = [], []
         for part in images.split(BATCH):
             with products(self.precision):
-                encoded = self.vae.encode(from_levels(part.to(self.vae.device)).to(self.vae.dtype))
+                encoded = self.vae.encode(from_levels(part.to(self._device)).to(self._dtype))
             if isinstance(self.vae, AutoencoderKL):
                 means.append(encoded.latent_dist.mean.float() * scale)
                 deviations.append(encoded.latent_dist.std.float() * scale)
@@ -108,14 +117,14 @@ class DiffusersCodec(Codec):
     def render(self, latents: torch.Tensor) -> torch.Tensor:
         scaled = latents / float(self.vae.config.scaling_factor)
         with products(self.precision):
-            images: torch.Tensor = self.vae.decode(scaled.to(self.vae.dtype)).sample
+            images: torch.Tensor = self.vae.decode(scaled.to(self._dtype)).sample
         return images.to(latents.dtype)
 
     @torch.inference_mode()
     def decode(self, latents: torch.Tensor, of: Sequence[str] = ()) -> torch.Tensor:
         parts = []
         for start in range(0, len(latents), BATCH):
-            images = self.render(latents[start : start + BATCH].to(self.vae.device))
+            images = self.render(latents[start : start + BATCH].to(self._device))
             parts.append(to_levels(images, of[start : start + BATCH]).cpu())
         return torch.cat(parts)
 

@@ -49,7 +49,12 @@ def _table(split: str, protocol: str, samples: Mapping[Position, Sample], facts:
     costs = {position: cost_of(samples[position].good, facts) for position in order}
     rows = tuple(items(p.dataset, p.arch, str(p.ipc), p.method, *_texts(cost)) for p, cost in costs.items())
     priors = sorted({(p.dataset, round(cost.prior, 1)) for p, cost in costs.items() if cost.prior is not None})
-    shared = "".join(f" Training or loading the prior of {d}, shared by many: {seconds(s)} s." for d, s in priors)
+    teachers = sorted({(p.dataset, round(cost.teacher, 1)) for p, cost in costs.items() if cost.teacher is not None})
+    shared = "".join(
+        f" Training or loading the {what} of {d}, shared by many: {seconds(s)} s."
+        for what, found in (("prior", priors), ("teacher", teachers))
+        for d, s in found
+    )
     caption = (
         "Seconds of computing, means over distilled sets (fine-tuning serves all of them, judging is of one "
         "classifier), and the highest peak of memory of the stages that were made for the method; a dash is what was "

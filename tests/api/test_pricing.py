@@ -10,6 +10,7 @@ from ddbench.config.schema import load_config
 from ddbench.config.study import resolve
 from ddbench.plan.build import make_plan
 from ddbench.results.rates import OPTIONS, by_work
+from ddbench.results.scaling import scaled
 from tests.data.test_data import make_tree
 from tests.support.invoke import invoke
 
@@ -56,14 +57,39 @@ def test_latents_are_encoded_once_for_all_fine_tunings(where):
     assert found["fit", "tune DiT-XL/2 at 256 px by difffit, batch 8"].amount == 3 * 12_000
 
 
-def test_what_has_no_rate_is_unknown_and_never_taken_from_a_similar_one(where):
-    found = priced(where)
+def test_what_has_no_rate_and_no_estimate_is_unknown(where):
+    found = priced(where, assignments=["compute.precision=fp32", "compute.compile=none", "methods.dm.precision=bf16"])
+    assert found["evaluate", "judge resnet18 at 224 px, batch 64"].hours is None, "slower than in TF32, by how much?"
     assert found["distill", "dm convnet6 at 256 px, IPC 50, 10 classes of 256"].hours is None
-    assert found["fit", "tune DiT-XL/2 at 256 px by difffit, batch 8"].hours is None, "in TF32 nobody measured it"
-    assert found["distill", "RandomReal"].hours is None
-    assert all(one.hours is None for one in priced(where, rates=[]).values())
+    assert all(one.hours in (None, 0.0) for one in priced(where, rates=[]).values())
     other = priced(where, assignments=["methods.diffusion.sampler.guidance_scale=1"])
     assert ("distill", "sample DiT-XL/2 at 256 px") not in other
+
+
+def test_what_computes_nothing_on_a_card_costs_none_of_it(where):
+    found = priced(where, rates=[])
+    assert found["distill", "RandomReal"].hours == found["prior", "PretrainedDiT"].hours == 0.0
+
+
+def test_scaled_rates_are_marked_and_say_how(where):
+    found = priced(where)
+    dm = found["distill", "dm convnet6 at 256 px, IPC 50, 10 classes of 256"]
+    # Of 10 classes 256 real images pass forward, 50 or 10 synthetic ones forward and back.
+    assert dm.hours == pytest.approx(3 * 20_000 * 0.81 * (10 * 256 + 2 * 500) / (10 * 256 + 2 * 100) / 3600)
+    assert "3,560 for 2,760 at IPC 10" in dm.scaled.how and dm.to_json()["scaled"] == dm.scaled.how
+    assert dm.by_option["tf32", "none"] is None, "columns of options hold what was measured"
+    tuned = found["fit", "tune DiT-XL/2 at 256 px by difffit, batch 8"]
+    assert tuned.hours == pytest.approx(3 * 12_000 * 0.104 / 3600) and tuned.scaled
+    judged = found["evaluate", "judge resnet18 at 224 px, batch 64"]
+    assert judged.hours == judged.by_option["tf32", "none"] and judged.scaled
+    assert found["distill", "sample DiT-XL/2 at 256 px"].scaled is None
+
+
+def test_tuning_that_arithmetic_bounds_has_no_estimate():
+    """In batches of 64, TF32 takes 0.25 s by FLOPs, and bf16 0.167."""
+    known = by_work(built_in())
+    assert scaled("tune DiT-XL/2 at 256 px by difffit, batch 64", ("tf32", "none"), known) is None
+    assert scaled("tune DiT-XL/2 at 256 px by difffit, batch 8", ("fp32", "none"), known) is None
 
 
 def test_what_the_store_has_measured_comes_before_the_table(where):
@@ -76,6 +102,7 @@ def test_what_the_store_has_measured_comes_before_the_table(where):
 def test_a_faster_rate_makes_a_study_cheaper_in_proportion(where):
     halved = [replace(rate, seconds=rate.seconds / 2) for rate in built_in()]
     before, after = priced(where), priced(where, rates=halved)
+    assert any(one.scaled for one in before.values())
     assert all(after[key].hours == pytest.approx(one.hours / 2) for key, one in before.items() if one.hours)
 
 
@@ -93,6 +120,7 @@ def test_bench_plan_prints_hours_with_and_without_each_option(where, tmp_path):
     done = invoke(*arguments)
     assert done.returncode == 0, done.stderr
     assert "bf16+blocks" in done.stdout and "GPU hours as configured" in done.stdout
+    assert "of them scaled (~)" in done.stdout and "~ judge resnet18" in done.stdout
     assert "NVIDIA H200, torch 2.11.0+cu130, 2026-11-25" in done.stdout
     document = json.loads(invoke(*arguments, "--json").stdout)
     kinds = {one["kind"] for one in document["gpu_hours"]}

@@ -60,9 +60,9 @@ def test_what_a_method_does_to_its_images_does_not_reach_the_next_load():
     assert Digits().load("train").images.max() == 255
 
 
-def make_tree(root: Path, per_class: int = 3) -> Path:
+def make_tree(root: Path, per_class: int = 3, wnids: tuple[str, ...] = WNIDS) -> Path:
     for part in ("train", "val"):
-        for k, wnid in enumerate(WNIDS):
+        for k, wnid in enumerate(wnids):
             folder = root / part / wnid
             folder.mkdir(parents=True)
             for i in range(per_class):

@@ -74,3 +74,19 @@ def test_a_network_trains_to_the_same_bits():
         return torch.cat([p.detach().flatten() for p in net.parameters()])
 
     assert torch.equal(bits(trained(HalvingPool())), bits(trained(nn.AvgPool2d(2))))
+
+
+@pytest.mark.parametrize("dimension", [0, 2])
+def test_gradients_of_each_image_and_along_a_direction_have_the_bits_of_torchs(dimension):
+    x, along = torch.rand(5, 1, 2, 4, 6), torch.rand(1, 2, 4, 6)
+    found = {}
+    for pool in (HalvingPool(), nn.AvgPool2d(2)):
+
+        def length(image, pool=pool):
+            return (pool(image) ** 3).sum()
+
+        each = torch.func.vmap(torch.func.grad(length), in_dims=dimension)(x.movedim(0, dimension))
+        twice = torch.func.grad(lambda image: torch.func.grad(length)(image).square().sum())(x[0])
+        found[type(pool)] = [each, twice, *torch.func.jvp(pool, (x[0],), (along,))]
+    for mine, torchs in zip(*found.values(), strict=True):
+        assert torch.equal(bits(mine), bits(torchs))

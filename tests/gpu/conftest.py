@@ -1,4 +1,5 @@
-"""Tests on a card. One command of at most five minutes proves what a card must do right, and prints how fast it is:
+"""Tests on a card. One command proves what a card must do right, and prints how fast it is; the table of rates, in
+test_targets.py, takes at most five minutes:
 
     BASELINE=SITE-PACKAGES pytest tests/gpu -s -o addopts= -o timeout=0
 

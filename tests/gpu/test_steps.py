@@ -14,6 +14,7 @@ import torch
 from ddbench import steps
 from ddbench.evaluators.networks import convnet3, convnet3_w32, resnet18
 from ddbench.evaluators.protocols import HardLabels, minimax_sgd_1, rded_1k_2
+from ddbench.methods.dc import DC
 from ddbench.methods.diffusion.guidances.igd_surrogate import TrainedSurrogate
 from ddbench.methods.diffusion.objectives.rsm import RSM
 from ddbench.methods.diffusion.priors.scratch import ScratchPrior
@@ -130,15 +131,20 @@ def distilled(data, tmp_path):
     return method.distill(data, None, 3, context()).images
 
 
+def condensed(data, tmp_path):
+    method = DC(network="net", iterations=2, outer=4, inner=3, batch_real=16)
+    return method.distill(data, None, 3, context()).images
+
+
 LOOPS = [prior, tuned, embedder, surrogate, judged, judged_resnet, judged_by_sgd, judged_with_strips]
-LOOPS += [judged_with_dropout, distilled]
+LOOPS += [judged_with_dropout, distilled, condensed]
 
 
 @pytest.mark.parametrize("loop", LOOPS, ids=lambda loop: loop.__name__)
 def test_replayed_steps_give_the_bytes_of_eager_ones(colours, monkeypatch, tmp_path, loop):
     with loops(monkeypatch, graphs=True) as runs:
         found = loop(colours, tmp_path)
-        assert runs[-1].eager == ""
+        assert not any(run.eager for run in runs)
         assert runs[-1].graphs >= 1
     with loops(monkeypatch, graphs=False) as runs:
         expected = loop(colours, tmp_path)

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from ddbench.methods.dc import DC, gradient_distance, loops
+from ddbench.methods.dc import DC, loops
+from ddbench.methods.gradients import gradient_distance
 from ddbench.types import LabeledImages, Network, StageContext
 
 

@@ -27,6 +27,8 @@ from tests.support.timing import seconds
 
 REAL = 200
 """images of a real class; a class of ImageNet has 1,300, which the correction does not see"""
+ROUNDS = 7
+"""of the two ways in turn, of which the shortest count: other work of the machine comes and goes"""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -70,7 +72,8 @@ def test_a_correction_takes_at_most_three_times_that_of_cgs(n):
         given = sets(n, classes)
         guide = guidance.begin(scene(n, classes))
         ways = [partial(CGS().correction, given), partial(guide.correction, given)]
-        own, found = (min(seconds(work) for _ in range(3)) for work in ways)
+        rounds = [[seconds(work) for work in ways] for _ in range(ROUNDS)]
+        own, found = map(min, zip(*rounds, strict=True))
         memory = [peak(work) for work in ways]
         print(
             f"N = {n}, D = 4096, {name}: {1e3 * found:.2f} ms, {found / own:.2f} x CGS ({1e3 * own:.2f} ms); "
@@ -97,12 +100,20 @@ def test_a_kernel_of_features_takes_at_most_ten_times_cgs_beside_its_network(n):
 
     own = seconds(partial(CGS().correction, sets(n, 1, shape)))
     whole, share = seconds(partial(features.gradient, x, 1e-3, 0.0)), seconds(network_alone)
-    kernel = seconds(partial(dpp_loss_and_gradient, ones[None] + torch.randn(1, *ones.shape), 1e-3))
-    memory = peak(partial(features.gradient, x, 1e-3, 0.0)), peak(partial(CGS().correction, sets(n, 1, shape)))
+    rest = partial(dpp_loss_and_gradient, ones[None] + torch.randn(1, *ones.shape), 1e-3)
+    kernel = seconds(rest)
+    works = (
+        partial(features.gradient, x, 1e-3, 0.0),
+        network_alone,
+        rest,
+        partial(CGS().correction, sets(n, 1, shape)),
+    )
+    whole_mib, share_mib, kernel_mib, own_mib = map(peak, works)
     print(
         f"N = {n}, {ones.shape[1]} features: {1e3 * whole:.1f} ms, of which the network {1e3 * share:.1f} ms; the "
-        f"kernel alone {1e3 * kernel:.2f} ms, {kernel / own:.2f} x CGS ({1e3 * own:.2f} ms); {memory[0]:.1f} MiB "
-        f"beside {memory[1]:.1f} MiB"
+        f"kernel alone {1e3 * kernel:.2f} ms, {kernel / own:.2f} x CGS ({1e3 * own:.2f} ms); {whole_mib:.1f} MiB, of "
+        f"the network {share_mib:.1f} MiB; of the kernel alone {kernel_mib:.1f} MiB, {kernel_mib / own_mib:.2f} x CGS "
+        f"({own_mib:.1f} MiB)"
     )
-    assert kernel < 10 * own
+    assert kernel < 10 * own and kernel_mib < 10 * own_mib
     assert whole - share < 10 * own + 0.1 * share  # what the clock tells of a difference of two long times

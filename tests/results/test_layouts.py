@@ -203,3 +203,20 @@ def test_own_cost_has_fine_tuning_but_no_prior():
 def test_the_front_is_what_nothing_beats():
     points = {"cheap": (1.0, 0.5), "dear": (3.0, 0.9), "beaten": (3.0, 0.8), "worse": (2.0, 0.5), "twin": (1.0, 0.5)}
     assert front(points) == {"cheap", "twin", "dear"}
+
+
+def test_the_seconds_of_teachers_count_once_for_a_method_and_its_judge():
+    def told(own, judge):
+        seconds = {"distill": 2.0, "evaluate": 1.0, **({} if own is None else {"teacher": own})}
+        judges = [] if judge is None else [{"stage": "teacher", "seconds": judge}]
+        one = record(cell("x"), 0.5, parents=["k"], run={"seconds": seconds, "judge": judges})
+        return cost_of([one], {}).teacher, cost_tables(sampled([one]), {})[0].caption
+
+    shared = "Training or loading the teacher of d, shared by many: "
+    assert [told(own, judge)[0] for own, judge in ((7.25, 7.25), (7.25, 3.0), (None, 3.0), (None, None))] == [
+        7.25,
+        10.25,
+        3.0,
+        None,
+    ]
+    assert f"{shared}3 s." in told(None, 3.0)[1] and shared not in told(None, None)[1]

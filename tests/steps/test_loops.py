@@ -8,6 +8,8 @@ import torch
 from ddbench import steps
 from ddbench.evaluators.networks import convnet3_w32
 from ddbench.evaluators.protocols import HardLabels, minimax_sgd_1, rded_1k_2
+from ddbench.evaluators.students import BatchNormConvNet
+from ddbench.methods.dc import DC
 from ddbench.methods.diffusion.guidances.igd_surrogate import TrainedSurrogate
 from ddbench.methods.diffusion.objectives.minimax import Minimax
 from ddbench.methods.diffusion.objectives.objective import Plain
@@ -25,7 +27,7 @@ from tests.support.recorded import card
 
 PRIOR = ScratchPrior(width=16, layers=1, heads=1, training=Training(steps=12, batch=8, ema=0.9, warmup=4))
 TUNING = FineTuning(steps=9, batch=8, lr=1e-2, ema=0.9, mirror=True, parameters="difffit")
-NETWORKS = {"net": convnet3_w32}
+NETWORKS = {"net": convnet3_w32, "norms": BatchNormConvNet(2, 8)}
 
 
 def context(**options):
@@ -87,12 +89,22 @@ def distilled_in_passes(images, log):
     return distilled(images, log, at_once=4)
 
 
+def condensed(images, log, network="net"):
+    """Two networks, three steps of the pixels each, two epochs of two batches between them."""
+    options = {"iterations": 2, "outer": 3, "inner": 2, "batch_real": 8, "batch_train": 3, "lr": 3.0}
+    return DC(network=network, **options).distill(images, None, 2, context(log=log)).images
+
+
+def condensed_with_norms(images, log):
+    return condensed(images, log, network="norms")
+
+
 def some(images, n):
     return LabeledImages(images.images[:n], images.labels[:n], images.classes)
 
 
 LOOPS = [prior, tuned, tuned_in_parts, embedder, surrogate, judged, judged_by_sgd, judged_with_strips]
-LOOPS += [distilled, distilled_in_passes]
+LOOPS += [distilled, distilled_in_passes, condensed, condensed_with_norms]
 
 
 @pytest.mark.parametrize("loop", LOOPS, ids=lambda loop: loop.__name__)

@@ -16,6 +16,9 @@ from ddbench.steps.graphs import Replay
 READS = {"aten::_local_scalar_dense", "aten::nonzero", "aten::masked_select", "aten::lift_fresh", "aten::_unique2"}
 """operations that a card refuses in a capture: a value comes from the device, or a constant goes to it"""
 
+UNDECLARED = {"aten::native_batch_norm"}
+"""operations that change tensors, here running statistics, and do not say so"""
+
 
 def storages(values):
     return {t.untyped_storage().data_ptr() for t in tree_leaves(values) if isinstance(t, torch.Tensor)}
@@ -30,7 +33,7 @@ class Recorder(TorchDispatchMode):
         kwargs = kwargs or {}
         if func._schema.name in READS:
             raise RuntimeError(f"{func._schema.name} is not permitted when stream is capturing")
-        changes = func._schema.is_mutable
+        changes = func._schema.is_mutable or func._schema.name in UNDECLARED
         if changes:
             self.remember([args, kwargs])
         found = func(*args, **kwargs)
