@@ -13,7 +13,6 @@ import json
 import os
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -222,42 +221,6 @@ def judging_small(device: str, toy: bool) -> float:
     return between(device, judge, *epochs) * 100
 
 
-def judging_together(device: str, toy: bool) -> float:
-    """The same six cells, trained together where this version can."""
-    try:
-        Turns, ProcessState = part("turns", "Turns"), part("isolation.process", "ProcessState")
-    except ImportError:
-        return judging_small(device, toy)
-    data, epochs = images(16 if toy else 32, 1 if toy else 10), (1, 2) if toy else (20, 60)
-    compute = known(Compute, precision="tf32")
-
-    def judge(many: int) -> None:
-        protocol = dataclasses.replace(cpu_small_1, epochs_by_ipc=((100, many),), evaluations=1)
-        before = ProcessState()
-        turns = Turns([before.another() for _ in range(2 if toy else 6)], before)
-        judged = []
-
-        def work(seed: int, turn: Any) -> None:
-            with turn.taken():
-                if device == "cuda":
-                    torch.cuda.set_stream(torch.cuda.Stream())
-                context = StageContext(seed=seed, device=device, compute=compute)
-                judged.append(protocol.evaluate(data, data, ConvNet(3, 8 if toy else 128), context))
-
-        threads = [threading.Thread(target=work, args=pair) for pair in enumerate(turns.all)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        turns.put_back()
-        for kept in (before, *(turn.kept for turn in turns.all)):
-            kept.close()
-        if len(judged) < len(threads):
-            raise RuntimeError("not all were judged")
-
-    return between(device, judge, *epochs) * 100
-
-
 def judging_resnet(device: str, toy: bool) -> float:
     """Seconds a training image of ResNet-18 at 224 px, IPC 10."""
     side, epochs = (16, (1, 2)) if toy else (224, (5, 15))
@@ -326,7 +289,6 @@ WORKS: dict[str, tuple[Callable[[str, bool], float], float]] = {
     "SD autoencoder, encode, s an image": (encoding, 6),
     "ConvNet-6 at 224 px, IPC 10, judged, s a training image": (judging, 2.2),
     "ConvNet-3 at 32 px, IPC 10, six cells, s": (judging_small, 6),
-    "ConvNet-3 at 32 px, IPC 10, six cells together, s": (judging_together, 6),
     "ResNet-18 at 224 px, IPC 10, judged, s a training image": (judging_resnet, 1),
     "digits prior, s a step": (digits_prior, 8),
     "prior of 33 M, 64 tokens, batch 256, s a step": (prior, 4),
