@@ -58,8 +58,8 @@ def run_together(
     try:
         for run in runs:
             run.thread.start()
-        while any(run.thread.is_alive() for run in runs):
-            next(run.thread for run in runs if run.thread.is_alive()).join(TICK)
+        while alive := [run for run in runs if run.thread.is_alive()]:
+            alive[0].thread.join(TICK)
             for i, run in enumerate(runs):
                 if run.thread.is_alive() and run.turn.began and not run.why and (why := over(i, run.turn.seconds)):
                     run.end(why)

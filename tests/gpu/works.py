@@ -326,7 +326,7 @@ WORKS: dict[str, tuple[Callable[[str, bool], float], float]] = {
     "SD autoencoder, encode, s an image": (encoding, 6),
     "ConvNet-6 at 224 px, IPC 10, judged, s a training image": (judging, 2.2),
     "ConvNet-3 at 32 px, IPC 10, six cells, s": (judging_small, 6),
-    "the same six cells together, s": (judging_together, 6),
+    "ConvNet-3 at 32 px, IPC 10, six cells together, s": (judging_together, 6),
     "ResNet-18 at 224 px, IPC 10, judged, s a training image": (judging_resnet, 1),
     "digits prior, s a step": (digits_prior, 8),
     "prior of 33 M, 64 tokens, batch 256, s a step": (prior, 4),
