@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 
@@ -21,20 +23,30 @@ def he_normal(module: nn.Module) -> None:
             nn.init.kaiming_normal_(part.weight, mode="fan_out", nonlinearity="relu")
 
 
-class ConvNetModule(nn.Module):
-    """(N, C, H, W) -> depth x [conv, norm, relu, pool] -> (N, width * H/2^d * W/2^d) -> (N, classes)."""
+def instance_norm(channels: int) -> nn.Module:
+    """A group a channel, with weights: the norm of DC's ConvNets."""
+    return nn.GroupNorm(channels, channels)
 
-    def __init__(self, shape: Shape, num_classes: int, depth: int, width: int) -> None:
+
+class ConvNetModule(nn.Module):
+    """(N, C, H, W) -> depth x [conv, norm, relu, pool] -> (N, width * H/2^d * W/2^d) -> (N, classes).
+
+    norm: makes the norm of so many channels.
+    """
+
+    def __init__(
+        self,
+        shape: Shape,
+        num_classes: int,
+        depth: int,
+        width: int,
+        norm: Callable[[int], nn.Module] = instance_norm,
+    ) -> None:
         super().__init__()
         channels, height, pixels = shape
         layers: list[nn.Module] = []
         for _ in range(depth):
-            layers += [
-                nn.Conv2d(channels, width, 3, padding=1),
-                nn.GroupNorm(width, width),
-                nn.ReLU(inplace=True),
-                HalvingPool(),
-            ]
+            layers += [nn.Conv2d(channels, width, 3, padding=1), norm(width), nn.ReLU(inplace=True), HalvingPool()]
             channels = width
         self.body = nn.Sequential(*layers, nn.Flatten())
         self.head = nn.Linear(width * (height >> depth) * (pixels >> depth), num_classes)

@@ -7,28 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ddbench.evaluators.pooling import HalvingPool
 from ddbench.types import Shape
-
-
-class BatchNormConvNetModule(nn.Module):
-    """(N, C, H, W) -> depth x [conv, batch norm, relu, pool] -> (N, width * H/2^d * W/2^d) -> (N, classes)."""
-
-    def __init__(self, shape: Shape, num_classes: int, depth: int, width: int) -> None:
-        super().__init__()
-        channels, height, pixels = shape
-        layers: list[nn.Module] = []
-        for _ in range(depth):
-            layers += [nn.Conv2d(channels, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU(), HalvingPool()]
-            channels = width
-        self.body = nn.Sequential(*layers, nn.Flatten())
-        self.head = nn.Linear(width * (height >> depth) * (pixels >> depth), num_classes)
-
-    def features(self, x: torch.Tensor) -> torch.Tensor:
-        return self.body(x)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.head(self.features(x))
 
 
 class TorchvisionModule(nn.Module):

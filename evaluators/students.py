@@ -28,12 +28,14 @@ class BatchNormConvNet(Network):
         )
 
     def __call__(self, shape: Shape, num_classes: int) -> torch.nn.Module:
-        from ddbench.evaluators.student_modules import BatchNormConvNetModule
+        from torch import nn
+
+        from ddbench.evaluators.modules import ConvNetModule
 
         smallest, least = min(shape[1:]), 2**self.depth
         if smallest < least:
             raise ValueError(f"a ConvNet of depth {self.depth} needs images of {least} px or more, not {smallest}")
-        return BatchNormConvNetModule(shape, num_classes, self.depth, self.width)
+        return ConvNetModule(shape, num_classes, self.depth, self.width, nn.BatchNorm2d)
 
 
 @dataclass(frozen=True)
