@@ -143,8 +143,9 @@ class DM(Distiller):
                         batch, counts = next(batches), [sizes[k] for k in part]
                         by = batch.after
                         with torch.no_grad():
-                            images = changed(scaling(batch["images"], ctx.device).split(counts), part, by)
-                        targets.append(matching.means(images, counts))
+                            scaled = scaling(batch["images"], ctx.device)
+                            images = changed(scaled.split(counts) if len(part) > 1 else [scaled], part, by)
+                            targets.append(matching.means(images, counts))
                     made = changed([synthetic[k] for k in group], group, by)
                     # Backward for each group, so that memory does not grow with the number of classes.
                     losses.append(matching.backward(made, [ipc] * len(group), joined(targets)))

@@ -63,7 +63,7 @@ class Scaling:
         from ddbench.steps import constant
 
         mean, sd = (constant(v, device).view(1, -1, 1, 1) for v in (self.mean, self.sd))
-        x = (images.to(device).float() - mean) / sd
+        x = (images.to(device).float() - mean).div_(sd)
         size = self.size(x.shape[2], x.shape[3])
         return x if size == x.shape[2:] else F.interpolate(x, size=size, mode="bilinear", align_corners=False)
 

@@ -33,7 +33,8 @@ class Passes:
         """From here on passes are those of ``network``, which is changed. Where they are captured or compiled its
         values are copied into the network of the capture."""
         if self.network is None or not (self.mode.apart or self.compiles):
-            self.network = network.to(self.dtype)
+            # Not a look at each weight where there is nothing to change.
+            self.network = network if self.dtype == torch.float32 else network.to(self.dtype)
             features = self.network.features
             self.features = torch.compile(features, backend=BACKEND, dynamic=False) if self.compiles else features
             return
