@@ -21,9 +21,6 @@ class HalvingPool(nn.AvgPool2d):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if x.numel() < LEAST_VALUES or x.dtype != torch.float32 or x.device.type != "cpu" or x.ndim != 4:
             return super().forward(x)
-        # torch.func's gradients and maps over images, as IGD takes them, have no rule for functions of one's own.
-        if torch._C._are_functorch_transforms_active():
-            return super().forward(x)
         # The form with channels last is fast, and where both layouts fit torch chooses that of the output.
         plain = x.is_contiguous() and not x.is_contiguous(memory_format=torch.channels_last)
         if not plain or x.shape[2] % 2 or x.shape[3] % 2 or torch.compiler.is_compiling():

@@ -52,15 +52,6 @@ def test_bits_are_those_of_torch(shape, layout):
         assert torch.equal(bits(mine.detach()), bits(torchs.detach()))
 
 
-def test_gradients_and_maps_of_torch_func_are_taken_through_it():
-    x = values((3, 2, 4, 4)).nan_to_num(0, 1, -1)
-
-    def each(pool):
-        return torch.func.vmap(torch.func.grad(lambda image: pool(image[None]).square().sum()))(x)
-
-    assert torch.equal(each(HalvingPool()), each(nn.AvgPool2d(2)))
-
-
 def test_half_precision_is_torchs_own():
     x = values((2, 2, 4, 4)).bfloat16()
     assert torch.equal(HalvingPool()(x).nan_to_num(), nn.AvgPool2d(2)(x).nan_to_num())
