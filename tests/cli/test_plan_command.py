@@ -23,7 +23,7 @@ def plan_of(study="digits", assignments=(), **grid):
     return make_plan(resolve(load_config(str(study), {f"grid.{k}": v for k, v in grid.items()}, assignments)))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(st.sampled_from(METHODS), min_size=1, max_size=8, unique=True),
     st.integers(1, 4),

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ddbench.execute.queue import Queue
@@ -34,7 +34,6 @@ def ready(queue):
     return [stage for kind in KINDS if (stage := queue.first(kind))]
 
 
-@settings(deadline=None)
 @given(graphs(), st.data())
 def test_every_stage_comes_once_after_its_parents(stages, data):
     queue, done, under_way = Queue(stages), [], []
@@ -52,7 +51,6 @@ def test_every_stage_comes_once_after_its_parents(stages, data):
     assert sorted(done) == sorted(stage.key for stage in stages)
 
 
-@settings(deadline=None)
 @given(graphs(), st.data())
 def test_a_stage_made_again_holds_those_that_wait_for_it(stages, data):
     queue = Queue(stages)
@@ -72,7 +70,6 @@ def test_a_stage_made_again_holds_those_that_wait_for_it(stages, data):
     assert done == {stage.key for stage in stages}
 
 
-@settings(deadline=None)
 @given(graphs(), st.data())
 def test_what_rests_on_a_dropped_stage_goes_with_it_and_nothing_else(stages, data):
     queue = Queue(stages)

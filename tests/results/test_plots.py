@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -63,7 +63,6 @@ def test_the_whole_train_split_takes_no_hue_from_the_methods():
     assert [with_it[m].role for m in "ab"] == [without[m].role for m in "ab"]
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(-50, 150), min_size=1, max_size=20), st.floats(0.1, 30))
 def test_labels_are_spread_in_their_order_within_the_panel(places, gap):
     found = spread(places, gap, 0, 100)

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.isotonic import IsotonicRegression
 
@@ -65,7 +65,6 @@ def test_a_curve_that_falls_is_read_where_its_monotone_fit_first_reaches_the_set
     assert worth(sample(rows("cgs", 1, [0.45, 0.45, 0.45])), falling).samples == pytest.approx(10)
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(-1, 1), min_size=1, max_size=12))
 def test_the_monotone_fit_is_that_of_scikit_learn(values):
     expected = IsotonicRegression().fit_transform(np.arange(len(values)), values)

@@ -135,7 +135,7 @@ def filled(folder, artifacts, records):
     return store
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(st.tuples(contents, attempts), min_size=1, max_size=3))
 def test_merging_again_copies_nothing_and_finds_the_same_conflicts(sources):
     with tempfile.TemporaryDirectory() as folder:
@@ -149,7 +149,7 @@ def test_merging_again_copies_nothing_and_finds_the_same_conflicts(sources):
         assert state(into) == before
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(st.tuples(st.sets(keys), agreed), min_size=2, max_size=3))
 def test_the_order_of_sources_that_agree_does_not_matter(sources):
     with tempfile.TemporaryDirectory() as folder:
@@ -162,7 +162,7 @@ def test_the_order_of_sources_that_agree_does_not_matter(sources):
         assert state(one) == state(other)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.tuples(contents, attempts), st.tuples(contents, attempts))
 def test_the_order_does_not_matter_for_what_conflicts(a, b):
     with tempfile.TemporaryDirectory() as folder:

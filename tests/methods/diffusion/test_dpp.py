@@ -18,7 +18,7 @@ def autograd(z, eps):
     return loss.detach(), gradient
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     n=st.integers(1, 12),
     d=st.integers(1, 40),
