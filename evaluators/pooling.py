@@ -35,8 +35,14 @@ class _Linear(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
         """Nothing is kept: the gradient of a linear map does not depend on where it is taken."""
 
+    # Static methods in torch, which calls them by the class: as class methods they serve both maps.
     @classmethod
-    def of_batches(cls, dimensions: tuple[int | None, ...], x: torch.Tensor) -> tuple[torch.Tensor, int]:
+    def jvp(cls, ctx: Any, tangent: torch.Tensor) -> torch.Tensor:
+        """The map itself, of a direction."""
+        return cls.apply(tangent)
+
+    @classmethod
+    def vmap(cls, info: Any, dimensions: tuple[int | None, ...], x: torch.Tensor) -> tuple[torch.Tensor, int]:
         """The rule of ``torch.vmap``, of x with one dimension more: its elements are images like all others."""
         (dimension,) = dimensions
         assert dimension is not None
@@ -58,14 +64,6 @@ class _Mean(_Linear):
     def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
         return _Spread.apply(gradient)
 
-    @staticmethod
-    def jvp(ctx: Any, tangent: torch.Tensor) -> torch.Tensor:
-        return _Mean.apply(tangent)
-
-    @staticmethod
-    def vmap(info: Any, dimensions: tuple[int | None, ...], x: torch.Tensor) -> tuple[torch.Tensor, int]:
-        return _Mean.of_batches(dimensions, x)
-
 
 class _Spread(_Linear):
     """A quarter of each value in each place of its square: the gradient of ``_Mean``, as that is of this."""
@@ -83,11 +81,3 @@ class _Spread(_Linear):
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
         return _Mean.apply(gradient)
-
-    @staticmethod
-    def jvp(ctx: Any, tangent: torch.Tensor) -> torch.Tensor:
-        return _Spread.apply(tangent)
-
-    @staticmethod
-    def vmap(info: Any, dimensions: tuple[int | None, ...], x: torch.Tensor) -> tuple[torch.Tensor, int]:
-        return _Spread.of_batches(dimensions, x)
