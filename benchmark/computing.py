@@ -15,6 +15,7 @@ from pathlib import Path
 from tempfile import gettempdir
 from typing import TYPE_CHECKING
 
+from ddbench import paths
 from ddbench.errors import BenchError
 
 if TYPE_CHECKING:
@@ -137,7 +138,10 @@ def cache_folder() -> Path:
     given = Path(os.environ.get(CACHE) or "")
     if given.name and (given.parent, given.name.partition("_")[0]) != (Path(gettempdir()), "torchinductor"):
         return given
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ddbench" / "inductor"
+    folder = paths.cache_folder()
+    if folder is None:
+        raise RuntimeError(f"this account has no home folder, where compiled code is kept: set {CACHE}")
+    return folder / "inductor"
 
 
 def check_cache(store: Path) -> None:
