@@ -43,8 +43,12 @@ class Machine:
             time.sleep(0.1)
 
     def kill(self):
-        with suppress(ProcessLookupError):  # killed before
-            os.killpg(self.process.pid, signal.SIGKILL)
+        """As a cut of its power does: every process of the session at once. Workers have groups of their own, and one
+        that outlives the rest for a moment would end its stage."""
+        for folder in Path("/proc").glob("[0-9]*"):
+            with suppress(ProcessLookupError):
+                if os.getsid(int(folder.name)) == self.process.pid:
+                    os.kill(int(folder.name), signal.SIGKILL)
         self.process.wait()
 
 

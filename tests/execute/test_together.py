@@ -173,7 +173,7 @@ def test_a_measured_peak_is_known_at_once():
 def test_peaks_of_several_are_divided_and_give_way_to_those_of_one(tmp_path):
     plan = digits()
     _, _, store = run(plan, tmp_path / "s")
-    (shared,) = {record.run["peak_memory_mib"] for record in store.records()}
+    shared = max(record.run["peak_memory_mib"] for record in store.records())  # of one process, at the end of each
     assert recorded_peaks(store, ["evaluate"])[0] == {"evaluate": pytest.approx(shared / 3)}
     path = next(store.root.glob("records/*.ok.*.json"))
     document = json.loads(path.read_text())
