@@ -109,19 +109,6 @@ json_option = click.option("--json", "as_json", is_flag=True, help="One JSON doc
 
 def execution_options(command: F) -> F:
     """``--executor``, ``--ray-address``, ``--watcher`` and ``--debug``: how stages are run; see ``execution_of``."""
-    watcher = click.option(
-        "--watcher",
-        "watchers",
-        multiple=True,
-        metavar="NAME",
-        shell_complete=names_of("watcher"),
-        help="Report the run to the watcher NAME or NAME[OPTION=VALUE] (`bench list watchers`); repeatable.",
-    )
-    return executor_options(watcher(click.option("--debug", is_flag=True, help="Show tracebacks.")(command)))
-
-
-def executor_options(command: F) -> F:
-    """``--executor`` and ``--ray-address``: where stages are run."""
     options = (
         click.option(
             "--executor",
@@ -135,6 +122,15 @@ def executor_options(command: F) -> F:
             metavar="ADDRESS",
             help="Join a running Ray cluster, `auto` for the one of this machine. All machines must see the store.",
         ),
+        click.option(
+            "--watcher",
+            "watchers",
+            multiple=True,
+            metavar="NAME",
+            shell_complete=names_of("watcher"),
+            help="Report the run to the watcher NAME or NAME[OPTION=VALUE] (`bench list watchers`); repeatable.",
+        ),
+        click.option("--debug", is_flag=True, help="Show tracebacks."),
     )
     for option in reversed(options):
         command = option(command)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from ddbench.cli.completion import names_of
-from ddbench.cli.options import dry_run_option, executor_options, say, store_option
+from ddbench.cli.options import dry_run_option, execution_of, execution_options, say, store_option
 from ddbench.cli.streams import stdout_kept
 from ddbench.cli.study_options import configuration_of, grid_options
 from ddbench.errors import BenchError
@@ -19,7 +19,7 @@ from ddbench.tune.space import Scheduler, Search
 from ddbench.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import TextIO
 
     from ddbench.api.choices import Executor
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ddbench.store.folder import Store
     from ddbench.tune.record import TrialRow, Tune
     from ddbench.tune.search import Request
-    from ddbench.tune.trial import OnRound, Runner, Trial
+    from ddbench.tune.trial import Ending, OnRound, Runner, Trial
 
 
 @click.command()
@@ -64,7 +64,7 @@ if TYPE_CHECKING:
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the draws.")
 @grid_options(methods=False)
 @store_option
-@executor_options
+@execution_options
 @dry_run_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 def tune(
@@ -77,6 +77,8 @@ def tune(
     store: Path | str,
     executor: Executor,
     ray_address: str | None,
+    watchers: tuple[str, ...],
+    debug: bool,
     dry_run: bool,
     as_json: bool,
     **grid: Any,
@@ -87,16 +89,15 @@ def tune(
     first. The setting with the highest mean top-1 at the last epoch is chosen. Results lie in the store: the same
     command again resumes the search, and `bench run --tuned TUNE` applies the chosen values.
     """
-    from ddbench.api.run import Execution, check_machine, waiting
-    from ddbench.execute.policy import Policy
+    from ddbench.api.run import check_machine, waiting
     from ddbench.stages.problems import refuse_problems
     from ddbench.store.opening import open_store
     from ddbench.tune.record import write
-    from ddbench.tune.search import check_validation, make_trials, run_search
+    from ddbench.tune.search import check_validation, make_trials
 
     if str(store).startswith("memory://"):
         raise BenchError("a store in memory:// is this process's own, and trials run in others: name another --store.")
-    how = Execution(executor, ray_address)
+    how = execution_of(executor, ray_address, watchers, debug)
     config = configuration_of(store, methods=(method,), changes={"split": "validation"}, **grid)
     request = _request(config, parameters, trials, search, seed, scheduler)
     planned = make_trials(request)
@@ -106,13 +107,13 @@ def tune(
     refuse_problems(left.values(), light=dry_run)
     if dry_run:
         return 0
+    how.resolved_watchers()  # refuse unknown watchers now
     check_machine(config, left, store, how)
     runner = _runner(how, request, planned, len(left))
     with stdout_kept() as stdout:
         opened = open_store(store, create=True)
         check_validation(config, opened)
-        failure = _run_shared(planned, opened, Policy.of(config))
-        result = run_search(request, planned, opened, runner, _print_rounds(planned), failure)
+        result = _search(request, planned, left, opened, runner, how)
         path = write(opened, result)
         if as_json:
             print(json.dumps({**result.to_json(), "file": path}, indent=1), file=stdout)
@@ -184,7 +185,39 @@ def _print_trials(trials: list[Trial], left: Mapping[str, Stage], store: Path | 
     print_plan(Plan(stages, {}), left, store, as_json, lines=lines, total=total, more=more)
 
 
-def _run_shared(trials: list[Trial], store: Store, policy: Policy) -> str:
+def _search(
+    request: Request, trials: list[Trial], left: Mapping[str, Stage], store: Store, runner: Runner, how: Execution
+) -> Tune:
+    """Run the search, and tell watchers of it."""
+    from ddbench.execute.observer import Observer
+    from ddbench.execute.policy import Policy
+    from ddbench.execute.watched import Watched, run_start
+    from ddbench.plan.graph import Plan
+    from ddbench.tune.search import run_search
+    from ddbench.tune.watched import WatchedSearch
+
+    every = Plan({}, {cell: key for trial in trials for cell, key in trial.plan.cells.items()})
+    start = run_start(request.config, every, store)
+
+    def with_tracebacks(trials: Sequence[Trial], store: str, on_round: OnRound) -> list[Ending]:
+        endings = runner(trials, store, on_round)
+        for trial, ending in zip(trials, endings, strict=True):
+            if how.tracebacks and ending.traceback:
+                say(f"trial {trial.index}: {ending.traceback}")
+        return endings
+
+    class OnStderr(Observer):
+        def say(self, message: str) -> None:
+            say(message)
+
+    observer = Watched(OnStderr(), how.resolved_watchers(), start, how.tracebacks)
+    with WatchedSearch(trials, left, store, observer) as watched:
+        failure = _run_shared(trials, store, Policy.of(request.config), how.tracebacks)
+        on_round = watched.after_rounds(_print_rounds(trials))
+        return run_search(request, trials, store, with_tracebacks, on_round, failure)
+
+
+def _run_shared(trials: list[Trial], store: Store, policy: Policy, debug: bool) -> str:
     """Run the preparations that all trials share, before the trials; the reason if that failed, or empty."""
     from ddbench.api.progress import make_display
     from ddbench.execute.inline import Inline
@@ -195,7 +228,7 @@ def _run_shared(trials: list[Trial], store: Store, policy: Policy) -> str:
     plan, missing = shared(trials, store)
     if not missing:
         return ""
-    with make_display(False, Pace(store.how_far)) as display:
+    with make_display(debug, Pace(store.how_far)) as display:
         summary = run_schedule(plan, store, missing, Inline(store.address), display, policy)
     return next((f"{stage.kind} stage {stage.label}: {why}" for stage, why in summary.failures), "")
 

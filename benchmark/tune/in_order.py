@@ -19,11 +19,11 @@ class InOrder:
         return [self._ending(trial, store, on_round) for trial in trials]
 
     def _ending(self, trial: Trial, store: str, on_round: OnRound) -> Ending:
-        began, done, failure = time.monotonic(), 0, ""
+        began, done, failure, traceback = time.monotonic(), 0, "", ""
         try:
             for number in range(len(trial.rounds)):
                 on_round(trial.index, number + 1, run_round(trial, number, store, self._policy))
                 done += 1
         except TrialFailed as error:
-            failure = str(error)
-        return Ending(done, failure, time.monotonic() - began)
+            failure, traceback = str(error), error.traceback
+        return Ending(done, failure, time.monotonic() - began, traceback)

@@ -85,6 +85,7 @@ class OnTune:
                 rounds=int(metrics.get("training_iteration", 0)),
                 failure=_reason(error) if error else "",
                 seconds=float(metrics.get("time_total_s", 0.0)),
+                traceback=getattr(getattr(error, "cause", None), "traceback", ""),
             )
             for metrics, error in outcomes
         ]

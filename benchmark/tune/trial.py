@@ -14,6 +14,7 @@ from ddbench.execute.policy import Policy
 from ddbench.execute.schedule import run_schedule, to_run
 from ddbench.plan.graph import Plan, Stage
 from ddbench.plan.shards import subplan
+from ddbench.stages.run import StageResult
 from ddbench.store.folder import Store
 from ddbench.store.opening import store_at
 from ddbench.types import Cell, PreparationStage, Record
@@ -54,6 +55,8 @@ class Ending:
     rounds: int
     failure: str = ""
     seconds: float = 0.0
+    traceback: str = ""
+    """of the failure, where there is one"""
 
 
 OnRound = Callable[[int, int, float], None]
@@ -64,7 +67,24 @@ Runner = Callable[[Sequence[Trial], str, OnRound], list[Ending]]
 
 
 class TrialFailed(Exception):
-    """A stage of a trial failed; the message says which and why."""
+    """A stage of a trial failed; the message says which and why. ``traceback``: of the stage, as text."""
+
+    def __init__(self, message: str, traceback: str = "") -> None:
+        super().__init__(message, traceback)  # both, since they go to another process by these arguments
+        self.traceback = traceback
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class _Silent(Observer):
+    """Keeps the tracebacks of the stages that failed."""
+
+    def __init__(self) -> None:
+        self.tracebacks: dict[str, str] = {}
+
+    def finished(self, stage: Stage, result: StageResult) -> None:
+        self.tracebacks[stage.key] = result.traceback
 
 
 def run_round(trial: Trial, number: int, store: str, policy: Policy) -> float:
@@ -74,11 +94,11 @@ def run_round(trial: Trial, number: int, store: str, policy: Policy) -> float:
     """
     opened = store_at(store)
     part = subplan(trial.plan, trial.rounds[number])
-    silent = Observer()
+    silent = _Silent()
     summary = run_schedule(part, opened, to_run(part, opened, silent), Inline(store), silent, policy)
     if summary.cells["failed"]:
         stage, why = summary.failures[0]
-        raise TrialFailed(f"{stage.kind} {stage.label}: {why}")
+        raise TrialFailed(f"{stage.kind} {stage.label}: {why}", silent.tracebacks.get(stage.key, ""))
     return top1([record for _, record in judged(trial, number + 1, opened)])
 
 

@@ -1,11 +1,13 @@
 """``bench tune`` on Ray Tune, from the command line to the picture."""
 
 import json
+from collections import Counter
 
 import pytest
 
 from ddbench.store.opening import open_store
 from ddbench.tune.trial import Ending
+from ddbench.types import Record
 from tests.support.invoke import invoke, own_process
 
 LR = "methods.dm.lr"
@@ -99,3 +101,27 @@ def test_trials_go_to_ray_where_that_is_asked_for_or_needed(tiny_study, tmp_path
     search = ["--param", f"{LR}=grid(1e6)", "--seeds", "0", "--eval-seeds", "0", *arguments]
     assert tune(tiny_study, tmp_path / "s", *search, executor="auto").returncode == 1
     assert asked == [where]
+
+
+@pytest.mark.parametrize("executor", ["inline", "ray"])
+def test_watchers_are_told_of_every_record_once_and_of_the_end(tiny_study, tmp_path, executor):
+    keys = ["--param", "methods.dm.augmentations=grid(rotat, color)", "--seeds", "0-1", "--debug"]
+    keys += ["--executor", executor, "--watcher", f"jsonl[path={tmp_path}/events.jsonl]"]
+    done = own_process("tune", "dm", "--config", tiny_study, "--store", tmp_path / "s", *keys)
+    assert done.returncode == 0, done.stderr
+    assert "trial 1: Traceback (most recent call last)" in done.stderr
+    events = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
+    assert [events[0]["event"], events[-1]["event"]] == ["begin", "end"]
+    told = [Record.from_json(event["record"]) for event in events if event["event"] == "record"]
+    records = open_store(tmp_path / "s", create=False).records()
+    assert sorted(record.key for record in told) == sorted(record.key for record in records)
+    assert Counter(record.outcome for record in records) == {"ok": 4, "failed": 1}
+    # The second round of the failed trial is not begun.
+    assert events[-1]["summary"]["cells"] == {"total": 6, "cached": 0, "skipped": 0, "ok": 4, "failed": 1}
+
+
+def test_an_unknown_watcher_is_refused_before_the_search(tiny_study, tmp_path):
+    done = tune(tiny_study, tmp_path / "s", "--param", f"{LR}=grid(0.5, 2)", "--watcher", "jsonll")
+    assert done.returncode == 2
+    assert "jsonl" in done.stderr
+    assert not (tmp_path / "s").exists()
