@@ -10,6 +10,8 @@ import pytest
 import torch
 
 os.environ.setdefault("NO_COLOR", "1")
+# The processes that tests start would compile the package anew each, half a second of their time.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 torch.set_num_threads(1)
 
