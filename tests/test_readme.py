@@ -47,6 +47,7 @@ def installed(tmp_path):
     return target
 
 
+@pytest.mark.slow
 def test_the_method_of_the_readme_is_listed_run_and_in_the_table(installed, tmp_path):
     listed = {m["name"]: m for m in json.loads(bench("list", "methods", "--json", path=installed).stdout)}
     assert listed["nearest_mean"]["origin"] == "someone-else 1.0"

@@ -6,6 +6,8 @@ import pytest
 
 from tests.browser.conftest import HARMFUL, QUOTED
 
+pytestmark = pytest.mark.slow
+
 
 def column(browser, table, index):
     """Texts of a column of a table's visible rows."""

@@ -70,6 +70,7 @@ def test_debug_shows_the_traceback():
     assert "Traceback" in bench("run", "--methods", "nope", "--debug").stderr
 
 
+@pytest.mark.slow
 def test_listing_says_what_each_thing_is_and_where_it_comes_from():
     listed = json.loads(bench("list", "methods", "--json").stdout)
     assert {m["name"] for m in listed} >= {"random", "dm", "dit", "dit_ft", "minimax", "rsm", "cgs", "rsm_cgs"}
@@ -158,6 +159,7 @@ def test_a_corrupt_record_is_made_again(tiny_study, tmp_path):
     assert done.stdout == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("signal_, code", [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
 def test_a_run_stopped_in_mid_stage_resumes_to_the_undisturbed_table(tiny_study, tmp_path, signal_, code):
     undisturbed = run(tiny_study, tmp_path / "a")
@@ -188,6 +190,7 @@ def test_progress_goes_to_stderr_and_nothing_is_coloured_without_a_terminal(tiny
     assert "\x1b" not in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_a_set_distilled_in_shards_of_classes_is_the_set_distilled_at_once(tiny_study, tmp_path):
     one, many = tmp_path / "one", tmp_path / "many"
     run(tiny_study, one, "--seeds", "0")
@@ -214,6 +217,7 @@ def test_a_gpu_that_is_not_there_is_refused_before_anything_is_written(tiny_stud
     assert not (tmp_path / "s").exists()
 
 
+@pytest.mark.slow
 def test_several_commands_take_a_store_by_its_place_or_by_name(tmp_path):
     make_store(tmp_path / "s")
     for command in (

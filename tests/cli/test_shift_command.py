@@ -305,6 +305,7 @@ class Slow(Preparation):
 '''
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stop_waits_for_what_is_under_way_as_during_a_run(folder, tmp_path, number):
     root, begun, plugin = tmp_path / "s", tmp_path / "begun", tmp_path / "slowspace.py"

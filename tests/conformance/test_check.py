@@ -16,6 +16,8 @@ from ddbench.plugins import registry
 from tests.plugins.test_plugins import plugin  # noqa: F401  (a fixture
 from tests.support.invoke import invoke
 
+pytestmark = pytest.mark.slow
+
 BUILT_IN = [name for name, entry in registry.entries("method").items() if not entry.load().whole]
 
 

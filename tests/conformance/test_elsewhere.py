@@ -19,6 +19,8 @@ from tests.conformance.test_check import CHEAT
 from tests.plugins.test_plugins import plugin  # noqa: F401  (a fixture
 from tests.support.invoke import invoke
 
+pytestmark = pytest.mark.slow
+
 LOOKS = {
     "honest": "''",
     "folder": "os.getcwd()",

@@ -17,6 +17,8 @@ from tests.support.invoke import invoke, own_process
 from tests.support.pipelines import tiny_pipeline
 from tests.support.registered import forgotten
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 BUDGET = {

@@ -12,6 +12,8 @@ from nbclient import NotebookClient
 
 import ddbench
 
+pytestmark = pytest.mark.slow
+
 DOCS = Path(__file__).parents[2] / "docs"
 LONGEST = 25
 

@@ -17,6 +17,8 @@ from ddbench.errors import BenchError
 from ddbench.execute.on_ray import OnRay
 from tests.support.faults.bench import Toy
 
+pytestmark = pytest.mark.slow
+
 CELLS = ["--eval-seeds", "0-7"]
 TOKEN = "0123456789abcdef" * 4
 

@@ -48,6 +48,7 @@ def contents(root):
     return artifacts, records
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_inline_and_ray_give_identical_artifacts_records_and_tables(tiny_study, tmp_path):
     # Of the two networks one draws while it is trained; the protocol puts the trained weights on the record.

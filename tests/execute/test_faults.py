@@ -16,6 +16,8 @@ from ddbench.plugins import registry
 from ddbench.store.opening import open_store
 from tests.support.faults.bench import Toy
 
+pytestmark = pytest.mark.slow
+
 BAD = "toy_hang,toy_stall,toy_memory,toy_exit,toy_raise,toy_few,toy_nan"
 LIMITS = ["--set", "timeouts.distill=5", "--set", "stall=1"]
 EXPECTED = {

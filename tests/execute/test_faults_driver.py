@@ -17,6 +17,8 @@ import pytest
 from ddbench.store.opening import open_store
 from tests.support.faults.bench import Toy
 
+pytestmark = pytest.mark.slow
+
 MOMENTS = int(os.environ.get("BENCH_FAULT_MOMENTS", "0"))
 CELLS = ["--eval-seeds", "0-11"]
 

@@ -256,6 +256,7 @@ def begun(store, n):
 LONG = "cpu-small@1[epochs_by_ipc=[[1000,100000]]]"
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(200)
 def test_an_interrupt_leaves_no_lease_and_no_record(tmp_path):
     store = tmp_path / "s"
@@ -286,6 +287,7 @@ def under_ray(tmp_path_factory):
     backend.close()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_under_ray_they_are_one_task_with_the_numbers_of_each_alone(alone, under_ray):
     store, _ = under_ray

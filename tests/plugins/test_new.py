@@ -12,6 +12,8 @@ from ddbench.plugins.scaffold.write import UNCHECKED, Kind
 from tests.plugins.test_plugins import plugin  # noqa: F401  (a fixture: forgets what plug-ins registered
 from tests.support.invoke import invoke
 
+pytestmark = pytest.mark.slow
+
 QUICK = ["--ipc", "1", "--seeds", "0", "--eval-seeds", "0", "--protocol", "cpu-small@1[epochs_by_ipc=[[1000, 1]]]"]
 
 

@@ -79,6 +79,7 @@ def plugin(tmp_path):
         yield write
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("executor", ["inline", "ray"])
 def test_a_file_runs_beside_the_installed_methods_under_every_executor(tmp_path, plugin, executor):
     path = plugin(f"door_{executor}")

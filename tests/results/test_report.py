@@ -342,6 +342,7 @@ def test_the_store_is_left_as_it_was_but_for_its_cache(tmp_path: Path):
     assert results() == before
 
 
+@pytest.mark.slow
 def test_what_is_kept_gives_the_same_page_and_reads_no_real_image(tmp_path: Path, monkeypatch):
     from ddbench.data.digits import Digits
 

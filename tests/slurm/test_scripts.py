@@ -11,6 +11,8 @@ import pytest
 
 from ddbench.store.opening import open_store
 
+pytestmark = pytest.mark.slow
+
 SCRIPTS = Path(__file__).parents[2] / "configs/slurm"
 STUDY = ["run", "--methods", "random", "--ipc", "1", "--seeds", "0-2", "--eval-seeds", "0"]
 STUDY += ["--protocol", "cpu-small@1[epochs_by_ipc=[[1000, 1]]]"]

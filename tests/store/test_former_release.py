@@ -20,6 +20,7 @@ def former(tmp_path):
     return shutil.copytree(FORMER, tmp_path / "store")
 
 
+@pytest.mark.slow
 def test_its_tables_say_what_they_said_and_mark_what_differs_from_its_source(former):
     done = invoke("table", "--store", former)
     assert done.returncode == 0, done.stderr

@@ -19,6 +19,7 @@ def tune(study, store, *arguments, executor="inline"):
     return invoke("tune", "dm", "--config", study, "--store", store, "--executor", executor, *arguments)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_asha_stops_a_bad_trial_early_and_it_is_on_record(tiny_study, tmp_path):
     asked = ["--param", f"{LR}=grid(1e6, 0.5)", "--seeds", "0-2", "--scheduler", "asha", *ONE_AT_A_TIME]
@@ -103,6 +104,7 @@ def test_trials_go_to_ray_where_that_is_asked_for_or_needed(tiny_study, tmp_path
     assert asked == [where]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("executor", ["inline", "ray"])
 def test_watchers_are_told_of_every_record_once_and_of_the_end(tiny_study, tmp_path, executor):
     keys = ["--param", "methods.dm.augmentations=grid(rotat, color)", "--seeds", "0-1", "--debug"]

@@ -30,6 +30,7 @@ def test_the_first_set_is_what_it_was_without(study):
     assert first[0] < first[1]
 
 
+@pytest.mark.slow
 def test_captions_say_what_was_made_once(study, tmp_path):
     results = ddbench.run(study("none"), tmp_path / "s", executor="inline")
     assert "Made once for all sets, so not in ±: the prior of dit; the prior and the fine-tuning of rsm." in str(
