@@ -81,6 +81,8 @@ class DataFacts:
     shape: Shape
     """of the train images"""
     light: bool = False
+    train_images: int | None = None
+    """how many they are, or at most are where images may be left out when they are read; None: unknown"""
 
 
 @dataclass(frozen=True)

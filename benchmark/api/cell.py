@@ -8,7 +8,7 @@ from typing import Any
 
 from ddbench.api.find_cell import find_cell
 from ddbench.api.hardware import hardware_of, on_a_card, run_hardware
-from ddbench.api.sets import bytes_of_set, run_of, stage_keys
+from ddbench.api.sets import bytes_of_set, logged, run_of, stage_keys
 from ddbench.api.stores import Say, Stores, say_on_stderr
 from ddbench.results.cost import logged_bytes
 from ddbench.store.distilled import IMAGES_FILE
@@ -80,6 +80,7 @@ def _stages(store: Store, record: Record) -> Iterator[dict[str, Any]]:
             **{name: run[name] for name in ("together", "wall_seconds") if name in run},
             "git": run.get("provenance", {}).get("git"),
             "changed_state": _changed(record, kind),
+            "logged": record.run.get("log", {}) if kind == "evaluate" else logged(store, kind, key),
         }
 
 

@@ -36,6 +36,14 @@ def run_of(store: Store | None, kind: str, key: str) -> dict[str, Any]:
     return {}
 
 
+def logged(store: Store | None, kind: str, key: str) -> dict[str, float]:
+    """The last value of each number that a stage logged, from its manifest; empty when there is none."""
+    with contextlib.suppress(CorruptArtifact, KeyError):  # damaged: unknown
+        if store is not None and store.exists(kind, key):
+            return dict(store.manifest(kind, key)["log"])
+    return {}
+
+
 def facts_of_sets(stores: Stores, records: Iterable[Record]) -> dict[str, SetFacts]:
     """Key of a distilled set -> number of images and peak memory, for those of ``records`` that a store has."""
     facts: dict[str, SetFacts] = {}

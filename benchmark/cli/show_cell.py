@@ -121,6 +121,8 @@ def _stage(stage: dict[str, Any]) -> str:
     parts += [" and ".join(hardware[option]) for option in ("precision", "compile") if _said(hardware.get(option))]
     parts += [f"host {stage['host']}"] if stage["host"] else []
     parts += [f"commit {_commit(stage['git'])}"] if stage["git"] else []
+    # Values by timestep, such as denoising/t0-99, are left to --json.
+    parts += [f"{name} {value:.4g}" for name, value in stage["logged"].items() if "/" not in name]
     return ", ".join([*parts, f"key {stage['key']}"] if stage["key"] else parts)
 
 

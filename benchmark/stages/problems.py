@@ -113,7 +113,8 @@ def _answers(stage: Stage, ask: Callable[[], Question], light: bool) -> list[str
     if isinstance(dataset, BrokenDataset) or isinstance(asked, BrokenNetwork):
         return []
     try:
-        return list(question(DataFacts(dataset.name, dataset.classes, dataset.shape, light)))
+        count = sum(dataset.train_counts())
+        return list(question(DataFacts(dataset.name, dataset.classes, dataset.shape, light, count)))
     except BenchError as error:
         return [str(error)]
     except Exception as error:  # a mistake in a plug-in, which would otherwise end the command with a traceback

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from ddbench.cli.show_cell import _stage
 from ddbench.config.schema import load_config
 from ddbench.config.study import resolve
 from ddbench.plan.build import make_plan
@@ -58,6 +59,10 @@ def test_everything_about_a_number(store):
     for stage in ("prior", "fit", "distill", "evaluate"):
         assert " s, " in lines[stage] and "key " in lines[stage] and "MiB" in lines[stage]
         assert f"\n{stage}:\n" in text
+    assert "denoising" not in lines["prior"], "values by timestep are in the document alone"
+    document = json.loads(shown(store, NAME, "--json"))
+    prior = next(stage for stage in document["stages"] if stage["stage"] == "prior")
+    assert any(name.startswith("denoising/") for name in prior["logged"])
     assert (store / lines["log"]).is_file() and lines["set"].endswith("images.safetensors")
     assert "ddbench:RSM" in text
 
@@ -125,3 +130,9 @@ def test_a_slip_is_one_message_with_the_nearest_cell(tmp_path, text, message):
     done = invoke("show", text, "--store", tmp_path / "s")
     assert (done.returncode, done.stdout) == (2, "")
     assert message in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_numbers_that_a_stage_logged_are_shown():
+    stage = {"seconds": 2.0, "peak_memory_mib": None, "peak_gpu_mib": None, "hardware": {}, "host": "", "git": None}
+    logged = {"matched": 0.33297, "denoising/t0-99": 0.4}
+    assert _stage({**stage, "key": "ab", "logged": logged}) == "2 s, matched 0.333, key ab"

@@ -34,10 +34,13 @@ class ClusteredPrior(ScratchPrior):
     def problems(self, data: DataFacts) -> Sequence[str]:
         if self.clusters < len(data.classes):
             return [f"{self.clusters} clusters cannot be matched to {len(data.classes)} classes: raise prior.clusters"]
+        if data.train_images is not None and self.clusters > data.train_images:
+            return [f"{data.train_images:,} train images do not make {self.clusters:,} clusters: lower prior.clusters"]
         return super().problems(data)
 
     def run(self, real: LabeledImages, before: Any, ctx: StageContext) -> DiffusionModel:
-        """Raises ValueError for fewer train images than clusters."""
+        """Raises ValueError for fewer train images than clusters. Logs which share of the validation images has the
+        class of its cluster, ``matched``."""
         import torch
 
         from ddbench.methods.diffusion.context import k_means

@@ -62,12 +62,16 @@ def test_every_class_gets_a_cluster_and_the_rest_go_to_the_majority():
     assert matched(pure, torch.tensor([0, 1, 0, 0, 0]), 2, 2).tolist() == [1, 0], "the most images in all"
 
 
-def test_too_few_clusters_are_refused_before_work_is_spent():
+def test_too_few_and_too_many_clusters_are_refused_before_work_is_spent():
     facts = DataFacts("d", ("a", "b", "c", "d"), (1, 8, 8))
     assert replace(PRIOR, clusters=3).problems(facts) == [
         "3 clusters cannot be matched to 4 classes: raise prior.clusters"
     ]
     assert not PRIOR.problems(facts)
+    assert replace(PRIOR, clusters=41).problems(replace(facts, train_images=40)) == [
+        "40 train images do not make 41 clusters: lower prior.clusters"
+    ]
+    assert not PRIOR.problems(replace(facts, train_images=40))
 
 
 def test_the_validation_part_is_in_the_key_and_cannot_be_judged_on():
