@@ -19,19 +19,15 @@ from ddbench.tune.space import Scheduler, Search
 from ddbench.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from typing import TextIO
 
     from ddbench.api.choices import Executor
-    from ddbench.api.run import Execution
     from ddbench.config.schema import Config
-    from ddbench.execute.demand import Room
-    from ddbench.execute.policy import Policy
     from ddbench.plan.graph import Stage
-    from ddbench.store.folder import Store
     from ddbench.tune.record import TrialRow, Tune
     from ddbench.tune.search import Request
-    from ddbench.tune.trial import Ending, OnRound, Runner, Trial
+    from ddbench.tune.trial import OnRound, Trial
 
 
 @click.command()
@@ -90,6 +86,7 @@ def tune(
     command again resumes the search, and `bench run --tuned TUNE` applies the chosen values.
     """
     from ddbench.api.run import check_machine, waiting
+    from ddbench.api.tune import runner_of, searched
     from ddbench.stages.problems import refuse_problems
     from ddbench.store.opening import open_store
     from ddbench.tune.record import write
@@ -109,11 +106,11 @@ def tune(
         return 0
     how.resolved_watchers()  # refuse unknown watchers now
     check_machine(config, left, store, how)
-    runner = _runner(how, request, planned, len(left))
+    runner = runner_of(how, request, planned, len(left), say)
     with stdout_kept() as stdout:
         opened = open_store(store, create=True)
         check_validation(config, opened)
-        result = _search(request, planned, left, opened, runner, how)
+        result = searched(request, planned, left, opened, runner, how, _print_rounds(planned), say)
         path = write(opened, result)
         if as_json:
             print(json.dumps({**result.to_json(), "file": path}, indent=1), file=stdout)
@@ -149,24 +146,6 @@ def _request(
     )
 
 
-def _runner(how: Execution, request: Request, trials: list[Trial], stages: int) -> Runner:
-    """How the trials are run; ``stages``: how many are left. Raises BenchError for a scheduler that needs Ray."""
-    from ddbench.api.run import pays
-    from ddbench.execute.policy import Policy
-    from ddbench.tune.in_order import InOrder
-    from ddbench.tune.on_ray import OnTune
-
-    policy, early = Policy.of(request.config), request.scheduler != "fifo"
-    if how.executor == "inline" and early:
-        raise BenchError(
-            f"--scheduler {request.scheduler} compares trials that run side by side: use --executor ray, or "
-            "--scheduler fifo."
-        )
-    if how.executor == "inline" or (how.executor == "auto" and not (early or how.ray_address or pays(stages))):
-        return InOrder(policy)
-    return OnTune(request.scheduler, _takes(request.config, trials), policy, say, how.ray_address)
-
-
 def _print_trials(trials: list[Trial], left: Mapping[str, Stage], store: Path | str, as_json: bool) -> None:
     from ddbench.cli.dry_run import print_plan
     from ddbench.plan.graph import Plan
@@ -183,62 +162,6 @@ def _print_trials(trials: list[Trial], left: Mapping[str, Stage], store: Path | 
     total = f"{counted(len(trials), 'trial')}, {counted(cells, 'cell')}, in {counted(len(trials[0].rounds), 'round')}"
     more = {"trials": [trial.values for trial in trials]}
     print_plan(Plan(stages, {}), left, store, as_json, lines=lines, total=total, more=more)
-
-
-def _search(
-    request: Request, trials: list[Trial], left: Mapping[str, Stage], store: Store, runner: Runner, how: Execution
-) -> Tune:
-    """Run the search, and tell watchers of it."""
-    from ddbench.execute.observer import Observer
-    from ddbench.execute.policy import Policy
-    from ddbench.execute.watched import Watched, run_start
-    from ddbench.plan.graph import Plan
-    from ddbench.tune.search import run_search
-    from ddbench.tune.watched import WatchedSearch
-
-    every = Plan({}, {cell: key for trial in trials for cell, key in trial.plan.cells.items()})
-    start = run_start(request.config, every, store)
-
-    def with_tracebacks(trials: Sequence[Trial], store: str, on_round: OnRound) -> list[Ending]:
-        endings = runner(trials, store, on_round)
-        for trial, ending in zip(trials, endings, strict=True):
-            if how.tracebacks and ending.traceback:
-                say(f"trial {trial.index}: {ending.traceback}")
-        return endings
-
-    class OnStderr(Observer):
-        def say(self, message: str) -> None:
-            say(message)
-
-    observer = Watched(OnStderr(), how.resolved_watchers(), start, how.tracebacks)
-    with WatchedSearch(trials, left, store, observer) as watched:
-        failure = _run_shared(trials, store, Policy.of(request.config), how.tracebacks)
-        on_round = watched.after_rounds(_print_rounds(trials))
-        return run_search(request, trials, store, with_tracebacks, on_round, failure)
-
-
-def _run_shared(trials: list[Trial], store: Store, policy: Policy, debug: bool) -> str:
-    """Run the preparations that all trials share, before the trials; the reason if that failed, or empty."""
-    from ddbench.api.progress import make_display
-    from ddbench.execute.inline import Inline
-    from ddbench.execute.pace import Pace
-    from ddbench.execute.schedule import run_schedule
-    from ddbench.tune.trial import shared
-
-    plan, missing = shared(trials, store)
-    if not missing:
-        return ""
-    with make_display(debug, Pace(store.how_far)) as display:
-        summary = run_schedule(plan, store, missing, Inline(store.address), display, policy)
-    return next((f"{stage.kind} stage {stage.label}: {why}" for stage, why in summary.failures), "")
-
-
-def _takes(config: Config, trials: list[Trial]) -> Room:
-    """The resources of a trial: the most that any stage takes, since its stages run one after another."""
-    from ddbench.execute.demand import Demand, Room, largest
-
-    demand, boundless = Demand(config.resources), Room(float("inf"), float("inf"), float("inf"))
-    return largest(demand.of(stage, boundless) for trial in trials for stage in trial.plan.stages.values())
 
 
 def _print_rounds(trials: list[Trial]) -> OnRound:

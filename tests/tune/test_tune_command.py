@@ -97,8 +97,8 @@ def test_trials_go_to_ray_where_that_is_asked_for_or_needed(tiny_study, tmp_path
         asked.append(place)
         return lambda trials, store, on_round: [Ending(0, "not run")] * len(trials)
 
-    monkeypatch.setattr("ddbench.tune.on_ray.OnTune", lambda *options: runner(options[-1]))
-    monkeypatch.setattr("ddbench.tune.in_order.InOrder", lambda policy: runner("this process"))
+    monkeypatch.setattr("ddbench.api.tune.OnTune", lambda *options: runner(options[-1]))
+    monkeypatch.setattr("ddbench.api.tune.InOrder", lambda policy: runner("this process"))
     search = ["--param", f"{LR}=grid(1e6)", "--seeds", "0", "--eval-seeds", "0", *arguments]
     assert tune(tiny_study, tmp_path / "s", *search, executor="auto").returncode == 1
     assert asked == [where]
