@@ -10,10 +10,15 @@ from ddbench.store.durable import write_atomically
 
 
 def write_file(out: Path, content: bytes) -> None:
-    """Write a file atomically, creating its folder. Raises BenchError when it cannot be written."""
+    """Write a file atomically, creating its folder. A link stays one, and its target is written; what is no file, such
+    as a device or a pipe, is written to and not replaced. Raises BenchError when it cannot be written."""
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(out, content)
+        target = out.resolve()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists() and not target.is_file() and not target.is_dir():
+            target.write_bytes(content)
+        else:
+            write_atomically(target, content)
     except OSError as error:
         raise BenchError(f"cannot write {out}: {error.strerror}. Name a writable file with --out.") from None
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ddbench.api.choices import PLOTTED, Plotted
-from ddbench.api.files import check_format
+from ddbench.api.files import check_format, write_file
 from ddbench.api.sets import facts_of_sets
 from ddbench.api.stores import Stores
 from ddbench.errors import BenchError, unknown
-from ddbench.results.plots.canvas import drawing, save
+from ddbench.results.plots.canvas import drawing, rendered
 from ddbench.results.plots.figures import WIDTHS, Drawing, Width, drawings, font_of, looks_of, projections, together
 from ddbench.results.plots.notes import note_of, plane_note
 from ddbench.results.statistics import Select
@@ -34,11 +34,8 @@ class Plot:
     def save(self, out: Path | str) -> Path:
         """Write a png, pdf or svg file, by its suffix. Raises BenchError."""
         path = check_format(Path(out))
-        try:
-            with drawing(self.font):
-                save(self.figure, path)
-        except OSError as error:
-            raise BenchError(f"cannot write {path}: {error.strerror}. Name a writable file with --out.") from None
+        with drawing(self.font):
+            write_file(path, rendered(self.figure, path.suffix))
         return path
 
     def _repr_png_(self) -> bytes:

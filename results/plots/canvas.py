@@ -11,7 +11,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
@@ -128,14 +127,14 @@ def panels(count: int, size: Size, columns: int = 3, title: str = "", note: str 
     return figure, axes
 
 
-def save(figure: Figure, path: Path) -> None:
-    """Write a figure to a file; its suffix (png, pdf, svg) is the format."""
+def rendered(figure: Figure, suffix: str) -> bytes:
+    """A figure as the content of a file; its suffix (.png, .pdf, .svg) is the format."""
     import matplotlib
 
-    kind = path.suffix.lstrip(".").lower()
-    path.parent.mkdir(parents=True, exist_ok=True)
+    kind, written = suffix.lstrip(".").lower(), io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": "figure"}):
-        figure.savefig(path, format=kind, dpi=220, facecolor="white", metadata={DATES[kind]: None})
+        figure.savefig(written, format=kind, dpi=220, facecolor="white", metadata={DATES[kind]: None})
+    return written.getvalue()
 
 
 def inline_svg(figure: Figure, name: str, title: str, description: str) -> str:

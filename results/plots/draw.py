@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 BAND = 0.09
 """opacity of a spread"""
 BESIDE = 1.6
-"""points between the intervals of two methods"""
+"""points between the intervals of two methods, or less, so that all of them lie within a marker"""
 SHORTEST = 1e-5
 """seconds; shorter times are drawn here, for a log axis has no zero"""
 BLANK = 0.06
@@ -54,8 +54,10 @@ def curves(axes: Axes, panel: Panel[Curve], looks: Mapping[str, Look]) -> None:
 
 def ipc(axes: Axes, panel: Panel[dict[int, PlottedMean]], looks: Mapping[str, Look]) -> None:
     """Accuracy against images per class on a log axis: points at their IPC, their intervals beside one another."""
+    from matplotlib import rcParams
     from matplotlib.transforms import offset_copy
 
+    beside = min(BESIDE, rcParams["lines.markersize"] / max(len(panel.methods) - 1, 1))
     ticks = sorted({n for levels in panel.methods.values() for n in levels})
     heights = list(panel.whole.values())
     for i, (method, levels) in enumerate(panel.methods.items()):
@@ -63,7 +65,7 @@ def ipc(axes: Axes, panel: Panel[dict[int, PlottedMean]], looks: Mapping[str, Lo
         at = sorted(levels)
         means = [levels[n].mean for n in at]
         axes.plot(at, _percent(means), color=look.colour, linestyle=look.dash, marker=look.marker, gid=look.gid)
-        aside = BESIDE * (i - (len(panel.methods) - 1) / 2)
+        aside = beside * (i - (len(panel.methods) - 1) / 2)
         shifted = offset_copy(axes.transData, axes.get_figure(root=True), x=aside, units="points")
         for n in at:
             low, high = levels[n].low, levels[n].high
@@ -81,7 +83,7 @@ def ipc(axes: Axes, panel: Panel[dict[int, PlottedMean]], looks: Mapping[str, Lo
     axes.set_xlabel("images per class")
     _whole(axes, panel.whole, looks)
     ends = {method: 100 * levels[max(levels)].mean for method, levels in panel.methods.items()}
-    label_ends(axes, ends | _ends(panel), looks)
+    label_ends(axes, ends | _ends(panel), looks, markers=True)
 
 
 def cost(axes: Axes, panel: Panel[Priced], looks: Mapping[str, Look]) -> None:

@@ -109,7 +109,7 @@ def together(parts: Sequence[Drawing], columns: int = 2, note: str = "", width: 
     """
     size = replace(parts[0].size, right=max(part.size.right for part in parts))
     if width != "natural":
-        columns = max(1, columns // 2) if width == "column" else columns
+        columns = min(max(1, columns // 2) if width == "column" else columns, len(parts))
         size = _printed(size, INCHES[width] / columns)
     figure, axes = panels(len(parts), size, columns, note=note)
     for place, part in zip(axes, parts, strict=True):

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 LINE = 1.18
 """height of a line, in font sizes"""
+SAMPLE = 20
+"""points that the sample of a line takes before its name"""
 NEAREST = 7
 """points from a point to its label"""
 REACHES = (NEAREST, 14, 22, 32, 44, 58)
@@ -29,7 +31,7 @@ def shown(name: str, longest: int = 22) -> str:
 
 def room(names: Sequence[str]) -> float:
     """Inches that labels of ``names`` need beside a panel."""
-    return 0.24 + max((len(shown(name)) for name in names), default=0) * LETTER * font_size() / 72
+    return 0.24 + SAMPLE / 72 + max((len(shown(name)) for name in names), default=0) * LETTER * font_size() / 72
 
 
 def spread(places: Sequence[float], gap: float, low: float, high: float) -> list[float]:
@@ -61,8 +63,9 @@ def _isotonic(values: Sequence[float]) -> list[float]:
     return [total / count for total, count in pools for _ in range(count)]
 
 
-def label_ends(axes: Axes, ends: Mapping[str, float], looks: Mapping[str, Look]) -> None:
-    """Write each name to the right of the panel, near the height at which it ends, with a thin line to there."""
+def label_ends(axes: Axes, ends: Mapping[str, float], looks: Mapping[str, Look], markers: bool = False) -> None:
+    """Write each name to the right of the panel, near the height at which it ends, with a thin line to there and a
+    sample of its own line, with its marker where ``markers``: two methods of nearly one hue are told apart by them."""
     box = axes.get_window_extent()
     wide, tall = (side / axes.figure.dpi * 72 for side in (box.width, box.height))
     low, high = axes.get_ylim()
@@ -72,7 +75,11 @@ def label_ends(axes: Axes, ends: Mapping[str, float], looks: Mapping[str, Look])
     for (name, y), height in zip(ends.items(), heights, strict=True):
         style: dict[str, Any] = {"color": looks[name].colour, "gid": looks[name].gid, "transform": beside}
         axes.plot([1 + 3 / wide, 1 + 11 / wide], [y, height], linewidth=0.6, clip_on=False, **style)
-        axes.text(1 + 13 / wide, height, shown(name), va="center_baseline", fontsize=size, **style)
+        line: dict[str, Any] = {"linestyle": looks[name].dash, "clip_on": False, **style}
+        middle = [1] if markers else []
+        sample = [1 + (13 + SAMPLE * part) / wide for part in (0, 0.4, 0.8)]
+        axes.plot(sample, [height] * 3, marker=looks[name].marker, markevery=middle, markersize=0.55 * size, **line)
+        axes.text(1 + (13 + SAMPLE) / wide, height, shown(name), va="center_baseline", fontsize=size, **style)
 
 
 def label_points(

@@ -185,7 +185,7 @@ def test_points_stand_at_their_ipc_and_intervals_beside_one_another(study):
         draw.ipc(axes, panel, looks_of(study.wanted))
     marked = [line for line in axes.lines if line.get_marker() not in ("", "None")]
     assert axes.get_xscale() == "log"
-    assert [list(line.get_xdata()) for line in marked if len(line.get_xdata()) > 1] == [[1, 2], [1, 2]]
+    assert [list(line.get_xdata()) for line in marked if len(line.get_xdata()) == 2] == [[1, 2], [1, 2]]
     bars = [line for line in axes.lines if len(line.get_xdata()) == 2 and len(set(line.get_xdata())) == 1]
     assert len({line.get_transform().transform((1, 50))[0] for line in bars if line.get_xdata()[0] == 1}) == 3
 
@@ -209,6 +209,9 @@ def test_a_figure_for_a_paper_is_as_wide_as_its_column_or_page(study, width, inc
         figure = together(parts, 2, "A note that is long enough to need more than a single line of text.", width)
     assert figure.get_size_inches()[0] == pytest.approx(inches)
     assert {text.get_fontsize() for axes in figure.axes for text in axes.texts} == {6.5}
+    with drawing(font_of(width)):
+        alone = together(parts[:1], 2, "A note.", width)
+    assert alone.get_size_inches()[0] == pytest.approx(inches)
 
 
 def test_t_sne_places_every_image_and_the_same_again():
@@ -310,3 +313,18 @@ def test_plot_refuses_what_it_cannot_draw(tmp_path: Path, monkeypatch, arguments
     assert done.returncode == 2
     assert says in done.stderr.strip().splitlines()[-1]
     assert not (tmp_path / "f.png").exists()
+
+
+def test_names_beside_a_panel_carry_a_sample_of_their_line(study):
+    from ddbench.results.plots import draw
+    from ddbench.results.plots.series import plotted_means
+
+    (panel,) = ipc_panels(plotted_means(study.wanted, study.records, "last"))
+    look = looks_of(study.wanted)
+    with drawing():
+        _, (axes,) = panels(1, Size())
+        draw.ipc(axes, panel, look)
+    samples = [line for line in axes.lines if len(line.get_xdata()) == 3]
+    assert [line.get_marker() for line in samples][: len(panel.methods)] == [
+        look[name].marker for name in panel.methods
+    ]
