@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from statistics import fmean
 from typing import TYPE_CHECKING, TextIO
 
 from ddbench.wording import counted
@@ -12,6 +16,7 @@ from ddbench.wording import counted
 if TYPE_CHECKING:
     from ddbench.api.run import Finished
     from ddbench.plan.graph import Plan
+    from ddbench.types import Record
 
 
 def finish(done: Finished, plan: Plan, as_json: bool, stdout: TextIO) -> int:
@@ -44,7 +49,7 @@ def finish(done: Finished, plan: Plan, as_json: bool, stdout: TextIO) -> int:
     stdout.flush()
     _conclude(done)
     if not as_json:
-        say_what_next(done, plan)
+        say_what_next(done, plan, records)
     return 1 if summary.cells["failed"] else 0
 
 
@@ -70,8 +75,9 @@ def _conclude(done: Finished) -> None:
         print("The same command tries the failed cells again.", file=sys.stderr)
 
 
-def say_what_next(done: Finished, plan: Plan) -> None:
-    """The three commands that are most useful now: why a cell failed comes first, a comparison needs two methods."""
+def say_what_next(done: Finished, plan: Plan, records: Sequence[Record]) -> None:
+    """The three commands that are most useful now, each on a line of its own where a terminal is too narrow for what it
+    is for. Why a cell failed comes first; a comparison needs two methods, and it and a spread several sets."""
     from ddbench.api.stores import store_option
     from ddbench.paths import from_here
 
@@ -79,15 +85,36 @@ def say_what_next(done: Finished, plan: Plan) -> None:
     plugins = "".join(f" --plugin {shlex.quote(from_here(file))}" for file in files)
     store = store_option(done.store.address)
     place = store.removeprefix(" --store")
-    methods = list(dict.fromkeys(cell.method for cell in plan.cells if cell.ipc))
+    sets = defaultdict(set)
+    for cell in plan.cells:
+        if cell.ipc:
+            sets[cell.method].add(cell.seed)
+    several = [method for method, seeds in sets.items() if len(seeds) > 1]
     commands = [(f"bench report{store}{plugins}", "everything as one page, report.html")]
     if done.summary.cells["failed"]:
         commands.insert(0, (f"bench status{store}", "the cells that failed, with their logs"))
-    if len(methods) > 1:
-        sides = f"--a {shlex.quote(f'method={methods[-1]}')} --b {shlex.quote(f'method={methods[0]}')}"
-        commands.append((f"bench compare{place}{plugins} {sides}", "whether a difference is shown"))
-    commands.append((f"bench table{store}{plugins} --layout spread", "intervals, and where the spread comes from"))
+    if pair := _sides(several, records):
+        a, b = (shlex.quote(f"method={method}") for method in pair)
+        commands.append((f"bench compare{place}{plugins} --a {a} --b {b}", "whether a difference is shown"))
+    if several:
+        commands.append((f"bench table{store}{plugins} --layout spread", "intervals, and where the spread comes from"))
     commands.append((f"bench shift{store}{plugins}", "how far the sets are from the real images"))
+    commands.append((f"bench table{store}{plugins} --layout cost", "seconds, memory and bytes of each row"))
     commands = commands[:3]
-    width = max(len(command) for command, _ in commands)
-    print("Next:", *(f"  {command:{width}}  {what}" for command, what in commands), sep="\n", file=sys.stderr)
+    width, columns = max(len(command) for command, _ in commands), shutil.get_terminal_size().columns
+    wide = all(2 + width + 2 + len(what) <= columns for _, what in commands)
+    lines = (f"  {command:{width}}  {what}" if wide else f"  {command}\n      {what}" for command, what in commands)
+    print("Next:", *lines, sep="\n", file=sys.stderr)
+
+
+def _sides(methods: Sequence[str], records: Sequence[Record]) -> tuple[str, str] | None:
+    """The best of the methods by its mean over all cells, and the one that it is told from: random, or the next best.
+    None where there are not two."""
+    accuracies = defaultdict(list)
+    for record in records:
+        if record.outcome == "ok" and record.cell.method in methods:
+            accuracies[record.cell.method].append(record.last)
+    best = sorted(accuracies, key=lambda method: fmean(accuracies[method]), reverse=True)
+    if len(best) < 2:
+        return None
+    return best[0], "random" if "random" in best[1:] else best[1]

@@ -118,7 +118,7 @@ class Pace:
         known = all(left is not None for left in (*running, *(each for _, each in rest)))
         work = sum(filter(None, running)) + sum(n * (each or 0.0) for n, each in rest)
         left = max(work / self.most_at_once, *filter(None, running), 0.0)
-        return minutes(left) if known else f"at least {minutes(left)}" if left else "unknown"
+        return minutes(left) if known else f"at least {minutes(left)}" if round(left) else "unknown"
 
     def _expected(self, sort: str) -> float | None:
         stage = self._one.get(sort)
