@@ -35,6 +35,7 @@ def test_slips_are_named():
     for arguments, message in (
         (["--methods", "random"], "no method of this study samples a generative model"),
         (["--factors", "0,1"], "a set of no images is none"),
+        (["--factors", "5", "--ipc", "1"], "takes two sizes at least. Example: --factors 1,2,5,10"),
     ):
         done = invoke("worth", *arguments)
         assert done.returncode == 2
