@@ -13,6 +13,7 @@ from ddbench.store.durable import write_atomically
 
 def write_file(out: Path, content: bytes) -> None:
     """Write a file atomically, creating its folder. Raises BenchError when it cannot be written."""
+    check_folder(out)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(out, content)

@@ -60,3 +60,8 @@ def test_factors_that_give_no_curve_are_refused(factors):
 def test_a_plain_row_stands_behind_itself_under_its_own_name():
     found = counted(["rsm", "rsm[guidance=null]"]).behind
     assert {name: one.model for name, one in found.items()} == {name: name for name in found}
+
+
+def test_the_door_names_its_own_parameter():
+    with pytest.raises(BenchError, match=r"^factors=\[5\]: .* Example: factors=\[1, 2, 5, 10\]$"):
+        ddbench.worth(ddbench.study(methods=["cgs"], ipc=[1]), factors=[5])

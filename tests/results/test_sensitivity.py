@@ -9,6 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
+import ddbench
 from ddbench.api.sensitivity import parameters_of, settings
 from ddbench.results.interaction import maps
 from ddbench.results.sensitivity import _panel, draw
@@ -243,6 +244,9 @@ def test_the_numbers_of_curves_and_maps_are_written_beside_the_picture(tmp_path)
     assert (best["top1_mean"], best["ci95_low"]) == (pytest.approx(0.8), pytest.approx(0.8 - half))
     assert (near["beside_best"], worse["beside_best"]) == ("flat", "worse")
     assert {(row["value"], row["value_2"]): row["top1_mean"] for row in found[5:]}[1.0, 5] == pytest.approx(0.3)
+    door = ddbench.sensitivity(opened.root)
+    assert (door.to_json(), [*door.lines, *map(str, files)]) == (files[1].read_text(), done.stdout.splitlines())
+    assert "not tried" not in str(door) and "| m.lambda | 0.1 | 80.0 |" in str(door)
     in_csv = list(csv.DictReader(files[2].open()))
     assert [float(row["top1_mean"]) for row in in_csv] == [row["top1_mean"] for row in found]
 
