@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from ddbench.api.door import check as check
     from ddbench.api.door import evaluate as evaluate
     from ddbench.api.door import run as run
+    from ddbench.api.door import worth as worth
     from ddbench.api.results import Results as Results
     from ddbench.api.results import load as load
+    from ddbench.api.sensitivity import sensitivity as sensitivity
     from ddbench.api.study import study as study
     from ddbench.errors import BenchError as BenchError
     from ddbench.plugins.registry import register as register
@@ -34,8 +36,9 @@ if TYPE_CHECKING:
     from ddbench.types import Watcher as Watcher
 
 _HOMES = {
-    "api.door": ("check", "evaluate", "run"),
+    "api.door": ("check", "evaluate", "run", "worth"),
     "api.results": ("Results", "load"),
+    "api.sensitivity": ("sensitivity",),
     "api.study": ("study",),
     "errors": ("BenchError",),
     "plugins.registry": ("register",),
@@ -60,6 +63,8 @@ __all__ = [  # noqa: RUF022 (in the order of use)
     "load",
     "evaluate",
     "check",
+    "worth",
+    "sensitivity",
     "register",
     "Results",
     "BenchError",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ddbench.results.interaction import draw_map, maps
+from ddbench.results.interaction import WHERE_SIZE, draw_map, maps
+from ddbench.results.sensitivity_curves import Parameter, Setting, curve_of
 from ddbench.results.tables.captions import Spread
 
 if TYPE_CHECKING:
@@ -24,32 +24,6 @@ NOTE_SIZE = 6.5
 """of the note below, in points"""
 
 
-@dataclass(frozen=True)
-class Parameter:
-    """A searched parameter. ``log`` says that it was drawn by orders of magnitude."""
-
-    key: str
-    label: str
-    log: bool
-
-
-@dataclass(frozen=True)
-class Setting:
-    """A setting that was tried. ``top1`` and ``spread`` (standard deviation over distilled sets) are fractions."""
-
-    values: dict[str, Any]
-    varied: tuple[str, ...]
-    """keys whose value is not the study's own; none for the study's own setting"""
-    top1: float | None
-    """None where it failed"""
-    spread: float | None
-    complete: bool
-    """False where it was stopped early, so that its mean is over fewer cells"""
-    chosen: bool
-    half: float | None = None
-    """half of the 95 % t interval of ``top1`` over distilled sets"""
-
-
 def draw(
     path: Path,
     title: str,
@@ -60,10 +34,10 @@ def draw(
 ) -> None:
     """Write the picture to ``path``, with a note below; its suffix (png, pdf, svg) is the format.
 
-    A line joins the settings that leave all other parameters at the study's values, or, where a search tried all
-    combinations, at those that were chosen, with bars of their 95 % t interval
-    (``spread`` ci) or of one standard deviation (sd); settings that vary several parameters, or were stopped early, are
-    points beside it. Where the combinations of two parameters were tried, a map of them follows.
+    A line joins the settings that differ in a parameter alone (``curve_of``; above it is said at which values of the
+    others), with bars of their 95 % t interval (``spread`` ci) or of one standard deviation (sd); settings with other
+    values of the others, or stopped early, are points beside it. Where the combinations of two parameters were
+    tried, a map of them follows.
     """
     import matplotlib
 
@@ -86,15 +60,16 @@ def draw(
         below: Any
         figure, below = whole.subfigures(2, height_ratios=(height, foot)) if lines else (whole, None)
         axes = figure.subplots(rows, columns, squeeze=False)
+        names_of = {parameter.key: parameter.label for parameter in parameters}
         labels: dict[str, Any] = {}
         upper = axes[: rows - -(-len(found) // columns)]
         for place, parameter in zip(upper.flat, parameters, strict=False):
             place.sharey(upper[0][0])
-            _panel(place, parameter, settings, spread)
+            _panel(place, parameter, settings, spread, names_of)
             handles, names = place.get_legend_handles_labels()
             labels |= dict(zip(names, handles, strict=True))
         for place, one in zip(axes[len(upper) :].flat, found, strict=False):
-            draw_map(place, one, {parameter.key: parameter.label for parameter in parameters})
+            draw_map(place, one, names_of)
         for place in [*upper.flat[len(parameters) :], *axes[len(upper) :].flat[len(found) :]]:
             place.set_axis_off()
         for row in upper:
@@ -110,15 +85,22 @@ def draw(
         whole.savefig(path, metadata={dated: None})
 
 
-def _panel(axes: Axes, parameter: Parameter, settings: Sequence[Setting], spread: Spread) -> None:
+def _panel(
+    axes: Axes, parameter: Parameter, settings: Sequence[Setting], spread: Spread, labels: Mapping[str, str]
+) -> None:
+    from textwrap import fill
+
     import seaborn
 
     blue, orange, grey = (seaborn.color_palette("colorblind")[i] for i in (0, 1, 7))
     key = parameter.key
     at = _axis(axes, parameter, [s.values[key] for s in settings])
     judged = [s for s in settings if s.top1 is not None]
-    alone = sorted(_line(judged, key), key=lambda s: at(s.values[key]))
-    if len(alone) > 1:
+    curve = curve_of(settings, key)
+    alone = sorted(curve.settings if curve else (), key=lambda s: at(s.values[key]))
+    if curve and len(alone) > 1:
+        if where := curve.where(labels):
+            axes.set_title(fill(f"curve: {where}", int(72 * WIDTH / (0.55 * WHERE_SIZE))), fontsize=WHERE_SIZE)
         axes.errorbar(
             [at(s.values[key]) for s in alone],
             [_percent(s.top1) for s in alone],
@@ -131,8 +113,9 @@ def _panel(axes: Axes, parameter: Parameter, settings: Sequence[Setting], spread
             capsize=2,
             label="mean, 95 % t interval over distilled sets" if spread == "ci" else "mean ± sd over distilled sets",
         )
-    together = [s for s in judged if s.complete and len(s.varied) > 1 and s not in alone]
-    _points(axes, together, key, at, color=blue, alpha=0.7, label="several varied together")
+    drawn = alone if len(alone) > 1 else []
+    beside = [s for s in judged if s.complete and (len(s.varied) > 1 or key in s.varied) and s not in drawn]
+    _points(axes, beside, key, at, color=blue, alpha=0.7, label="with other values of the others")
     early = [s for s in judged if not s.complete and (key in s.varied or not s.varied)]
     _points(axes, early, key, at, facecolors="none", edgecolors=grey, label="stopped early")
     for setting in settings:
@@ -153,17 +136,6 @@ def _panel(axes: Axes, parameter: Parameter, settings: Sequence[Setting], spread
         )
     axes.set_xlabel(parameter.label)
     axes.grid(axis="y", linewidth=0.5, alpha=0.5)
-
-
-def _line(judged: Sequence[Setting], key: str) -> list[Setting]:
-    """Complete settings that differ in ``key`` alone, from the study's own or else from the chosen one."""
-    own, chosen = [s for s in judged if not s.varied], [s for s in judged if s.chosen]
-    line: list[Setting] = []
-    for base in (*own, *chosen):
-        if len(line) < 2:
-            rest = {other: value for other, value in base.values.items() if other != key}
-            line = [s for s in judged if s.complete and {k: v for k, v in s.values.items() if k != key} == rest]
-    return line
 
 
 def _points(axes: Axes, settings: Sequence[Setting], key: str, at: Any, **style: Any) -> None:

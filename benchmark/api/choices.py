@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal, get_args
+
+from ddbench.errors import BenchError
 
 DEFAULT_STORE = "bench-store"
 
@@ -30,3 +33,10 @@ FILTERS = {
     "protocols": "protocol",
 }
 """filter -> the coordinate of a cell that it is about"""
+
+
+def check_margin(margin: float) -> float:
+    """``margin`` itself, percentage points. Raises BenchError where it is not a finite number above zero."""
+    if not math.isfinite(margin) or margin <= 0:
+        raise BenchError(f"a margin of {margin:g} points is none: it is a number above zero. Example: --margin 2")
+    return margin

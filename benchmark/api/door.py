@@ -1,4 +1,4 @@
-"""The functions of ``import ddbench`` that run something: run, evaluate, check."""
+"""The functions of ``import ddbench`` that run something: run, evaluate, check, worth."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from ddbench.api.run import Execution, Finished, run_plan
 from ddbench.api.stores import Stores, say_on_stderr
 from ddbench.api.study import plan_of_study
 from ddbench.api.study import study as make_study
+from ddbench.api.worth import FACTORS, Counted, count, counting
 from ddbench.config.study import Study
 from ddbench.plan.graph import Plan
+from ddbench.results.statistics import Select
 from ddbench.types import Watcher
 
 
@@ -98,6 +100,33 @@ def evaluate(
     )
     done = run_plan(judging.config, judging.plan, store, how, judging.add_sets, external=judging.external)
     return _results(done, judging.plan)
+
+
+def worth(
+    study: Study | str | Path = "digits",
+    store: Path | str = DEFAULT_STORE,
+    *,
+    factors: Sequence[int] = FACTORS,
+    select: Select = "last",
+    executor: Executor = "auto",
+    ray_address: str | None = None,
+    watchers: Sequence[Watcher | str] = (),
+) -> Counted:
+    """Count what the sets of a study are worth in plain samples of their generative models; the table of
+    ``bench worth``.
+
+    Runs what is missing in ``store`` of the sets, of plain sets of the same models, ``factors`` times as large, and of
+    the whole train split. study: the result of ``ddbench.study``, or a name or file of a configuration; its methods
+    that sample no generative model are left out. ``select``: accuracy of the ``last`` epoch or the ``best``.
+
+    ``failed`` of the result counts cells that failed, whose numbers are missing. Raises BenchError for bad input,
+    before anything is run, and KeyboardInterrupt when a stop was requested.
+    """
+    how = Execution(executor, ray_address, watchers)
+    resolved = study if isinstance(study, Study) else make_study(study)
+    for remark in resolved.remarks():
+        say_on_stderr(remark)
+    return count(counting(resolved.config, factors, "factors="), store, how, select)
 
 
 def check(method: str | Path, *, plugins: Sequence[str | Path] = (), set: Mapping[str, Any] | None = None) -> Checked:

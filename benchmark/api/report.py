@@ -99,7 +99,8 @@ def _search(tune: Any) -> Search:
 
     from ddbench.api.sensitivity import note, settings
     from ddbench.results.report.content import Search
-    from ddbench.results.sensitivity import Parameter, draw
+    from ddbench.results.sensitivity import draw
+    from ddbench.results.sensitivity_curves import Parameter
     from ddbench.results.tables.text import percent
     from ddbench.tune.record import short_names
 

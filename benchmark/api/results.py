@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ddbench.api import frames, plots, tables
 from ddbench.api.choices import Layout, Plotted, PlotWidth
 from ddbench.api.compare import Compared, Side, compare_sides
-from ddbench.api.files import check_format, write_file
+from ddbench.api.files import check_folder, check_format, write_file
 from ddbench.api.leaderboard import make_leaderboard
 from ddbench.api.selection import select
 from ddbench.api.stores import Say, Stores, say_on_stderr
@@ -118,6 +118,7 @@ class Results:
         """Write everything as one HTML file that opens offline; its path. Raises BenchError if it cannot be written."""
         from ddbench.api.report import report_page
 
+        check_folder(Path(out))
         page = report_page(self._stores, self.cells, self.records, select)
         write_file(Path(out), page.encode())
         return Path(out)

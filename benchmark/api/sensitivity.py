@@ -1,17 +1,22 @@
-"""A search of hyper-parameters as a sensitivity plot, and in words where its optimum is flat."""
+"""A search of hyper-parameters as a sensitivity plot, as data, and in words where its optimum is flat."""
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from ddbench.api.files import check_format
+from ddbench.api.choices import DEFAULT_STORE, check_margin
+from ddbench.api.files import check_folder, write_file
+from ddbench.api.tables import Tables
+from ddbench.errors import BenchError
+from ddbench.results.plots.canvas import FORMATS
 from ddbench.results.plots.notes import search_note
-from ddbench.results.sensitivity import Parameter, Setting, draw
+from ddbench.results.sensitivity import draw
+from ddbench.results.sensitivity_curves import Parameter, Setting
+from ddbench.results.sensitivity_data import sensitivity_tables
+from ddbench.results.sensitivity_lines import flat_lines
 from ddbench.results.statistics.equivalence import MARGIN
-from ddbench.results.statistics.flat import around_best
 from ddbench.results.statistics.intervals import t_quantile
 from ddbench.results.tables import Spread
 from ddbench.store.opening import open_store
@@ -19,27 +24,63 @@ from ddbench.tune.record import TrialRow, Tune, find, latest
 from ddbench.types import Cell
 from ddbench.wording import counted
 
+DATA = (".csv", ".json")
 
-def draw_sensitivity(
-    store: Path | str, tune: str | None, out: Path, spread: Spread = "ci", margin: float = 100 * MARGIN
-) -> list[str]:
-    """Draw validation accuracy against each parameter of a search (id or file; None: the latest) to the file ``out``,
-    and return a line for each parameter that says where its optimum is flat: within ``margin`` percentage points.
 
-    Raises BenchError for an unknown search and a suffix that is not a format of figures.
+@dataclass(frozen=True)
+class Sensitivity(Tables):
+    """The curves and maps of a search, as tables; ``lines`` say for each parameter where its optimum is flat."""
+
+    lines: Sequence[str] = ()
+
+
+def sensitivity(
+    store: Path | str = DEFAULT_STORE,
+    tune: str | None = None,
+    out: Path | str | Sequence[Path | str] = (),
+    interval: Spread = "ci",
+    margin: float = 100 * MARGIN,
+) -> Sensitivity:
+    """How validation accuracy depends on each parameter of the search ``tune`` (id or file; None: the latest).
+
+    out: files to write, each a figure (png, pdf, svg) or its numbers (csv, json) by its suffix; interval: what bars
+    are, the 95 % t interval over distilled sets (``ci``) or their standard deviation (``sd``); margin: percentage
+    points within which a value must be shown to be of the best for the optimum to be flat there.
+
+    Raises BenchError for an unknown search, a suffix that is neither, a file that cannot be written, and a margin that
+    is not a finite number above zero.
     """
-    check_format(out)
+    files = [Path(one) for one in ([out] if isinstance(out, str | Path) else out)]
+    for file in files:
+        if file.suffix.lower() not in (*FORMATS, *DATA):
+            raise BenchError(f"--out {file} must end in {', '.join((*FORMATS, *DATA))}: its ending is the format.")
+        check_folder(file)
+    check_margin(margin)
     search = find(store, tune) if tune else latest(open_store(store, create=False))
-    title = f"{search.method} on {search.study}: {counted(len(search.trials), 'setting')}"
-    draw(
-        out,
-        f"{title}, {counted(search.cells, 'cell')} of the validation part",
-        [Parameter(key, key.partition(".")[2], text.startswith("log")) for key, text in search.space.items()],
-        settings(search, search.trials),
-        note(search, spread),
-        spread,
-    )
-    return flat_lines(search, margin)
+    parameters, tried, below = parameters_of(search), settings(search, search.trials), note(search, interval)
+    tables = sensitivity_tables(parameters, tried, margin, note(search, "ci"))
+    found = Sensitivity(tables, flat_lines(parameters, tried, margin))
+    for file in files:
+        if file.suffix.lower() in DATA:
+            write_file(file, (found.to_csv() if file.suffix.lower() == ".csv" else found.to_json()).encode())
+            continue
+        title = f"{search.method} on {search.study}: {counted(len(search.trials), 'setting')}"
+        try:
+            draw(
+                file,
+                f"{title}, {counted(search.cells, 'cell')} of the validation part",
+                parameters,
+                tried,
+                below,
+                interval,
+            )
+        except OSError as error:
+            raise BenchError(f"cannot write {file}: {error.strerror}. Name a writable file with --out.") from None
+    return found
+
+
+def parameters_of(tune: Tune) -> list[Parameter]:
+    return [Parameter(key, key.partition(".")[2], text.startswith("log")) for key, text in tune.space.items()]
 
 
 def note(tune: Tune, spread: Spread = "sd") -> str:
@@ -60,46 +101,12 @@ def settings(tune: Tune, rows: Iterable[TrialRow]) -> list[Setting]:
             complete=row.outcome == "ok",
             chosen=row == chosen,
             half=_half(row),
+            by_set=row.by_set,
         )
         for row in rows
     ]
 
 
-def flat_lines(tune: Tune, margin: float = 100 * MARGIN) -> list[str]:
-    """For each parameter, with the others where the best setting has them: its best value, and which others are shown
-    to be within ``margin`` percentage points of it, shown to be worse, or neither."""
-    best = tune.chosen
-    if best is None:
-        return []
-    complete = [row for row in tune.trials if row.outcome == "ok"]
-    lines = []
-    for key in tune.space:
-        rest = {other: value for other, value in best.values.items() if other != key}
-        line = [row for row in complete if {k: v for k, v in row.values.items() if k != key} == rest]
-        by_value = {_text(row.values[key]): row.by_set for row in line if row.top1 is not None}
-        if len(by_value) < 2:
-            lines.append(f"{key}: {_text(best.values[key])} alone was tried where the best setting has the others")
-            continue
-        found = around_best(by_value, margin / 100)
-        says = {
-            "flat": f"shown to be within {margin:g} {'point' if margin == 1 else 'points'} of it",
-            "worse": "shown to be worse",
-            "not told": "neither",
-        }
-        told = [
-            f"{what}: {', '.join(value for value, near in found.items() if near == kind)}"
-            for kind, what in says.items()
-            if kind in found.values()
-        ]
-        top = next(value for value, near in found.items() if near == "best")
-        lines.append(f"{key}: best {top} ({100 * statistics.fmean(by_value[top].values()):.1f} %); {'; '.join(told)}")
-    return lines
-
-
 def _half(row: TrialRow) -> float | None:
     n = len(row.by_set)
     return None if row.spread is None else t_quantile(n - 1) * row.spread / n**0.5
-
-
-def _text(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ddbench.api.captions import facts_of
-from ddbench.api.choices import LAYOUTS, Layout
+from ddbench.api.choices import LAYOUTS, Layout, check_margin
 from ddbench.api.files import write_file
 from ddbench.api.sets import sized_sets
 from ddbench.api.stores import Stores
@@ -75,13 +75,14 @@ def make_tables(
     """The tables of ``cells`` in a layout. ``reference``: the method that the ablation compares with; ``margin``:
     percentage points to within which a published number is to be reproduced.
 
-    Raises BenchError for an unknown layout or reference.
+    Raises BenchError for an unknown layout or reference, and a margin that is not a finite number above zero.
     """
     from ddbench.results.statistics import samples
     from ddbench.results.tables import blocks
 
     if layout not in LAYOUTS:
         raise unknown("layout", layout, LAYOUTS)
+    check_margin(margin)
     by_position, facts = samples(cells, records, which), facts_of(records)
     main = blocks({position: sample.estimate for position, sample in by_position.items()}, which, facts, spread)
     if layout == "methods":

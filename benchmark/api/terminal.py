@@ -60,13 +60,24 @@ def fitted(table: Table, console: Console) -> list[Text | RichTable]:
 
 
 def _parts(table: Table, console: Console) -> list[Table]:
-    """The table cut between columns, each part with the leading columns, which name a row, and as many as fit."""
+    """The table cut between columns, each part with the leading columns, which name a row, and as many as fit.
+
+    Columns that belong together stay so where both fit beside the leading ones.
+    """
+
+    def fit(places: list[int]) -> bool:
+        return _width(_rich(_columns(table, places), compact=True), console) <= console.width
+
     leading = list(range(min(table.stub + 1, len(table.columns))))
     parts = [leading]
     for n in range(len(leading), len(table.columns)):
         wider = [*parts[-1], n]
-        if parts[-1] == leading or _width(_rich(_columns(table, wider), compact=True), console) <= console.width:
+        if parts[-1] == leading or fit(wider):
             parts[-1] = wider
+            continue
+        moved = [*leading, *([n - 1] if table.columns[n].with_previous else []), n]
+        if len(moved) > len(leading) + 1 and parts[-1][:-1] != leading and fit(moved):
+            parts[-1:] = [parts[-1][:-1], moved]
         else:
             parts.append([*leading, n])
     return [_columns(table, part) for part in parts]

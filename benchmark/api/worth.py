@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count, islice
+from itertools import count as numbered
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from ddbench.api.captions import facts_of
-from ddbench.api.stores import Stores
+from ddbench.api.run import Execution, run_plan
+from ddbench.api.stores import Say, Stores, say_on_stderr
 from ddbench.api.tables import Tables
 from ddbench.config import variants
 from ddbench.config.schema import Config, changed
@@ -20,6 +23,7 @@ from ddbench.plan.graph import Plan
 from ddbench.plugins import registry
 from ddbench.results.statistics import Select, samples
 from ddbench.results.tables.worth import Behind, worth_tables
+from ddbench.store.opening import open_store
 from ddbench.types import Cell, Distiller
 
 FACTORS = (1, 2, 5, 10, 20, 50, 100)
@@ -38,6 +42,8 @@ class Counting:
     """the whole train split, where a method for it is registered"""
     behind: dict[str, Behind]
     """method -> the rows of plain samples of its model and of the prior"""
+    factors: tuple[int, ...]
+    """sizes of plain sets, as multiples of the ipc of the set that they are for"""
 
     @property
     def studies(self) -> tuple[Study, ...]:
@@ -46,12 +52,29 @@ class Counting:
     def plans(self) -> list[tuple[Config, Plan]]:
         return [(study.config, make_plan(study)) for study in self.studies]
 
+    def plan(self) -> Plan:
+        """All of it as one plan."""
+        plans = [plan for _, plan in self.plans()]
+        return Plan(
+            {key: stage for plan in plans for key, stage in plan.stages.items()},
+            {cell: key for plan in plans for cell, key in plan.cells.items()},
+        )
 
-def counting(config: Config, factors: Sequence[int] = FACTORS) -> Counting:
+
+@dataclass(frozen=True)
+class Counted(Tables):
+    """The table of worth, and how many of its cells failed."""
+
+    failed: int = 0
+
+
+def counting(config: Config, factors: Sequence[int] = FACTORS, option: str = "--factors ") -> Counting:
     """The runs that count what the sets of ``config`` are worth, with plain sets of ``factors`` times their ipc.
 
-    Methods behind which no generative model stands are left out. Raises BenchError where none is left.
+    Methods behind which no generative model stands are left out. Raises BenchError where none is left, and for fewer
+    than two factors; ``option`` is how the message names them.
     """
+    check_factors(factors, option)
     study = resolve(config)
     dataset = config.grid.datasets[0]
     drawn = {name: study.methods[dataset, name].drawn_from() for name in config.grid.methods}
@@ -73,19 +96,52 @@ def counting(config: Config, factors: Sequence[int] = FACTORS) -> Counting:
         resolve(changed(config, {"grid.methods": plain_rows, "grid.ipc": sizes})),
         resolve(changed(config, _of_whole(whole, config.grid.eval_seeds))) if whole else None,
         behind,
+        tuple(sorted(set(factors))),
     )
 
 
-def worth_table(counted: Counting, stores: Stores, cells: dict[Cell, str], which: Select = "last") -> Tables:
+def check_factors(factors: Sequence[int], option: str) -> None:
+    """Raises BenchError for factors that give no curve."""
+    example = f"Example: {option}1,2,5,10" if option.startswith("-") else f"Example: {option}[1, 2, 5, 10]"
+    told = f"{option}{','.join(map(str, factors))}" if option.startswith("-") else f"{option}{[*factors]}"
+    if any(isinstance(factor, bool) or not isinstance(factor, int) or factor < 0 for factor in factors):
+        raise BenchError(f"{told}: factors are whole numbers. {example}")
+    if 0 in factors:
+        raise BenchError(f"{told}: a set of no images is none. {example}")
+    if len(set(factors)) < 2:
+        raise BenchError(
+            f"{told}: a set is counted on a curve of larger and larger plain sets, which takes two sizes at least. "
+            f"{example}"
+        )
+
+
+def count(
+    counted: Counting,
+    store: Path | str,
+    how: Execution,
+    which: Select = "last",
+    say: Say = say_on_stderr,
+    announce: Say | None = None,
+) -> Counted:
+    """Run what is missing of the studies in ``store`` and make the table. Raises BenchError and KeyboardInterrupt as
+    ``run_plan`` does; a failed cell is counted."""
+    done = [run_plan(config, plan, store, how, say=say, announce=announce) for config, plan in counted.plans()]
+    cells = counted.plan().cells
+    tables = worth_table(counted, Stores.of_store(open_store(store, create=False), cells, say), cells, which)
+    return Counted(tables.tables, sum(one.summary.cells["failed"] for one in done))
+
+
+def worth_table(counted: Counting, stores: Stores, cells: Mapping[Cell, str], which: Select = "last") -> Tables:
     """The table of ``cells``, those of the plans."""
     records = stores.records(cells)
     rows = [(name, ipc) for name in counted.sets.config.grid.methods for ipc in counted.sets.config.grid.ipc]
-    return Tables(worth_tables(samples(cells, records, which), counted.behind, rows, facts_of(records)))
+    by_position = samples(cells, records, which)
+    return Tables(worth_tables(by_position, counted.behind, rows, counted.factors, facts_of(records)))
 
 
 def _of_whole(whole: str, eval_seeds: Sequence[int]) -> dict[str, Any]:
     """The grid of the whole train split: the classifiers of the sets, and further ones up to ``CLASSIFIERS``."""
-    further = (seed for seed in count() if seed not in eval_seeds)
+    further = (seed for seed in numbered() if seed not in eval_seeds)
     seeds = [*eval_seeds, *islice(further, max(0, CLASSIFIERS - len(eval_seeds)))]
     return {"grid.methods": [whole], "grid.ipc": [1], "grid.eval_seeds": seeds}
 
@@ -108,6 +164,8 @@ def _family_of(name: str) -> str | None:
 def _name(plain: Distiller, of: str, known: dict[str, Distiller]) -> str:
     """The name of the row ``plain``: one of ``known``, or ``of`` with what it has and ``plain`` lacks set to null."""
     described = describe(plain)
+    if of in known and describe(known[of]) == described:
+        return of  # it is plain itself
     if name := next((name for name, one in known.items() if describe(one) == described), None):
         return name
     own = describe(known[of])

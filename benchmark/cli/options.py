@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ddbench.api.choices import DEFAULT_STORE, EXECUTORS, FILTERS, SELECTS
+from ddbench.api.choices import DEFAULT_STORE, EXECUTORS, FILTERS, SELECTS, check_margin
 from ddbench.cli.completion import names_of
 from ddbench.config import variants
 from ddbench.errors import BenchError
@@ -60,6 +60,18 @@ select_option = click.option(
     show_default=True,
     help="Accuracy at the last epoch, or the best along the curve (chosen on the test images: optimistic).",
 )
+
+
+class Points(click.ParamType):
+    """Percentage points: a finite number above zero."""
+
+    name = "points"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            return check_margin(float(value))
+        except ValueError:
+            raise BenchError(f"--margin {value!r} is not a number. Example: --margin 2") from None
 
 
 def stores_options(command: F) -> F:

@@ -64,6 +64,10 @@ def plan_(shard: str | None, store: Path | str, out: Path | None, as_json: bool,
     from ddbench.plan.build import make_plan
     from ddbench.plan.shards import shard_of
 
+    if out:
+        from ddbench.api.files import check_folder
+
+        check_folder(out)
     config = configuration_of(store, **grid)
     plan = make_plan(resolve(config))
     if shard:
@@ -83,10 +87,9 @@ def plan_(shard: str | None, store: Path | str, out: Path | None, as_json: bool,
         "cells": [{**vars(cell), "key": key} for cell, key in plan.cells.items()],
     }
     if out:
-        from ddbench.store.folder import write_atomically
+        from ddbench.api.files import write_file
 
-        out.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(out, json.dumps(document, indent=1).encode())
+        write_file(out, json.dumps(document, indent=1).encode())
     if as_json:
         click.echo(json.dumps(document, indent=1))
     else:

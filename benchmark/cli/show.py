@@ -28,6 +28,10 @@ def check_output(form: str | None, out: Path | None) -> None:
         raise BenchError("Parquet is no text for a terminal: name a file with --out FILE.")
     if form == "terminal" and out is not None:
         raise BenchError("--format terminal has colours and fits the window: leave out --out, or take --format md.")
+    if out is not None:
+        from ddbench.api.files import check_folder
+
+        check_folder(out)
 
 
 def write_tables(tables: Sequence[Tabular], form: str | None, out: Path | None) -> None:

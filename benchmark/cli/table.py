@@ -9,6 +9,7 @@ import click
 
 from ddbench.api.choices import LAYOUTS, Layout
 from ddbench.cli.options import (
+    Points,
     filter_options,
     filters_of,
     format_option,
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
 @click.option("--reference", help="Of the ablation: the method to compare with; by default the first.")
 @click.option(
     "--margin",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Points(),
     default=2.0,
     show_default=True,
     metavar="POINTS",
@@ -77,8 +78,9 @@ def table(
     from ddbench.api.selection import select
     from ddbench.api.stores import Stores
     from ddbench.api.tables import make_tables
-    from ddbench.cli.show import write_tables
+    from ddbench.cli.show import check_output, write_tables
 
+    check_output(form, out)
     stores = Stores([store], say)
     cells = select(stores.wanted, filters_of(filters))
     chosen = "published" if published else layout

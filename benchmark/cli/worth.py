@@ -20,7 +20,6 @@ from ddbench.cli.options import (
     tell,
 )
 from ddbench.cli.study_options import configuration_of, grid_options
-from ddbench.errors import BenchError
 
 if TYPE_CHECKING:
     from ddbench.api.choices import Executor
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 @click.option(
     "--factors",
     multiple=True,
-    help="Sizes of the plain sets, as multiples of each IPC.  [default: 1,2,5,10,20,50,100]",
+    help="Sizes of the plain sets, as multiples of each IPC: two at least.  [default: 1,2,5,10,20,50,100]",
 )
 @store_option
 @execution_options
@@ -59,32 +58,21 @@ def worth(
     of the whole train split, which three classifiers judge at least. Methods that sample no generative model are left
     out.
     """
-    from ddbench.api.run import run_plan, waiting
-    from ddbench.api.stores import Stores
-    from ddbench.api.worth import FACTORS, counting, worth_table
+    from ddbench.api.run import waiting
+    from ddbench.api.worth import FACTORS, count, counting
     from ddbench.cli.show import check_output, write_tables
     from ddbench.cli.streams import stdout_kept
-    from ddbench.plan.graph import Plan
-    from ddbench.store.opening import open_store
 
     check_output(form, out)
     how = execution_of(executor, ray_address, watchers, debug)
-    sizes = integers("--factors", factors) or FACTORS
-    if 0 in sizes:
-        raise BenchError("--factors 0: a set of no images is none. Example: --factors 1,2,5,10")
-    counted = counting(configuration_of(store, **grid), sizes)
-    plans = counted.plans()
-    stages = {key: stage for _, plan in plans for key, stage in plan.stages.items()}
-    cells = {cell: key for _, plan in plans for cell, key in plan.cells.items()}
+    counted = counting(configuration_of(store, **grid), integers("--factors", factors) or FACTORS)
     if dry_run:
         from ddbench.cli.dry_run import print_plan
 
-        print_plan(Plan(stages, cells), waiting(Plan(stages, cells), store), store, form == "json")
+        plan = counted.plan()
+        print_plan(plan, waiting(plan, store), store, form == "json")
         return 0
-    failed = 0
     with stdout_kept():
-        for config, plan in plans:
-            failed += run_plan(config, plan, store, how, say=say, announce=tell).summary.cells["failed"]
-    tables = worth_table(counted, Stores.of_store(open_store(store, create=False), cells, say), cells, which)
+        tables = count(counted, store, how, which, say, tell)
     write_tables(tables.tables, form, out)
-    return 1 if failed else 0
+    return 1 if tables.failed else 0

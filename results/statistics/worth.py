@@ -99,9 +99,10 @@ class Shifts:
 
 
 def shifts(row: Sample, curve: Mapping[int, Sample], whole: Sample | None) -> Shifts:
-    """The two shifts of ``row`` by the curve of its own model and ``whole``, the row of the whole train split."""
-    complete = [curve[size] for size in sorted(curve) if not curve[size].note]
-    if row.note or not complete:
+    """The two shifts of ``row`` by the largest set on the curve of its own model, and ``whole``, the row of the whole
+    train split. Where the largest has no mean no smaller one stands for it: its shifts would look like others'."""
+    if row.note or not curve or curve[max(curve)].note:
         return Shifts(None, None)
-    training = compare(complete[-1], whole) if whole is not None and not whole.note else None
-    return Shifts(training, compare(row, complete[-1]))
+    largest = curve[max(curve)]
+    training = compare(largest, whole) if whole is not None and not whole.note else None
+    return Shifts(training, compare(row, largest))

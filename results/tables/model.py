@@ -12,11 +12,13 @@ Mark = Literal["", "best", "second"]
 
 @dataclass(frozen=True)
 class Column:
-    """``paper``: the title in LaTeX, where it is another."""
+    """``paper``: the title in LaTeX, where it is another; ``with_previous``: a table that is cut to fit a terminal is
+    not cut before it."""
 
     title: str
     align: Align = "r"
     paper: str = ""
+    with_previous: bool = False
 
 
 @dataclass(frozen=True)

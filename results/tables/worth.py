@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
 
 from ddbench.results.statistics import WHOLE, Position, Sample
 from ddbench.results.statistics.paired import Comparison
-from ddbench.results.statistics.worth import Worth, shifts, worth
+from ddbench.results.statistics.worth import Shifts, Worth, shifts, worth
 from ddbench.results.tables.block import STUB
-from ddbench.results.tables.captions import CaptionFacts, epoch
+from ddbench.results.tables.captions import CaptionFacts
 from ddbench.results.tables.model import Column, Table, items
 from ddbench.results.tables.text import DASH, as_text, points, points_interval
+from ddbench.results.tables.worth_caption import worth_caption
+from ddbench.results.tables.worth_numbers import OWN, bare, numbers
 
 COLUMNS = (
     *STUB,
     Column("method", "l", "Method"),
     Column("top-1"),
     Column("worth of its model"),
-    Column("95 % interval"),
-    Column("worth of the prior"),
-    Column("95 % interval"),
+    Column("worth of the prior", with_previous=True),
     Column("training shift"),
-    Column("sampling shift"),
+    Column("sampling shift", with_previous=True),
 )
 
 
@@ -36,133 +35,95 @@ class Behind:
     prior: str
 
 
+@dataclass(frozen=True)
+class WorthRow:
+    """A row of the table, with all that it is read from."""
+
+    position: Position
+    behind: Behind
+    row: Sample
+    model: Mapping[int, Sample]
+    """the plain sets of its model by their size: its own multiples alone, whichever other rows are asked for"""
+    prior: Mapping[int, Sample]
+    whole: Sample | None
+
+    @cached_property
+    def of_model(self) -> Worth | None:
+        return worth(self.row, self.model)
+
+    @cached_property
+    def of_prior(self) -> Worth | None:
+        return worth(self.row, self.prior)
+
+    @cached_property
+    def lost(self) -> Shifts:
+        return shifts(self.row, self.model, self.whole)
+
+    def is_own(self, name: str) -> bool:
+        """Whether the row is itself the plain row ``name``: then it is worth itself, and nothing was measured."""
+        return name == self.position.method and not self.row.note
+
+
 def worth_tables(
     samples: Mapping[Position, Sample],
     behind: Mapping[str, Behind],
     rows: Sequence[tuple[str, int]],
+    factors: Sequence[int],
     facts: CaptionFacts,
 ) -> list[Table]:
     """A table for each split and protocol. ``rows``: (method, ipc) of the sets to be counted in samples; ``behind``:
-    of their methods."""
-    groups: dict[tuple[str, str], list[Position]] = {}
-    for position in samples:
-        if (position.method, position.ipc) in rows:
-            groups.setdefault((position.split, position.protocol), []).append(position)
-    return [_table(place, found, samples, behind, facts) for place, found in groups.items()]
+    of their methods; ``factors``: the sizes of plain sets, as multiples of the ipc of the row that they are for."""
+    groups: dict[tuple[str, str], list[WorthRow]] = {}
+    for p, row in samples.items():
+        if (p.method, p.ipc) in rows:
+            sizes, drawn = {p.ipc * factor for factor in factors}, behind[p.method]
+            model, prior = (_curve(samples, p, name, sizes) for name in (drawn.model, drawn.prior))
+            whole = next((s for q, s in samples.items() if q.ipc == WHOLE and _place(q) == _place(p)), None)
+            groups.setdefault((p.split, p.protocol), []).append(WorthRow(p, drawn, row, model, prior, whole))
+    return [_table(place, found, facts) for place, found in groups.items()]
 
 
-def _table(
-    place: tuple[str, str],
-    positions: Sequence[Position],
-    samples: Mapping[Position, Sample],
-    behind: Mapping[str, Behind],
-    facts: CaptionFacts,
-) -> Table:
-    body, data = [], []
-    for position in sorted(positions, key=lambda p: (p.dataset, p.arch, p.ipc)):
-        row, drawn = samples[position], behind[position.method]
-        model, prior = (_curve(samples, position, name) for name in (drawn.model, drawn.prior))
-        whole = next((s for p, s in samples.items() if p.ipc == WHOLE and _place(p) == _place(position)), None)
-        of_model, of_prior = worth(row, model), worth(row, prior)
-        lost = shifts(row, model, whole)
-        body.append(
-            items(
-                position.dataset,
-                facts.arch(position.arch, *place),
-                str(position.ipc),
-                facts.name(position.method),
-                as_text(row.estimate),
-                *_worth_texts(of_model),
-                *_worth_texts(of_prior),
-                *(_shift_text(one) for one in (lost.training, lost.sampling)),
-            )
+def _table(place: tuple[str, str], found: Sequence[WorthRow], facts: CaptionFacts) -> Table:
+    found = sorted(found, key=lambda one: (one.position.dataset, one.position.arch, one.position.ipc))
+    body = [
+        items(
+            one.position.dataset,
+            facts.arch(one.position.arch, *place),
+            str(one.position.ipc),
+            facts.name(one.position.method),
+            as_text(one.row.estimate),
+            _worth_text(one.of_model, one.is_own(one.behind.model)),
+            _worth_text(one.of_prior, one.is_own(one.behind.prior)),
+            *(_shift_text(part) for part in (one.lost.training, one.lost.sampling)),
         )
-        data.append(
-            {
-                **vars(position),
-                "top1_mean": row.estimate.mean,
-                "top1_sd": row.estimate.sd,
-                "model": drawn.model,
-                **_numbers("model", of_model),
-                "prior": drawn.prior,
-                **_numbers("prior", of_prior),
-                **_shift_numbers("training", lost.training),
-                **_shift_numbers("sampling", lost.sampling),
-            }
-        )
-    named = dict.fromkeys(position.method for position in positions)
-    pairs = "; ".join(f"{m}: {behind[m].model} and {behind[m].prior}" for m in named)
-    caption = (
-        f"Top-1 accuracy (%) {epoch(samples[positions[0]].select)}, mean ± sample standard deviation over distilled "
-        "sets, and what a set is worth: k x says that k times as many plain samples of a class, without guidance, "
-        "train as well, by the accuracy of larger and larger plain sets (made non-decreasing, linear in the logarithm "
-        "of the size). > and < are beyond the sizes measured. Its model is the set's own, fine-tuned where the method "
-        "does so; the prior is the model before. The interval holds the sizes that a 95 % t test over distilled sets "
-        "does not tell from the set. Shifts in percentage points of top-1, with 95 % t intervals: training, of the "
-        "whole train split, over its classifiers, minus the largest plain set of its model; sampling, of that plain "
-        "set minus this one. "
-        f"Plain samples of model and prior: {pairs}. {facts.place(*place)}{facts.notes(named)}"
-    )
-    return Table(COLUMNS, tuple(body), caption, lambda: data, stub=3)
+        for one in found
+    ]
+    return Table(COLUMNS, tuple(body), worth_caption(found, facts), lambda: [numbers(one) for one in found], stub=3)
 
 
 def _place(position: Position) -> tuple[str, str, str, str]:
     return position.dataset, position.split, position.protocol, position.arch
 
 
-def _curve(samples: Mapping[Position, Sample], at: Position, method: str) -> dict[int, Sample]:
-    """The plain sets of ``method`` where ``at`` stands, by their size."""
-    return {p.ipc: s for p, s in samples.items() if p.method == method and p.ipc != WHOLE and _place(p) == _place(at)}
+def _curve(samples: Mapping[Position, Sample], at: Position, method: str, sizes: set[int]) -> dict[int, Sample]:
+    """The plain sets of ``method`` where ``at`` stands, of ``sizes`` images a class, by their size."""
+    return {p.ipc: s for p, s in samples.items() if p.method == method and p.ipc in sizes and _place(p) == _place(at)}
 
 
-def _worth_texts(found: Worth | None) -> tuple[str, str]:
+def _worth_text(found: Worth | None, own: bool) -> str:
+    """``3 x (1.5 to 7.3)``; without an interval where there is none."""
+    if own:
+        return f"1 x ({OWN})"
     if found is None:
-        return DASH, DASH
+        return DASH
+    point = f"{bare(found, found.samples)} x"
     if found.interval is None:
-        return _times(found, found.samples), DASH
-    low, high = found.interval
-    if low == high:  # a point, or all of it beyond the measured sizes
-        return _times(found, found.samples), _times(found, low)
-    return _times(found, found.samples), f"{_bare(found, low)} to {_times(found, high)}"
-
-
-def _times(found: Worth, samples: float) -> str:
-    return f"{_bare(found, samples)} x"
-
-
-def _bare(found: Worth, samples: float) -> str:
-    """``2.4``, ``> 100`` or ``< 0.1``: multiples of the set's own size, to two digits."""
-    if samples == 0:
-        return f"< {found.least / found.ipc:.2g}"
-    return f"> {found.most / found.ipc:.4g}" if math.isinf(samples) else f"{float(f'{samples / found.ipc:.2g}'):g}"
+        return point
+    low, high = (bare(found, end) for end in found.interval)
+    return f"{point} ({low})" if low == high else f"{point} ({low} to {high})"
 
 
 def _shift_text(one: Comparison | None) -> str:
     if one is None:
         return DASH
     return points(one.difference) + (f" ({points_interval(one.interval)})" if one.interval else "")
-
-
-def _numbers(name: str, found: Worth | None) -> dict[str, Any]:
-    """Multiples for data formats, None where unknown or beyond the sizes measured; ``_side`` says on which side."""
-
-    def times(samples: float) -> float | None:
-        return samples / found.ipc if found and samples and not math.isinf(samples) else None
-
-    low, high = found.interval if found and found.interval else (0.0, 0.0)
-    side = "" if found is None else "below" if not found.samples else "above" if math.isinf(found.samples) else "within"
-    return {
-        f"worth_of_{name}": times(found.samples) if found else None,
-        f"worth_of_{name}_side": side,
-        f"worth_of_{name}_low": times(low),
-        f"worth_of_{name}_high": times(high),
-    }
-
-
-def _shift_numbers(name: str, one: Comparison | None) -> dict[str, Any]:
-    interval = one.interval if one else None
-    return {
-        f"{name}_shift": one.difference if one else None,
-        f"{name}_shift_low": interval.low if interval else None,
-        f"{name}_shift_high": interval.high if interval else None,
-    }

@@ -76,6 +76,12 @@ def test_a_study_takes_the_grid_options_and_variants_of_the_command():
         (lambda: ddbench.load("no-store-here"), ["table", "--store", "no-store-here"]),
         (lambda: ddbench.evaluate("no-folder", method="theirs"), ["evaluate", "no-folder", "--method", "theirs"]),
         (lambda: ddbench.check("rmd"), ["check", "rmd"]),
+        (lambda: ddbench.worth(ddbench.study(methods=["random"])), ["worth", "--methods", "random"]),
+        (
+            lambda: ddbench.sensitivity("no-store-here", out="x.png"),
+            ["sensitivity", "--store", "no-store-here", "--out", "x.png"],
+        ),
+        (lambda: ddbench.sensitivity(margin=float("nan")), ["sensitivity", "--margin", "nan", "--out", "x.png"]),
         (
             lambda: ddbench.run(ddbench.study(methods=["random"]), executor="inline", ray_address="auto"),
             ["run", "--executor", "inline", "--ray-address", "auto"],

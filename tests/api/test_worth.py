@@ -49,3 +49,19 @@ def test_plain_sets_and_sets_share_their_stages():
     (_, sets), (_, plain), _ = found.plans()
     prior = {key for key, stage in sets.stages.items() if stage.kind == "prior"}
     assert prior and prior == {key for key, stage in plain.stages.items() if stage.kind == "prior"}
+
+
+@pytest.mark.parametrize("factors", [(5,), (1,), (3, 3), (0, 1), (1.5, 2), (True, 2)])
+def test_factors_that_give_no_curve_are_refused(factors):
+    with pytest.raises(BenchError, match="Example: --factors 1,2,5,10"):
+        counted(["cgs"], factors=factors)
+
+
+def test_a_plain_row_stands_behind_itself_under_its_own_name():
+    found = counted(["rsm", "rsm[guidance=null]"]).behind
+    assert {name: one.model for name, one in found.items()} == {name: name for name in found}
+
+
+def test_the_door_names_its_own_parameter():
+    with pytest.raises(BenchError, match=r"^factors=\[5\]: .* Example: factors=\[1, 2, 5, 10\]$"):
+        ddbench.worth(ddbench.study(methods=["cgs"], ipc=[1]), factors=[5])

@@ -149,3 +149,23 @@ def test_a_terminal_that_is_a_file_loses_nothing(tmp_path):
 def test_a_plain_table_imports_nothing_heavy(tmp_path):
     kept(tmp_path / "s", {cell("x", seed=s): None for s in (0, 1)})
     assert loaded_by_command("table", "--store", str(tmp_path / "s")) == []
+
+
+@pytest.mark.parametrize("name", ["plot", "report", "table", "leaderboard", "compare", "plan", "published"])
+def test_a_file_that_cannot_be_written_is_refused_in_a_line(tmp_path, name):
+    """Its folder is a file: nothing that is computed first could be kept."""
+    (tmp_path / "a-file").touch()
+    store = kept(tmp_path / "store", {cell("random"): None}).root
+    words = {
+        "plot": ["ipc", store],
+        "report": [store],
+        "table": ["--store", store],
+        "leaderboard": [store],
+        "compare": [store, "--a", "method=random", "--b", "method=random"],
+        "plan": ["--methods", "random"],
+        "published": [],
+    }[name]
+    done = invoke(name, *words, "--out", tmp_path / "a-file" / "x.png")
+    assert done.returncode == 2
+    assert "a-file is a file, not a folder. Name a writable file with --out." in done.stderr
+    assert done.stderr.count("\n") == 1

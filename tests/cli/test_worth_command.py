@@ -4,6 +4,7 @@ import csv
 import io
 import json
 
+import ddbench
 from tests.support.invoke import invoke
 
 
@@ -29,12 +30,18 @@ def test_it_runs_them_and_prints_the_table_again_from_the_store(tiny_study, tmp_
     (row,) = csv.DictReader(io.StringIO(first.stdout))
     assert (row["method"], row["model"], row["prior"]) == ("cgs", "dit", "dit")
     assert row["worth_of_model_side"] in ("below", "within", "above")
+    study = ddbench.study(
+        str(tiny_study), methods=["cgs"], ipc=[1], seeds=[0], protocol="cpu-small@1[epochs_by_ipc=[[1000,1]]]"
+    )
+    found = ddbench.worth(study, tmp_path / "s", factors=[1, 2], executor="inline")
+    assert (found.to_csv(), found.failed) == (first.stdout, 0), "the door finds it in the store"
 
 
 def test_slips_are_named():
     for arguments, message in (
         (["--methods", "random"], "no method of this study samples a generative model"),
         (["--factors", "0,1"], "a set of no images is none"),
+        (["--factors", "5", "--ipc", "1"], "takes two sizes at least. Example: --factors 1,2,5,10"),
     ):
         done = invoke("worth", *arguments)
         assert done.returncode == 2

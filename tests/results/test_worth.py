@@ -1,13 +1,18 @@
 """What a set is worth in plain samples: reading the curve, its ends, its interval, and the two shifts."""
 
+import io
 import math
+import re
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
+from rich.table import Table as RichTable
 from sklearn.isotonic import IsotonicRegression
 
+from ddbench.api.terminal import fitted
 from ddbench.results.statistics.worth import isotonic, shifts, worth
 from ddbench.results.tables.captions import CaptionFacts
 from ddbench.results.tables.worth import Behind, worth_tables
@@ -79,16 +84,98 @@ def test_both_shifts_add_up_to_what_the_set_lacks():
     assert shifts(row, curve(LINE), None).training is None
 
 
-def test_the_table_shows_multiples_of_the_sets_own_size():
+def test_no_smaller_set_stands_for_a_largest_one_that_failed():
+    broken = curve(LINE) | {1000: sample([record(cell("dit", 0, ipc=1000), 0, outcome="failed")])}
+    lost = shifts(sample(rows("cgs", 1, [0.3] * 3)), broken, sample(rows("full", 0, [0.9] * 3)))
+    assert (lost.training, lost.sampling) == (None, None)
+
+
+BEHIND = {name: Behind("dit", "dit") for name in ("cgs", "rsm_cgs", "dit")} | {"rsm": Behind("rsm", "dit")}
+
+
+def made(rows_of, wanted, factors=(1, 10, 100)):
+    """The one table of ``wanted`` (method, ipc), and the plain sets of ``LINE`` beside ``rows_of``."""
     records = [one for n, mean in LINE.items() for one in rows("dit", n, [mean] * 3)]
-    records += rows("cgs", 10, [0.5] * 3) + rows("rsm_cgs", 10, [0.7] * 3)
-    behind = {"cgs": Behind("dit", "dit"), "rsm_cgs": Behind("dit", "dit")}
-    (table,) = worth_tables(sampled(records), behind, [("cgs", 10), ("rsm_cgs", 10)], CaptionFacts())
+    (table,) = worth_tables(sampled([*records, *rows_of]), BEHIND, wanted, factors, CaptionFacts())
+    return table
+
+
+def test_the_table_shows_multiples_of_the_sets_own_size():
+    table = made(
+        rows("cgs", 10, [0.5] * 3) + rows("rsm_cgs", 10, [0.7] * 3), [("cgs", 10), ("rsm_cgs", 10)], factors=(1, 10)
+    )
     texts = [[item.text for item in row] for row in table.rows]
     assert [row[3:7] for row in texts] == [
-        ["cgs", "50.0 ± 0.0", "3.2 x", "3.2 x"],
-        ["rsm_cgs", "70.0 ± 0.0", "> 10 x", "> 10 x"],
+        ["cgs", "50.0 ± 0.0", "3.2 x (3.2)", "3.2 x (3.2)"],
+        ["rsm_cgs", "70.0 ± 0.0", "> 10 x (> 10)", "> 10 x (> 10)"],
     ]
     first, second = table.data()
     assert first["worth_of_model"] == pytest.approx(10**0.5)
     assert (second["worth_of_model"], second["worth_of_model_side"]) == (None, "above")
+
+
+def test_a_row_is_read_by_its_own_multiples_whichever_other_sizes_were_asked_for():
+    """At IPC 1 with factors 1 and 10 the plain sets of 100 images, asked for by IPC 10, are no reference."""
+    sets = [*rows("cgs", 1, [0.5] * 3), *rows("cgs", 10, [0.3] * 3), *rows("full", 0, [0.9] * 3)]
+    alone = made(sets, [("cgs", 1)], factors=(1, 10)).data()
+    beside = made(sets, [("cgs", 1), ("cgs", 10)], factors=(1, 10)).data()
+    assert beside[0] == alone[0]
+    assert [row["largest_plain_ipc"] for row in beside] == [10, 100]
+    assert [row["training_shift"] for row in beside] == pytest.approx([0.5, 0.3])
+    assert [row["worth_of_model_side"] for row in beside] == ["above", "below"]
+
+
+def test_plain_rows_are_worth_themselves_by_definition_and_the_prior_stays_measured():
+    sets = rows("rsm", 1, [0.4] * 3) + rows("rsm", 10, [0.5] * 3)
+    table = made(sets, [("dit", 1), ("rsm", 1)], factors=(1, 10))
+    assert [[item.text for item in row[5:7]] for row in table.rows] == [
+        ["1 x (by definition)", "1 x (by definition)"],
+        ["1 x (by definition)", "10 x (10)"],
+    ]
+    plain, tuned = table.data()
+    assert plain["worth_of_prior_side"] == tuned["worth_of_model_low_side"] == "by definition"
+    assert (tuned["worth_of_model"], tuned["worth_of_model_low"], tuned["worth_of_model_high"]) == (1, None, None)
+    assert (tuned["worth_of_prior_side"], tuned["worth_of_prior_low_side"]) == ("within", "within")
+
+
+def test_each_end_of_an_interval_says_on_which_side_it_lies():
+    """Three sets that differ much: the interval reaches beyond the measured sizes on both sides."""
+    (row,) = made(rows("cgs", 1, [0.1, 0.4, 0.7]), [("cgs", 1)]).data()
+    assert (row["worth_of_model_low"], row["worth_of_model_low_side"]) == (None, "below")
+    assert (row["worth_of_model_high"], row["worth_of_model_high_side"]) == (None, "above")
+    assert row["worth_of_model_side"] == "within"
+    (alone,) = made(rows("cgs", 1, [0.4]), [("cgs", 1)]).data()
+    assert (alone["worth_of_model_low"], alone["worth_of_model_low_side"]) == (None, "unknown")
+
+
+def test_the_caption_says_how_much_was_judged_and_why_there_is_no_interval():
+    alone = made([*rows("cgs", 1, [0.4]), *rows("full", 0, [0.9] * 2)], [("cgs", 1)]).caption
+    assert "Sets: n = 1 distilled set, 1 classifier each." in alone
+    assert "Largest plain sets: 100 images a class at IPC 1 (n = 3 distilled sets, 1 classifier each)." in alone
+    assert "The whole train split: one set, 1 classifier." in alone
+    assert "No interval of a single distilled set" in alone
+    assert "No interval" not in made(rows("cgs", 1, [0.4] * 3), [("cgs", 1)]).caption
+
+
+def test_the_caption_names_plain_sets_that_failed():
+    broken = [record(cell("dit", seed, ipc=1000), 0, outcome="failed") for seed in range(3)]
+    table = made([*rows("cgs", 1, [0.4] * 3), *broken], [("cgs", 1)], factors=(1, 10, 100, 1000))
+    assert "which are on no curve (d/dit/ipc1000/net: " in table.caption
+    assert table.rows[0][-1].text == "–"
+
+
+@pytest.mark.parametrize(("width", "parts"), [(80, 2), (120, 1), (200, 1)])
+def test_on_a_terminal_worths_and_shifts_stay_together(width, parts):
+    sets = [*rows("cgs", 1, [0.35, 0.4, 0.45]), *rows("rsm_cgs", 1, [0.35, 0.4, 0.47]), *rows("full", 0, [0.9] * 2)]
+    table = made(sets, [("dit", 1), ("cgs", 1), ("rsm_cgs", 1)])
+    console = Console(width=width, file=io.StringIO())
+    tables = [one for one in fitted(table, console) if isinstance(one, RichTable)]
+    heads = [[str(column.header).replace("\n", " ") for column in one.columns] for one in tables]
+    assert len(heads) == parts
+    for first, second in (("worth of its model", "worth of the prior"), ("training shift", "sampling shift")):
+        assert any(first in head and second in head for head in heads)
+    for one in tables:
+        console.print(one)
+    lines = console.file.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    assert any(re.search(r"\d x \([\d.]+ to [\d.]+\)", line) for line in lines), "number and interval on one line"
