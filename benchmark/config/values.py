@@ -212,7 +212,7 @@ def _part(name: str, kinds: dict[str, type], where: str) -> Any:
     """
     if name in kinds:
         return _at_defaults(kinds[name], where)
-    known = set(kinds)
+    known, hint = set(kinds), ""
     for base in dict.fromkeys(base for cls in kinds.values() for base in cls.__mro__):
         kind: registry.Kind | None = base.__dict__.get("registered_as")
         registered = registry.entries(kind) if kind else {}
@@ -223,7 +223,8 @@ def _part(name: str, kinds: dict[str, type], where: str) -> Any:
                 raise BenchError(f"the {kind} {name!r} ({what}) is no {base.__name__} class.")
             return _at_defaults(cls, where)
         known |= set(registered)
-    raise unknown("type", name, known, where=where).at(f"{where}.type")
+        hint = hint or (registry.silent_hint(kind, name) if kind else "")
+    raise unknown("type", name, known, where=where, hint=hint).at(f"{where}.type")
 
 
 def _at_defaults(cls: type, where: str) -> Any:
