@@ -142,8 +142,8 @@ def evaluate(
         from ddbench.cli.dry_run import print_plan
         from ddbench.stages.problems import refuse_problems
 
-        left = {key: stage for key, stage in waiting(judging.plan, store).items() if stage.kind != "distill"}
-        print_plan(judging.plan, left, store, as_json)  # the sets are there, and only have to be copied
+        left = waiting(judging.plan, store, judging.external)
+        print_plan(judging.plan, left, store, as_json, executor=executor)
         refuse_problems(left.values(), light=True)
         return 0
     with stdout_kept() as stdout:
