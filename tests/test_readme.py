@@ -37,6 +37,8 @@ py-modules = ["nearest_mean"]
 def installed(tmp_path):
     """A folder into which pip has installed a package of the README's method with the README's entry point."""
     (code,) = re.findall(r"```python\n(.*?)```", README, re.S)
+    (instance,) = re.findall(r"```py\n(nearest_mean = .*?)```", README, re.S)
+    code = re.sub(r".*register.*\n", "", code) + "\n\n" + instance
     (toml,) = re.findall(r"```toml\n(.*?)```", README, re.S)
     source, target = tmp_path / "source", tmp_path / "installed"
     source.mkdir()
@@ -45,6 +47,15 @@ def installed(tmp_path):
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--target", str(target)]
     subprocess.run([*pip, "--no-deps", "--no-build-isolation", "--no-index", str(source)], check=True, timeout=120)
     return target
+
+
+def test_the_file_of_the_readme_is_a_plug_in(tmp_path):
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.S)
+    (tmp_path / "nearest_mean.py").write_text(code)
+    options = ["--methods", "random,nearest_mean", "--ipc", "1", "--set", "methods.nearest_mean.jitter=0.2"]
+    done = bench("run", "--plugin", "nearest_mean.py", *options, "--dry-run", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "digits/nearest_mean/ipc1/seed0" in done.stdout
 
 
 @pytest.mark.slow

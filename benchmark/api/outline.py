@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,9 +55,15 @@ def outline(
     if not ahead:
         return
     yield stages_in_words(ahead.values())
-    yield f"time: {time_in_words(ahead, cost, processors)}"
+    time, *sizes = cost_lines(plan, ahead, cost, processors)
+    yield time
     yield f"then: {report_command(where)} writes report.html"
-    yield from workloads(plan, ahead)
+    yield from sizes
+
+
+def cost_lines(plan: Plan, ahead: Mapping[str, Stage], cost: Cost, processors: int) -> list[str]:
+    """How long the stages ``ahead`` of a plan take, and which are at a paper's size; none where nothing is ahead."""
+    return [f"time: {time_in_words(ahead, cost, processors)}", *workloads(plan, ahead)] if ahead else []
 
 
 def report_command(where: Path | str) -> str:
@@ -66,9 +72,10 @@ def report_command(where: Path | str) -> str:
 
 
 def time_in_words(ahead: Mapping[str, Stage], cost: Cost, processors: int) -> str:
-    """``about 12:30 of work, 6:15 on 2 processors``, or what is unknown."""
+    """``about 12:30 of work, 6:15 on 2 processors``, hours of a card by measured rates, or what is unknown and why."""
     each: dict[str, float | None] = {}
     work: Counter[bool] = Counter()
+    rest: list[Stage] = []
     seconds, path, longest = 0.0, dict[str, float](), 0.0
     for key, stage in ahead.items():
         sort = sort_of(stage.task)
@@ -76,15 +83,47 @@ def time_in_words(ahead: Mapping[str, Stage], cost: Cost, processors: int) -> st
             each[sort] = cost(stage)
         own = each[sort]
         work[own is not None] += 1
+        rest.extend([stage] if own is None else [])
         seconds += (own or 0.0) * (stage.threads if processors > 1 else 1)
         path[key] = (own or 0.0) + max((path.get(before, 0.0) for before in stage.waits_for), default=0.0)
         longest = max(longest, path[key])
-    if not work[True]:
-        return "unknown: this store has measured no such stage yet; the estimate comes with the first that ends"
-    parallel = f", {minutes(max(longest, seconds / processors))} on {processors} processors" if processors > 1 else ""
-    unknown = work[False]
-    rest = f"; {unknown} of {len(ahead)} stages are of unknown cost" if unknown else ""
-    return f"{'at least' if unknown else 'about'} {minutes(seconds)} of work{parallel}, as measured in this store{rest}"
+    hours, cards, unknown = _by_rates(rest)
+    parts = []
+    if work[True]:
+        parallel = (
+            f", {minutes(max(longest, seconds / processors))} on {processors} processors" if processors > 1 else ""
+        )
+        least = "at least" if rest else "about"
+        parts.append(f"{least} {minutes(seconds)} of work{parallel}, as measured in this store")
+    if hours:
+        shown = f"{hours:,.0f} hours" if hours >= 10 else minutes(3600 * hours)
+        parts.append(f"{'and ' if parts else ''}about {shown} of a card, by the rates of {' and '.join(cards)}")
+    if not parts:
+        where = "on a processor" if all(stage.task["device"] == "cpu" for stage in rest) else "of such work"
+        return (
+            f"unknown: this store has measured no such stage yet, and no rate {where} is known; the estimate comes with "
+            "the first that ends"
+        )
+    return ", ".join(parts) + (f"; {unknown} of {len(ahead)} stages are of unknown cost" if unknown else "")
+
+
+def _by_rates(stages: Sequence[Stage]) -> tuple[float, list[str], int]:
+    """Hours of a card that ``stages``, one after another, take by the rates that come along, the cards that these were
+    measured on, and the number of stages with work of unknown rate. All that runs on a processor is of that sort."""
+    on_card = [stage for stage in stages if stage.task["device"] == "cuda"]
+    if not on_card:
+        return 0.0, [], len(stages)
+    from ddbench.api.pricing import built_in, price
+
+    rates = built_in()
+    known: dict[str, bool] = {}
+    for stage in on_card:
+        sort = sort_of(stage.task)
+        if sort not in known:
+            known[sort] = all(one.hours is not None for one in price([stage], lambda _: None, rates))
+    hours = sum(one.hours or 0.0 for one in price(on_card, lambda _: None, rates))
+    unknown = len(stages) - sum(known[sort_of(stage.task)] for stage in on_card)
+    return hours, sorted({rate.card for rate in rates}), unknown
 
 
 def workloads(plan: Plan, ahead: Mapping[str, Stage]) -> Iterator[str]:

@@ -157,11 +157,14 @@ def _preparing(stage: Stage, dataset: Dataset) -> Iterator[Work]:
     described = stage.task["preparation"]
     kind = _class(described)
     if kind == "ScratchPrior":
-        training, side = described["training"], dataset.shape[1]
-        if _class(described["autoencoder"]) == "PixelSpace":
-            tokens = (side // described["patch"]) ** 2
-            name = f"train DiT {described['width']} x {described['layers']} on {tokens} tokens, batch"
-            yield Work(f"{name} {training['batch']}", training["steps"], _options(training))
+        training = described["training"]
+        if network := _trained([described], dataset):
+            yield Work(f"train {network}, batch {training['batch']}", training["steps"], _options(training))
+    if kind == "FineTune" and (network := _trained(stage.task["before"], dataset)):
+        training = described["training"]
+        chunks = -(-len(dataset.classes) // (training["chunk"] or len(dataset.classes)))
+        name = f"tune {network} by {training['parameters']}, batch {training['batch']}"
+        yield Work(name, training["steps"] * chunks, _options(training))
     if kind == "FineTune" and (prior := _prior(stage.task["before"])):
         training = described["training"]
         chunk = training["chunk"] or len(dataset.classes)
@@ -195,6 +198,15 @@ def _distilling(stage: Stage, dataset: Dataset) -> Iterator[Work]:
         if decoder:
             name = f"decode {_class(decoder)} at {dataset.shape[1]} px"
             yield Work(name, classes * task["ipc"], _options(decoder))
+
+
+def _trained(state: list[dict[str, Any]], dataset: Dataset) -> str | None:
+    """The network of a prior in pixels that is trained from scratch, as works call it."""
+    for described in state:
+        if _class(described) == "ScratchPrior" and _class(described["autoencoder"]) == "PixelSpace":
+            tokens = (dataset.shape[1] // described["patch"]) ** 2
+            return f"DiT {described['width']} x {described['layers']} on {tokens} tokens"
+    return None
 
 
 def _prior(state: list[dict[str, Any]]) -> tuple[str, dict[str, Any]] | None:

@@ -97,10 +97,9 @@ def run_plan(
     and KeyboardInterrupt when a stop was requested.
     """
     watchers = how.resolved_watchers()
-    ahead, cost = waiting(plan, where), recorded_costs(where)
+    ahead, cost = waiting(plan, where, external), recorded_costs(where)
     if announce is not None:
-        parallel = how.executor == "ray" or (how.executor == "auto" and pays(len(ahead)))
-        for line in outline(config.name, plan, ahead, where, cost, allowed_processors() if parallel else 1):
+        for line in outline(config.name, plan, ahead, where, cost, processors_for(how.executor, len(ahead))):
             announce(line)
     check_machine(config, ahead, where, how)
     refuse_problems(ahead.values())
@@ -124,9 +123,11 @@ def run_plan(
     return Finished(summary, store, missing.done, _draw(plan, store, say))
 
 
-def waiting(plan: Plan, where: Path | str) -> Mapping[str, Stage]:
-    """The stages of a plan that still have to run in the store ``where``, which is neither made nor changed."""
-    return to_run(plan, open_store(where, create=False)) if store_exists(where) else plan.stages
+def waiting(plan: Plan, where: Path | str, external: ExternalSets | None = None) -> Mapping[str, Stage]:
+    """The stages of a plan that still have to run in the store ``where``, which is neither made nor changed. The sets
+    ``external`` are there, and only have to be copied."""
+    left = to_run(plan, open_store(where, create=False)) if store_exists(where) else plan.stages
+    return {key: stage for key, stage in left.items() if stage.kind != "distill"} if external else left
 
 
 def run_stages(
@@ -189,6 +190,11 @@ def make_backend(
     from ddbench.execute.inline import Inline
 
     return Inline(store.address, demand)
+
+
+def processors_for(executor: Executor, stages: int) -> int:
+    """How many processors work side by side on ``stages`` stages."""
+    return allowed_processors() if executor == "ray" or (executor == "auto" and pays(stages)) else 1
 
 
 def pays(stages: int) -> bool:

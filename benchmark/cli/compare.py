@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ddbench.cli.choice import Choice
 from ddbench.cli.options import (
     DEFAULT_STORE,
     StoreType,
@@ -35,7 +36,7 @@ EXAMPLE = "Example: bench compare --a method=rsm --b method=dit"
 @click.option("--b", "other", metavar="FIELD=VALUE,...", help="Side B, with the same fields.")
 @click.option(
     "--fail-on",
-    type=click.Choice(["regress"]),
+    type=Choice(["regress"], "reason"),
     help="Exit code 1 if B is shown to be worse than A somewhere, or lacks a number that A has.",
 )
 @format_option

@@ -39,14 +39,20 @@ if TYPE_CHECKING:
     help="The study whose dataset, archs and protocol are meant.",
 )
 @click.option(
-    "--dataset", shell_complete=names_of("dataset"), help="What the images were distilled from; default: the config's."
+    "--dataset",
+    "--datasets",
+    "dataset",
+    shell_complete=names_of("dataset"), help="What the images were distilled from; default: the config's."
 )
 @click.option("--archs", "--arch", "archs", multiple=True, shell_complete=names_of("arch", many=True))
 @click.option(
-    "--protocol", shell_complete=names_of("protocol"), help="How the images are judged (`bench list protocols`)."
+    "--protocol",
+    "--protocols",
+    "protocol",
+    shell_complete=names_of("protocol"), help="How the images are judged (`bench list protocols`)."
 )
 @click.option("--eval-seeds", multiple=True, help="Seeds of classifiers, e.g. 0,1,2 or 0-2.")
-@click.option("--method", help="Name of the images in tables; by default that of the first folder.")
+@click.option("--method", "--methods", "method", help="Name of the images in tables; by default that of the first folder.")
 @click.option(
     "--mean", help="What the floats of a file of tensors were normalised with: 0.49,0.48,0.45, or one number."
 )
@@ -136,8 +142,8 @@ def evaluate(
         from ddbench.cli.dry_run import print_plan
         from ddbench.stages.problems import refuse_problems
 
-        left = {key: stage for key, stage in waiting(judging.plan, store).items() if stage.kind != "distill"}
-        print_plan(judging.plan, left, store, as_json)  # the sets are there, and only have to be copied
+        left = waiting(judging.plan, store, judging.external)
+        print_plan(judging.plan, left, store, as_json, executor=executor)
         refuse_problems(left.values(), light=True)
         return 0
     with stdout_kept() as stdout:

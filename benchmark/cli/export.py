@@ -8,6 +8,7 @@ from typing import TypedDict
 
 import click
 
+from ddbench.cli.choice import Choice
 from ddbench.cli.completion import names_of
 from ddbench.cli.options import StoreType, integers, named, say, store_option
 from ddbench.errors import BenchError
@@ -35,15 +36,17 @@ class Filters(TypedDict):
     metavar="DIR|URL",
     help="Where the folders go: a folder, or the Hugging Face hub, hf://datasets/USER/NAME.",
 )
-@click.option("--form", type=click.Choice(FORMS), default=FORMS[0], show_default=True, help="The files of a set.")
+@click.option("--form", type=Choice(FORMS, "form"), default=FORMS[0], show_default=True, help="The files of a set.")
 @click.option("--private", is_flag=True, help="A repository that is created on the hub is private.")
 @click.option(
     "--datasets",
+    "--dataset",
+    "datasets",
     multiple=True,
     shell_complete=names_of("dataset", many=True),
     help="Lists take commas and repeats; default: all.",
 )
-@click.option("--methods", multiple=True, shell_complete=names_of("method", many=True))
+@click.option("--methods", "--method", "methods", multiple=True, shell_complete=names_of("method", many=True))
 @click.option("--ipc", multiple=True, help="Images per class, e.g. 1,10.")
 @click.option("--seeds", multiple=True, help="Seeds of distilled sets, e.g. 0,1,2 or 0-2.")
 def export(

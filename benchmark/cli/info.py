@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ddbench.cli.choice import Choice
 from ddbench.cli.completion import anything
 from ddbench.cli.options import store_option
 from ddbench.config import variants
 from ddbench.errors import BenchError, unknown
-from ddbench.plugins.registry import KINDS, Entry, Kind, entries
+from ddbench.plugins.registry import ALSO, CLASSES, KINDS, Entry, Kind, entries, kind_named, load, silent_hint
 from ddbench.types import Distiller, Record
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("name", metavar="[KIND/]NAME", shell_complete=anything)
-@click.option("--kind", type=click.Choice(KINDS), help="Which of several things of that name; also written KIND/NAME.")
+@click.option("--kind", type=Choice(KINDS, "kind", ALSO), help="Which of several things of that name; also written KIND/NAME.")
 @store_option
 @click.option("--plugin", "plugins", multiple=True, metavar="FILE", help="A Python file that registers more.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
@@ -41,7 +42,7 @@ def info(name: str, kind: Kind | None, store: Path | str, plugins: tuple[str, ..
     load_plugins(absolute(plugins))
     kinds, name = _asked(kind, name)
     chosen = variants.parse(variants.canonical(name))
-    here = [(kind, entry) for kind in kinds if (entry := entries(kind).get(chosen.name))]
+    here = [(kind, entry) for kind in kinds if (entry := _entry(kind, chosen.name))]
     described, refused = [], []
     for kind, entry in here:
         try:
@@ -54,7 +55,8 @@ def info(name: str, kind: Kind | None, store: Path | str, plugins: tuple[str, ..
         known = {known for kind in kinds for known in entries(kind)}
         what = kinds[0] if len(kinds) == 1 else "name"
         also = [other for other in KINDS if other not in kinds and chosen.name in entries(other)]
-        hint = "`bench list methods` and the like show them."
+        silent = silent_hint(kinds[0] if len(kinds) == 1 else "method", chosen.name)
+        hint = f"`bench list methods` and the like show them. {silent}".strip()
         raise unknown(what, chosen.name, known, hint=f"It is the name of {_listed(also)}." if also else hint)
     for about in described:
         about["cost"] = list(_costs(store, variants.canonical(name))) if about["kind"] == "method" else []
@@ -75,12 +77,21 @@ def _asked(kind: Kind | None, text: str) -> tuple[Sequence[Kind], str]:
     before, slash, name = text.partition("/")
     if not slash or "[" in before:
         return ([kind] if kind else KINDS), text
-    found = next((known for known in KINDS if before in (known, f"{known}s")), None)
+    found = kind_named(before)
     if found is None:
         raise unknown("kind", before, KINDS, hint=f"Example: {_command('objective', 'rsm')}")
     if kind not in (None, found):
         raise BenchError(f"{text!r} is asked for with --kind {kind}: leave one of the two out.")
     return [found], name
+
+
+def _entry(kind: Kind, name: str) -> Entry | None:
+    """What is registered as ``name``, or that member of a registered collection (``timm:resnet18``); None: nothing."""
+    known = entries(kind)
+    collection, colon, _ = name.partition(":")
+    if name in known or not colon or collection not in known or kind in CLASSES:
+        return known.get(name)
+    return dataclasses.replace(known[collection], name=name, value=load(kind, name))
 
 
 def _listed(kinds: Sequence[str]) -> str:

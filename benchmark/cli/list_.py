@@ -7,10 +7,17 @@ import json
 import click
 
 from ddbench.api.lists import LISTS, listed
+from ddbench.cli.choice import Choice
+from ddbench.cli.options import say
+from ddbench.plugins.registry import KINDS, kind_named, silent_hint
+
+
+OTHERWISE = {**{kind: f"{kind}s" for kind in KINDS}, "network": "archs", "networks": "archs", "config": "configs"}
+"""other words for what is listed"""
 
 
 @click.command("list")
-@click.argument("what", type=click.Choice(LISTS))
+@click.argument("what", type=Choice(LISTS, "list", also=OTHERWISE))
 @click.option("--plugin", "plugins", multiple=True, metavar="FILE", help="A Python file that registers more.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 def list_(what: str, plugins: tuple[str, ...], as_json: bool) -> None:
@@ -18,7 +25,9 @@ def list_(what: str, plugins: tuple[str, ...], as_json: bool) -> None:
     if plugins:
         from ddbench.plugins.files import absolute, load_plugins
 
-        load_plugins(absolute(plugins))
+        load_plugins(files := absolute(plugins))
+        if hint := silent_hint(kind_named(what) or "method", "NAME", files):
+            say(hint)
     rows = listed(what)
     if as_json:
         click.echo(json.dumps(rows, indent=1))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ddbench.api.choices import DEFAULT_STORE, EXECUTORS, FILTERS, SELECTS, check_margin
+from ddbench.cli.choice import Choice
 from ddbench.cli.completion import names_of
 from ddbench.config import variants
 from ddbench.errors import BenchError
@@ -45,7 +46,7 @@ store_option = click.option(
 format_option = click.option(
     "--format",
     "form",
-    type=click.Choice(FORMATS),
+    type=Choice(FORMATS, "format"),
     help="Default: terminal on a terminal, else md. Accuracies are percentages in terminal, md and latex, fractions in "
     "csv, json and parquet.",
 )
@@ -55,7 +56,7 @@ out_option = click.option(
 select_option = click.option(
     "--select",
     "which",
-    type=click.Choice(SELECTS),
+    type=Choice(SELECTS, "accuracy"),
     default="last",
     show_default=True,
     help="Accuracy at the last epoch, or the best along the curve (chosen on the test images: optimistic).",
@@ -124,7 +125,7 @@ def execution_options(command: F) -> F:
     options = (
         click.option(
             "--executor",
-            type=click.Choice(EXECUTORS),
+            type=Choice(EXECUTORS, "executor"),
             default="auto",
             show_default=True,
             help="inline: one stage at a time in this process; ray: in parallel on all cores; auto: ray where it pays.",

@@ -75,10 +75,12 @@ def plan_(shard: str | None, store: Path | str, out: Path | None, as_json: bool,
     history, waiting = _state(plan, store)
     sorts = _sorts(plan, waiting, history)
     prices = _prices(plan, waiting, history)
+    costs = _costs(plan, waiting, history)
     document = {
         "name": config.name,
         "shard": shard,
         "sorts": [sort.to_json() for sort in sorts],
+        "costs": costs,
         "gpu_hours": [price.to_json() for price in prices],
         "stages": [
             {"kind": s.kind, "key": s.key, "label": s.label, "parents": s.parents, "to_run": s.key in waiting}
@@ -93,7 +95,7 @@ def plan_(shard: str | None, store: Path | str, out: Path | None, as_json: bool,
     if as_json:
         click.echo(json.dumps(document, indent=1))
     else:
-        _print(plan, sorts)
+        _print(plan, sorts, costs)
         _print_prices(prices)
 
 
@@ -133,6 +135,18 @@ def _prices(plan: Plan, waiting: Mapping[str, Stage], history: History | None) -
         return cost.seconds if cost else None
 
     return price([stage for key, stage in plan.stages.items() if key in waiting], measured, built_in())
+
+
+def _costs(plan: Plan, waiting: Mapping[str, Stage], history: History | None) -> list[str]:
+    """The lines that a run begins with: its time, and what is at a paper's size."""
+    from ddbench.api.outline import cost_lines
+    from ddbench.api.run import processors_for
+
+    def cost(stage: Stage) -> float | None:
+        median = history.cost(stage) if history else None
+        return median.seconds if median else None
+
+    return cost_lines(plan, waiting, cost, processors_for("auto", len(waiting)))
 
 
 def _print_prices(prices: list[Price]) -> None:
@@ -180,7 +194,7 @@ def _hours(hours: float | None) -> str:
     return "unknown" if hours is None else f"{hours:.2f}" if hours < 10 else f"{hours:.1f}"
 
 
-def _print(plan: Plan, sorts: list[Sort]) -> None:
+def _print(plan: Plan, sorts: list[Sort], costs: list[str]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -204,7 +218,6 @@ def _print(plan: Plan, sorts: list[Sort]) -> None:
         )
         table.add_row(*map(Text, cells))
     Console(markup=False, highlight=False).print(table)
-    known = sum(sort.cost.seconds * len(sort.keys) for sort in sorts if sort.cost)
-    unknown = sum(len(sort.keys) for sort in sorts if not sort.cost)
-    click.echo(f"\n{counted(len(plan.cells), 'cell')}. Left: {known:.0f} s one after another", nl=False)
-    click.echo(f", and {counted(unknown, 'stage')} of unknown cost." if unknown else ".")
+    click.echo(f"\n{counted(len(plan.cells), 'cell')}, {counted(sum(len(s.keys) for s in sorts), 'stage')} to run")
+    for line in costs:
+        click.echo(line)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ddbench.api.choices import PLOT_WIDTHS, PLOTTED, Plotted, PlotWidth
+from ddbench.cli.choice import Choice
 from ddbench.cli.options import filter_options, filters_of, loaded_plugin_option, say, select_option, stores_options
 
 if TYPE_CHECKING:
@@ -15,13 +16,13 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(PLOTTED))
+@click.argument("kind", type=Choice(PLOTTED, "figure"))
 @stores_options
 @loaded_plugin_option
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="A png, pdf or svg file.")
 @click.option(
     "--width",
-    type=click.Choice(PLOT_WIDTHS),
+    type=Choice(PLOT_WIDTHS, "width"),
     default="natural",
     show_default=True,
     help="natural: for a screen; column or page: as wide as a column (3.25 in) or the page (6.875 in) of a paper.",

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
+from ddbench.cli.choice import Choice
 from ddbench.cli.options import format_option, out_option
 
 PAPERS = ("rsm-cgs", "minimax", "mgd3", "igd")
 
 
 @click.command()
-@click.argument("paper", type=click.Choice(PAPERS), default="rsm-cgs")
+@click.argument("paper", type=Choice(PAPERS, "paper"), default="rsm-cgs")
 @format_option
 @out_option
 def published(paper: str, form: str | None, out: Path | None) -> None:

@@ -67,7 +67,7 @@ def run(
         from ddbench.stages.problems import refuse_problems
 
         pending = waiting(plan, store)
-        print_plan(plan, pending, store, as_json)
+        print_plan(plan, pending, store, as_json, executor=executor)
         refuse_problems(pending.values(), light=True)
         return 0
     with stdout_kept() as stdout:

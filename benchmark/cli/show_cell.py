@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from ddbench.cli.completion import cells
 from ddbench.cli.options import store_option
 
 REPEATED = ("stage", "format", "parents", "chain", "state", "before", "cell", "label")
@@ -18,7 +19,7 @@ SIZES = {"pixels": "pixels", "png": "as PNG files", "soft_labels": "soft labels"
 
 
 @click.command("show")
-@click.argument("cell", metavar="CELL_OR_KEY")
+@click.argument("cell", metavar="CELL_OR_KEY", shell_complete=cells)
 @store_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout: the whole record, and more.")
 def show_cell(cell: str, store: Path | str, as_json: bool) -> None:

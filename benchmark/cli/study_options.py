@@ -15,7 +15,7 @@ from ddbench.cli.options import integers, named
 if TYPE_CHECKING:
     from ddbench.config.schema import Config
 
-_METHODS = click.option("--methods", multiple=True, shell_complete=names_of("method", many=True))
+_METHODS = click.option("--methods", "--method", "methods", multiple=True, shell_complete=names_of("method", many=True))
 _GRID = (
     click.option(
         "--config",
@@ -26,16 +26,20 @@ _GRID = (
     ),
     click.option(
         "--datasets",
+        "--dataset",
+        "datasets",
         multiple=True,
         shell_complete=names_of("dataset", many=True),
         help="Lists take commas and repeats; default: the config's.",
     ),
     click.option("--ipc", multiple=True, help="Images per class, e.g. 1,10."),
-    click.option("--archs", multiple=True, shell_complete=names_of("arch", many=True)),
+    click.option("--archs", "--arch", "archs", multiple=True, shell_complete=names_of("arch", many=True)),
     click.option("--seeds", multiple=True, help="Seeds of distilled sets, e.g. 0,1,2 or 0-2."),
     click.option("--eval-seeds", multiple=True, help="Seeds of classifiers, crossed with --seeds."),
     click.option(
         "--protocol",
+        "--protocols",
+        "protocol",
         shell_complete=names_of("protocol"),
         help="How distilled sets are judged (`bench list protocols`).",
     ),

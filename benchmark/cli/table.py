@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ddbench.api.choices import LAYOUTS, Layout
+from ddbench.cli.choice import Choice
 from ddbench.cli.options import (
     Points,
     filter_options,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 @loaded_plugin_option
 @click.option(
     "--layout",
-    type=click.Choice(LAYOUTS),
+    type=Choice(LAYOUTS, "layout"),
     default="main",
     show_default=True,
     help="main: methods as columns; methods: as rows, IPC as columns; ablation: the change against a reference; "
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 @click.option(
     "--interval",
     "spread",
-    type=click.Choice(["sd", "ci"]),
+    type=Choice(["sd", "ci"], "interval"),
     default="sd",
     show_default=True,
     help="What ± is: the standard deviation over distilled sets, or half of the 95 % interval of the mean.",

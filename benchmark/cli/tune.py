@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from ddbench.cli.choice import Choice
 from ddbench.cli.completion import names_of
 from ddbench.cli.options import dry_run_option, execution_of, execution_options, say, store_option
 from ddbench.cli.streams import stdout_kept
@@ -46,13 +47,13 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--search",
-    type=click.Choice(get_args(Search)),
+    type=Choice(get_args(Search), "search"),
     help="random: draws. grid: every combination of lists. one-at-a-time: each list with the other parameters at the "
     "study's values.  [default: grid where all ranges are grids, else random]",
 )
 @click.option(
     "--scheduler",
-    type=click.Choice(get_args(Scheduler)),
+    type=Choice(get_args(Scheduler), "scheduler"),
     default="fifo",
     show_default=True,
     help="fifo judges every setting on all seeds; the others end poor ones after fewer.",

@@ -13,6 +13,7 @@ from typing import Any
 
 from ddbench.config.values import hints_of
 from ddbench.plugins.source import parse
+from ddbench.wording import first_sentence
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ def describe_fields(value: Any, prefix: str = "") -> Iterator[FieldInfo]:
     for f in dataclasses.fields(value):
         current, text = getattr(value, f.name), texts.get(f.name, "")
         if dataclasses.is_dataclass(current):
-            yield FieldInfo(prefix + f.name, type(current).__name__, "", text or _first_line(type(current)))
+            yield FieldInfo(prefix + f.name, type(current).__name__, "", text or _summary(type(current)))
             yield from describe_fields(current, f"{prefix}{f.name}.")
         else:
             yield FieldInfo(prefix + f.name, _type_text(hints[f.name]), str(current), text)
@@ -66,8 +67,8 @@ def _texts(node: ast.ClassDef) -> Iterator[tuple[str, str]]:
             yield statement.target.id, " ".join(str(following.value.value).split()).replace("``", "`")  # type: ignore[attr-defined]
 
 
-def _first_line(cls: type) -> str:
-    return (inspect.getdoc(cls) or "").partition("\n")[0]
+def _summary(cls: type) -> str:
+    return first_sentence(inspect.getdoc(cls) or "")
 
 
 def _type_text(hint: Any) -> str:

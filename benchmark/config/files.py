@@ -10,6 +10,7 @@ import yaml
 
 from ddbench.config.origins import Origin, Origins, outside
 from ddbench.config.reading import read_yaml
+from ddbench.config.refusals import unreadable
 from ddbench.errors import BenchError, unknown
 from ddbench.paths import tidy
 
@@ -52,14 +53,16 @@ def _find(name_or_path: str) -> Path:
 
 def _read(path: Path, before: tuple[Path, ...]) -> tuple[dict[str, Any], Origins]:
     """``before``: the files that extend this one, directly or not, the first of them first."""
+    text = ""
     try:
-        raw, lines = read_yaml(path.read_text(), str(path))
+        text = path.read_text()
+        raw, lines = read_yaml(text, str(path))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        problem = " ".join(str(error).split())
-        raise BenchError(f"cannot read the configuration {path}: {problem}.") from None
+        raise BenchError(f"cannot read the configuration {path}{unreadable(error, text)}") from None
     if not isinstance(raw, dict):
-        raise BenchError(f"{path} is not a configuration: it must be a YAML mapping with the keys name and grid.")
+        raise BenchError(f"{path} is not a configuration: it must be a YAML mapping with the key grid.")
     raw = _unshared(raw)
+    raw.setdefault("name", path.stem)
     origins: Origins = {".".join(key): Origin(str(path), line, bool(before)) for key, line in lines.items()}
     if EXTENDS not in raw:
         return raw, origins
@@ -68,7 +71,6 @@ def _read(path: Path, before: tuple[Path, ...]) -> tuple[dict[str, Any], Origins
     for key in (EXTENDS, *OWN):
         below_origins = outside(below_origins, key)
         below.pop(key, None)
-    raw.setdefault("name", path.stem)
     return _merged(below, raw, below_origins, outside(origins, EXTENDS), "")
 
 

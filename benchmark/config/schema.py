@@ -23,6 +23,7 @@ from ddbench.config import variants
 from ddbench.config.files import EXTENDS, read_study
 from ddbench.config.origins import Origin, Origins, counted_as_expanded, located, origin_of, placed
 from ddbench.config.reading import read_yaml
+from ddbench.config.refusals import refused
 from ddbench.errors import BenchError, unknown
 from ddbench.hyperparameters import FORMER, renamed
 from ddbench.types import Compute
@@ -299,7 +300,7 @@ def _explain(error: ValidationError, where: str, origins: Origins) -> BenchError
         return BenchError(f"{where} lacks the key {dotted}.")
     if first["type"] == "too_short":
         return BenchError(f"{dotted} in {where} is empty: name at least one.")
-    problem = first["msg"].removeprefix("Value error, ")
+    problem = refused(first)
     now = renamed(dotted, first["input"])
     return BenchError(f"bad value {first['input']!r} for {dotted} in {where}: {problem}. {now}".strip())
 

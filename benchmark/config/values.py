@@ -7,9 +7,10 @@ A described value is ``{"type": "distribution:Class", field: value, ...}``, nest
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import typing
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache, reduce
 from typing import Any
 
@@ -17,6 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError
 
 from ddbench.config.addresses import Addresses, class_of, name_of
+from ddbench.config.refusals import refused
 from ddbench.errors import BenchError, nearest, unknown
 from ddbench.hyperparameters import renamed
 from ddbench.plugins import registry
@@ -62,6 +64,14 @@ def override(value: Any, changes: dict[str, Any], where: str) -> Any:
     ``where`` is the prefix of names in messages (``methods.rsm``). Raises BenchError for an unknown field or type (with
     the nearest one), an ambiguous name, a value of the wrong type or outside the range of its field.
     """
+    try:
+        return _overridden(value, changes, where)
+    except BenchError as error:
+        # a short name's error is about its full place, but it is the short one that was written somewhere
+        raise error.at(_as_written(error.place, value, changes, where)) if error.place else error from error.__cause__
+
+
+def _overridden(value: Any, changes: dict[str, Any], where: str) -> Any:
     new: dict[str, Any] = {}
     hints = hints_of(type(value))
     for name, change in _in_full(value, changes, where).items():
@@ -79,7 +89,7 @@ def override(value: Any, changes: dict[str, Any], where: str) -> Any:
                 ).at(place)
             new[name] = override(current, {k: v for k, v in change.items() if k != "type"}, place)
         else:
-            new[name] = _checked(hint, change, place)
+            new[name] = _checked(hint, change, place, current)
     try:
         return dataclasses.replace(value, **new)
     except BenchError:
@@ -136,10 +146,23 @@ def _in_full(value: Any, changes: dict[str, Any], where: str) -> dict[str, Any]:
             node = node.setdefault(part, {})
         if not isinstance(node, dict) or last in node:
             full_name = ".".join(inside[0])
-            problem = BenchError(f"{where}: {name} is {full_name}, which is set already. Give one of them.")
+            problem = BenchError(
+                f"{where}: {name} is {full_name}, which is set already. Give one of them; {where}.{full_name} replaces it."
+            )
             raise problem.at(f"{where}.{name}")
         node[last] = changes[name]
     return full
+
+
+def _as_written(place: str, value: Any, changes: Mapping[Any, Any], where: str) -> str:
+    """The key ``place`` with the short name among ``changes`` that it came by in place of the full one."""
+    own = {field.name for field in dataclasses.fields(value)}
+    for name in (str(name) for name in changes if str(name) not in own):
+        for path in _places(value, name):
+            full = ".".join((where, *path))
+            if f"{place}.".startswith(f"{full}."):
+                return f"{where}.{name}{place.removeprefix(full)}"
+    return place
 
 
 def _unknown_key(value: Any, name: str, own: set[str], where: str) -> BenchError:
@@ -189,7 +212,7 @@ def _part(name: str, kinds: dict[str, type], where: str) -> Any:
     """
     if name in kinds:
         return _at_defaults(kinds[name], where)
-    known = set(kinds)
+    known, hint = set(kinds), ""
     for base in dict.fromkeys(base for cls in kinds.values() for base in cls.__mro__):
         kind: registry.Kind | None = base.__dict__.get("registered_as")
         registered = registry.entries(kind) if kind else {}
@@ -200,7 +223,8 @@ def _part(name: str, kinds: dict[str, type], where: str) -> Any:
                 raise BenchError(f"the {kind} {name!r} ({what}) is no {base.__name__} class.")
             return _at_defaults(cls, where)
         known |= set(registered)
-    raise unknown("type", name, known, where=where).at(f"{where}.type")
+        hint = hint or (registry.silent_hint(kind, name) if kind else "")
+    raise unknown("type", name, known, where=where, hint=hint).at(f"{where}.type")
 
 
 def _at_defaults(cls: type, where: str) -> Any:
@@ -210,8 +234,8 @@ def _at_defaults(cls: type, where: str) -> Any:
         raise BenchError(f"{where}: {cls.__name__} has fields without defaults; give them some. ({error})") from None
 
 
-def _checked(hint: Any, change: Any, where: str) -> Any:
-    """``change`` converted to the type ``hint``. Raises BenchError when it cannot be."""
+def _checked(hint: Any, change: Any, where: str, current: Any) -> Any:
+    """``change`` converted to the type ``hint``. Raises BenchError, with ``current`` as an example, when it cannot be."""
     numbers = [change] if not isinstance(change, list | tuple) else change
     if any(isinstance(n, float) and not math.isfinite(n) for n in numbers):
         raise BenchError(f"bad value {change!r} for {where}: it must be a finite number.").at(where)
@@ -220,9 +244,17 @@ def _checked(hint: Any, change: Any, where: str) -> Any:
     except PydanticSchemaGenerationError:
         raise BenchError(f"{where} cannot be set from a configuration: its type is {hint}.").at(where) from None
     except ValidationError as error:
-        problem = error.errors()[0]["msg"]
-        now = renamed(where, change)
-        raise BenchError(f"bad value {change!r} for {where}: {problem}. {now}".strip()).at(where) from None
+        problem = " or ".join(dict.fromkeys(map(refused, error.errors())))
+        raise BenchError(
+            f"bad value {change!r} for {where}: {problem}. {renamed(where, change) or _example(where, current)}".strip()
+        ).at(where) from None
     if isinstance(change, bool) and not isinstance(value, bool):
         raise BenchError(f"bad value {change!r} for {where}: it must be a number, not true or false.").at(where)
     return value
+
+
+def _example(where: str, current: Any) -> str:
+    """``Example: methods.rsm.objective.weight=0.004``, the value that a bad one was to replace; or empty."""
+    plain = isinstance(current, bool | int | float | str)
+    text = json.dumps(list(current)) if isinstance(current, tuple) and current else json.dumps(current) if plain else ""
+    return f"Example: {where}={text}" if text else ""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from pathlib import Path
 from typing import Any, TypeVar
 
 from ddbench.store.folder import Store
-from ddbench.types import WHOLE
+from ddbench.store.opening import open_store
+from ddbench.types import WHOLE, Cell
 
 Place = TypeVar("Place", bound=Hashable)
 
@@ -38,3 +40,9 @@ def distilled_keys(store: Store) -> dict[str, tuple[str, str]]:
         for cell, key in run["cells"]
         if key in run.get("distilled", {})
     }
+
+
+def cell_names(where: Path | str) -> list[str]:
+    """The cells that runs on the store ``where`` asked for, as text, each once. Raises BenchError without a store."""
+    runs = open_store(where, create=False).runs()
+    return list(dict.fromkeys(str(Cell(**cell)) for run in runs for cell, _ in run["cells"]))

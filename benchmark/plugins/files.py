@@ -59,6 +59,7 @@ def _load(path: Path) -> None:
     sys.modules[name] = module
     _imported[path.resolve()] = file_digest(path)
     registry.forget(str(path))
+    before = registry.decorated()
     try:
         with importing(f"the plug-in {path}", name) as changed:
             spec.loader.exec_module(module)
@@ -70,6 +71,8 @@ def _load(path: Path) -> None:
         raise BenchError(
             f"the plug-in {path} cannot be imported: {type(error).__name__}: {error}{_place(error, path)}."
         ) from None
+    if registry.decorated() <= before:
+        registry.note_silent(str(path))
     note(name, path.name, "", path, changed)
 
 

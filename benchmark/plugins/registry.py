@@ -12,7 +12,7 @@ import inspect
 import itertools
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import entry_points, version
@@ -24,6 +24,7 @@ from ddbench.isolation.around import importing
 from ddbench.plugins.hidden import hidden
 from ddbench.plugins.loaded import note_module
 from ddbench.plugins.source import parse
+from ddbench.wording import first_sentence
 
 T = TypeVar("T")
 
@@ -33,6 +34,9 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 CLASSES: tuple[Kind, ...] = ("dataset", "objective", "guidance", "watcher")
 """kinds that register a class; the others register an instance"""
+
+ALSO: dict[str, Kind] = {"network": "arch"}
+"""another word for a kind"""
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9_.@+-]*"
 """pattern of a name; commas, brackets and slashes have a meaning on the command line"""
@@ -76,11 +80,11 @@ class Entry:
         return value
 
     def summary(self) -> str:
-        """The first line of its docstring, read from the source without importing it, or why it is broken."""
+        """The first sentence of its docstring, read from the source without importing it, or why it is broken."""
         if self.value is not None:
             described = self.value if inspect.isclass(self.value) else type(self.value)
             own = "" if inspect.isclass(self.value) else _below_assignment(self.origin, self.name)
-            return (own or described.__doc__ or "").strip().partition("\n")[0]
+            return first_sentence(own or described.__doc__ or "")
         module, _, attribute = self.reference.partition(":")
         try:
             source = parse(module)
@@ -90,7 +94,7 @@ class Entry:
             return f"BROKEN: there is no module {module}"
         for node, following in zip(source.body, [*source.body[1:], None], strict=True):
             if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == attribute:
-                return (ast.get_docstring(node) or "").partition("\n")[0]
+                return first_sentence(ast.get_docstring(node) or "")
             targets = (
                 node.targets
                 if isinstance(node, ast.Assign)
@@ -100,9 +104,15 @@ class Entry:
             )
             if any(isinstance(t, ast.Name) and t.id == attribute for t in targets):
                 if isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant):
-                    return str(following.value.value).partition("\n")[0]
+                    return first_sentence(str(following.value.value))
                 return ""
         return "" if "." in attribute else f"BROKEN: {module} defines no {attribute}"
+
+
+def kind_named(word: str) -> Kind | None:
+    """The kind that ``word`` names: itself, its plural, or another word for it."""
+    names = {**{kind: kind for kind in KINDS}, **ALSO}
+    return names.get(word) or names.get(word.removesuffix("s"))
 
 
 def _below_assignment(file: str, name: str) -> str:
@@ -152,17 +162,20 @@ def _class_of(value: Any) -> type:
 
 
 _decorated: dict[tuple[Kind, str], Entry] = {}
+_silent: set[str] = set()
+"""plug-in files that were imported and registered nothing"""
 
 
-def register(kind: Kind, name: str) -> Callable[[T], T]:
+def register(kind: Kind | Literal["network"], name: str) -> Callable[[T], T]:
     """A decorator that registers a class or an instance under ``name``.
 
     For a class of methods, archs or protocols, its instance with default fields is registered. Raises BenchError for an
     unknown kind, a name with other characters than NAME, a class with annotated fields but without ``@dataclass`` or
     with a field that hides an attribute of its base class, and a name that is taken, showing both origins.
     """
-    if kind not in KINDS:
+    if kind not in (*KINDS, *ALSO):
         raise unknown("kind", kind, KINDS, where=f"register({kind!r}, {name!r})")
+    kind = ALSO.get(kind, kind)  # type: ignore[arg-type]
     if not re.fullmatch(NAME, name):
         example = f"a letter or digit first. Example: my_{kind}"
         raise BenchError(f"{name!r} cannot name a {kind}: use letters, digits and _ . @ + -, {example}")
@@ -198,8 +211,31 @@ def registered_by(origin: str) -> list[Entry]:
     return [entry for entry in _decorated.values() if entry.origin == origin]
 
 
+def decorated() -> frozenset[tuple[Kind, str]]:
+    """Kind and name of all that ``register`` was called for."""
+    return frozenset(_decorated)
+
+
+def note_silent(origin: str) -> None:
+    """Remember, for ``silent_hint``, that the plug-in file ``origin`` was imported and registered nothing."""
+    _silent.add(origin)
+
+
+def silent_hint(kind: Kind, name: str, files: Iterable[str] | None = None) -> str:
+    """What to write in the plug-in files that registered nothing (of ``files``; None: of all); empty without any."""
+    files = sorted(_silent if files is None else _silent & {*files})
+    if not files:
+        return ""
+    registers = f"{', '.join(files)} {'registers' if len(files) == 1 else 'register'} nothing"
+    return (
+        f'{registers}: write @register("{kind}", "{name}") above the class, above its @dataclass too, and at the top '
+        "`from ddbench.plugins.registry import register`."
+    )
+
+
 def forget(origin: str) -> None:
     """Remove the entries that the file ``origin`` registered: before it is run again, or because it failed."""
+    _silent.discard(origin)
     for key in [key for key, entry in _decorated.items() if entry.origin == origin]:
         del _decorated[key]
     entries.cache_clear()
@@ -287,7 +323,8 @@ def load(kind: Kind, name: str) -> Any:
             return make(member)
         except ValueError as error:
             raise BenchError(f"{kind} {name!r}: {error}") from None
-    hint = f"`bench list {kind}s` describes them. One of a file of your own is known with --plugin FILE."
+    hint = silent_hint(kind, name) or "One of a file of your own is known with --plugin FILE."
+    hint = f"`bench list {kind}s` describes them. {hint}"
     for other in KINDS if kind == "method" else ():
         if name in entries(other):
             hint = f"{name} is a {other}: {USED_AS.get(other, '`bench info` describes it').format(name=name)}."

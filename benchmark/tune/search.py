@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from ddbench.config.schema import Config, changed
 from ddbench.config.study import Study, resolve
-from ddbench.config.values import describe
+from ddbench.config.values import describe, fields_named
 from ddbench.errors import BenchError, nearest
 from ddbench.plan.build import make_plan
 from ddbench.plan.graph import Plan
@@ -153,5 +153,7 @@ def _current(study: Study, key: str, method: str) -> Any:
     dataset = path.pop(0) if section == "per_dataset" else study.config.grid.datasets[0]
     value: Distiller | Any = study.methods.get((dataset, method))
     for name in path[1:]:
-        value = getattr(value, name, type(value).__name__ if name == "type" else None)
+        places = fields_named(value, name) if is_dataclass(value) else []
+        for part in places[0] if len(places) == 1 else (name,):
+            value = getattr(value, part, type(value).__name__ if part == "type" else None)
     return describe(value)

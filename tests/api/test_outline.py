@@ -7,7 +7,9 @@ import pytest
 from ddbench.api.outline import outline, recorded_costs, time_in_words
 from ddbench.api.stores import store_option
 from ddbench.api.study import plan_of_study, study
+from ddbench.execute.pace import minutes
 from ddbench.plan.graph import Stage
+from tests.support.invoke import invoke
 from tests.support.light import loaded_by
 
 BARE = """name: bare
@@ -56,6 +58,27 @@ def test_stages_of_unknown_cost_are_counted():
     ahead, cost = chain(60, None, None)
     assert time_in_words(ahead, cost, 1).startswith("at least 1:00 of work")
     assert time_in_words(ahead, cost, 1).endswith("2 of 3 stages are of unknown cost")
+
+
+def test_a_run_its_dry_run_and_the_plan_say_the_same_of_cost(tmp_path):
+    (tmp_path / "bare.yaml").write_text(BARE % "rsm")
+    study = ["--config", tmp_path / "bare.yaml", "--store", tmp_path / "store"]
+    told = [
+        [line for line in invoke(*command, *study).stdout.splitlines() if line.startswith(("time: ", "paper size: "))]
+        for command in (["run", "--dry-run", "--executor", "auto"], ["plan"])
+    ]
+    lines = lines_of(tmp_path, plan_of(tmp_path, "rsm"))
+    assert told[0] == told[1] == [lines[2], *lines[4:]]
+    assert len(lines) == 6
+    assert "no rate on a processor is known" in lines[2]
+
+
+def test_on_a_card_the_time_is_of_the_rates_that_come_along(tmp_path):
+    plan = plan_of(tmp_path, "rsm", device="cuda")
+    time = lines_of(tmp_path, plan)[2]
+    steps = 1000 * 2 + 12_000  # of 64 images, where 32 were measured, and of 8
+    assert time.startswith(f"time: about {minutes(steps * 0.0198)} of a card, by the rates of NVIDIA H200; ")
+    assert time.endswith("4 of 6 stages are of unknown cost")
 
 
 def test_a_paper_s_size_on_a_small_dataset_is_told_with_the_key_that_changes_it(tmp_path):

@@ -15,6 +15,11 @@ from tests.data.test_data import make_tree
 from tests.support.invoke import invoke
 
 IPCS = (10, 50, 100)
+SMALL = [
+    "methods.diffusion.prior.training={steps: 500, batch: 96}",
+    "methods.diffusion.finetune.steps=12",
+    "methods.diffusion.finetune.batch=8",
+]
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +60,16 @@ def test_latents_are_encoded_once_for_all_fine_tunings(where):
     found = priced(where)
     assert found["fit", "encode KLAutoencoder at 256 px"].amount == 2 * 1000, "a thousand images and their mirrors"
     assert found["fit", "tune DiT-XL/2 at 256 px by difffit, batch 8"].amount == 3 * 12_000
+
+
+def test_a_small_prior_and_its_fine_tuning_are_bounded_by_steps_of_training_with_another_batch():
+    plan = make_plan(resolve(load_config("digits", {"grid.methods": ["rsm"], "device": "cuda"}, SMALL)))
+    found = {(one.kind, one.work): one for one in price(plan.stages.values(), lambda _: None, built_in())}
+    step = seconds("train DiT 64 x 4 on 16 tokens, batch 32")
+    assert found["prior", "train DiT 64 x 4 on 16 tokens, batch 96"].hours == pytest.approx(500 * 3 * step / 3600)
+    fits = found["fit", "tune DiT 64 x 4 on 16 tokens by full, batch 8"]
+    assert fits.hours == pytest.approx(3 * 12 * step / 3600), "three fine-tunings of twelve steps"
+    assert fits.scaled.how == "at most 1 times a step of training it with batch 32 in fp32"
 
 
 def test_what_has_no_rate_and_no_estimate_is_unknown(where):

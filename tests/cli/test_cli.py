@@ -53,7 +53,12 @@ def test_help_names_every_verb():
         (["run", "--config", "digit"], "Did you mean 'digits'?"),
         (["run", "--datasets", "imagenette"], "--set data.imagenette.root=FOLDER"),
         (["table", "--store", "/nonexistent/store"], "there is no store at /nonexistent/store"),
-        (["list", "mehtods"], "'mehtods' is not one of"),
+        (["list", "mehtods"], "unknown list 'mehtods'. Did you mean 'methods'?"),
+        (["table", "--layout", "mian"], "'--layout': unknown layout 'mian'. Did you mean 'main'?"),
+        (["plot", "cuves", "--out", "x.png"], "unknown figure 'cuves'. Did you mean 'curves'?"),
+        (["new", "protcol", "x"], "unknown kind 'protcol'. Did you mean 'protocol'?"),
+        (["list", "foo"], "unknown list 'foo'. Known: archs, configs"),
+        (["list"], "Missing argument '{methods|datasets|archs|protocols|objectives|guidances|watchers|configs}'. (`"),
     ],
 )
 def test_bad_input_is_one_message_and_exit_code_two(arguments, message, tmp_path):

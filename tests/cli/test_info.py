@@ -26,6 +26,20 @@ def test_a_name_of_two_kinds_shows_both():
     assert [one["kind"] for one in json.loads(invoke("info", "rsm", "--json").stdout)] == ["method", "objective"]
 
 
+def test_a_network_is_an_arch_and_a_member_of_a_collection_is_described():
+    assert about("network/convnet3", "arch") == about("arch/convnet3", "arch")
+    found = about("timm:test_resnet", "arch")
+    assert (found["name"], found["reference"]) == ("timm:test_resnet", "ddbench.evaluators.from_timm:Timm")
+    assert "nearest" in invoke("info", "timm:test_resnett").stderr
+    assert invoke("list", "networks").stdout == invoke("list", "archs").stdout
+
+
+def test_a_summary_is_a_whole_sentence_wherever_its_lines_end():
+    shown = {row["name"]: row["summary"] for row in json.loads(invoke("list", "guidances", "--json").stdout)}
+    assert shown["between"].endswith("which repels the means of classes that are near each other.")
+    assert shown["cgs"].endswith("(eta_dpp grad L_dpp + eta_dm grad L_dm).")
+
+
 def test_stages_are_told():
     assert about("rsm_cgs", "method")["stages"] == ["prior", "fit", "distill"]
 

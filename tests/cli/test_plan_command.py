@@ -130,12 +130,13 @@ def test_a_plan_is_written_with_stages_parents_cells_and_costs(measured, tiny_st
     assert by_kind["fit"]["seconds_each"] is None
     assert (by_kind["evaluate"]["seconds_each"], by_kind["evaluate"]["to_run"]) == (3.0, 4)
     assert "unknown" in done.stdout
-    assert "6 cells. Left: 12 s one after another, and 5 stages of unknown cost." in done.stdout
+    assert "\n6 cells, 9 stages to run\ntime: at least 0:12 of work" in done.stdout
+    assert "as measured in this store; 5 of 9 stages are of unknown cost\n" in done.stdout
     assert json.loads(invoke("plan", "--config", tiny_study, "--store", store.root, "--json").stdout) == document
 
 
 def test_without_a_store_every_cost_is_unknown_and_none_is_made(tiny_study, tmp_path):
     done = invoke("plan", "--config", tiny_study, "--store", tmp_path / "none", "--shard", "1/2")
     assert done.returncode == 0, done.stderr
-    assert "of unknown cost" in done.stdout
+    assert "time: unknown: this store has measured no such stage yet, and no rate on a processor is known" in done.stdout
     assert not (tmp_path / "none").exists()

@@ -132,6 +132,46 @@ def test_missing_and_broken_files_are_named(tmp_path):
         load_config("digit", {}, [])
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("grid:\n\tipc: [1]\n", "line 2, column 1 ('ipc: [1]'): while scanning for the next token found character '\\t'"),
+        ("grid:\n  ipc: [1\n  seeds: [0]\n", "expected ',' or ']', but got ':'. Close the list with ]."),
+        ("grid\n  ipc: [1]\n", "Does a line above lack its colon"),
+        ('description: "abc\n', "line 2, column 1 ('the end of the file')"),
+    ],
+)
+def test_a_slip_in_yaml_is_shown_with_its_line_and_what_mends_it(tmp_path, text, message):
+    path = tmp_path / "c.yaml"
+    path.write_text(text)
+    with pytest.raises(BenchError) as error:
+        load_config(str(path), {}, [])
+    assert message in str(error.value)
+    assert "<unicode string>" not in str(error.value)
+
+
+def test_a_study_without_a_name_is_called_as_its_file(tmp_path):
+    path = tmp_path / "m5.yaml"
+    grid = "datasets: [digits], methods: [random], ipc: [1], archs: [convnet3], protocol: cpu-small@1, seeds: [0]"
+    path.write_text(f"grid: {{{grid}, eval_seeds: [0]}}\n")
+    assert load_config(str(path), {}, []).name == "m5"
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("retries=-1", "it must be at least 0."),
+        ("threads.prior=x", "it must be a whole number."),
+        ("device=gpu", "it must be 'cpu' or 'cuda'."),
+        ("name=a/b", "it must be letters, digits"),
+        ("methods.diffusion.sampler.kind=ddmp", "it must be 'ddpm' or 'ddim'. Example: methods.diffusion.sampler.kind="),
+        ("methods.rsm.finetune=3", "it must be a mapping of keys to values."),
+    ],
+)
+def test_a_bad_value_is_refused_in_words_of_the_configuration(assignment, message):
+    assert message in refusal([assignment])
+
+
 def test_yaml_that_would_run_code_is_refused(tmp_path):
     path = tmp_path / "c.yaml"
     path.write_text("name: !!python/object/apply:os.system ['true']")

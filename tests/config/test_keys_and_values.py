@@ -70,8 +70,8 @@ def test_an_override_reaches_nested_fields_and_leaves_the_rest():
     ("changes", "message"),
     [
         ({"inner": {"rat": 1}}, "unknown key 'rat' in m.inner. Did you mean 'rate'? Known: name, rate."),
-        ({"inner": {"rate": 0}}, "bad value 0 for m.inner.rate: Input should be greater than 0."),
-        ({"inner": {"rate": "fast"}}, "bad value 'fast' for m.inner.rate: Input should be a valid number"),
+        ({"inner": {"rate": 0}}, "bad value 0 for m.inner.rate: it must be above 0. Example: m.inner.rate="),
+        ({"inner": {"rate": "fast"}}, "bad value 'fast' for m.inner.rate: it must be a number. Example: m.inner.rate="),
         ({"span": [1]}, "bad value [1] for m.span"),
     ],
 )

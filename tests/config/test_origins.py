@@ -62,6 +62,11 @@ def test_of_a_file_the_line(tmp_path, slip, message):
             "bench: --methods: unknown key 'wieght' in rsm[wieght=1]. Did you mean 'objec",
         ),
         (["--set", "grid.methods=[rsmm]"], "bench: --set 'grid.methods=[rsmm]': unknown method"),
+        (
+            ["--set", "methods.rsm.weight=abc"],
+            "bench: --set 'methods.rsm.weight=abc': bad value 'abc' for methods.rsm.objective.weight: it must be a number.",
+        ),
+        (["--set", "methods.rsm={weight: -1}"], "bench: --set 'methods.rsm={weight: -1}': bad value -1 for methods.rsm.ob"),
         (["--eval-seeds", "0,0"], "bench: --eval-seeds: grid.eval_seeds names 0 twice"),
         (["--ipc", "5000"], "bench: --ipc: ipc 5000 is more"),
         (["--set", "grid.ipc=[]"], "bench: grid.ipc in --set 'grid.ipc=[]' is empty: name at least one."),

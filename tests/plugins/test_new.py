@@ -80,6 +80,12 @@ def test_a_name_that_python_cannot_import_is_refused(tmp_path, name):
     assert "small letters, digits and underscores" in done.stderr
 
 
+def test_an_arch_is_another_word_for_a_network(tmp_path):
+    done = invoke("new", "arch", "my_net", "--out", tmp_path)
+    assert done.returncode == 0
+    assert {path.name for path in tmp_path.iterdir()} >= {"my_net.py", "my_net.card.yaml"}
+
+
 def test_nothing_is_overwritten(tmp_path):
     assert invoke("new", "method", "mine", "--out", tmp_path).returncode == 0
     (tmp_path / "mine.py").write_text("precious")

@@ -32,6 +32,30 @@ def test_an_unknown_method_may_be_in_a_file(plugin):  # noqa: F811
     assert done.returncode == 2 and "known with --plugin FILE" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("command", "word"),
+    [
+        (["run", "--methods", "mine", *QUICK, "--dry-run"], '@register("method", "mine")'),
+        (["run", "--datasets", "mine", *QUICK, "--dry-run"], '@register("dataset", "mine")'),
+        (["run", "--methods", "dit[objective=mine]", *QUICK, "--dry-run"], '@register("objective", "mine")'),
+        (["check", "mine"], '@register("method", "mine")'),
+        (["info", "mine"], '@register("method", "mine")'),
+    ],
+)
+def test_a_file_that_registers_nothing_is_named_and_shown_how(plugin, command, word):  # noqa: F811
+    file = plugin("silent", "mine = 1\n")
+    done = invoke(*command, "--plugin", file)
+    assert done.returncode == 2
+    assert f"{file} registers nothing: write {word} above the class" in done.stderr
+    assert "known with --plugin FILE" not in done.stderr
+
+
+def test_listing_says_that_a_file_registers_nothing(plugin):  # noqa: F811
+    done = invoke("list", "methods", "--plugin", file := plugin("silent", "mine = 1\n"))
+    assert done.returncode == 0
+    assert f'{file} registers nothing: write @register("method", "NAME")' in done.stderr
+
+
 def test_the_text_below_an_assignment_describes_what_it_registers(plugin):  # noqa: F811
     load_plugins([str(plugin("told_protocol", PROTOCOL))])
     assert registry.entries("protocol")["fast@1"].summary() == "hard labels, two epochs"

@@ -14,6 +14,7 @@ def forgotten(modules: Iterable[str]) -> Iterator[None]:
     yield
     registry._decorated.clear()
     registry._decorated.update(before)
+    registry._silent.clear()
     registry.entries.cache_clear()
     for name in modules:
         sys.modules.pop(name, None)

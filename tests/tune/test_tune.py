@@ -102,6 +102,13 @@ def test_the_studys_own_values_are_the_first_trial_and_are_not_tried_twice(tiny_
     assert [(t.values[LR], t.varied) for t in trials] == [(1.0, ()), (0.5, (LR,)), (2, (LR,))]
 
 
+def test_a_short_key_has_the_studys_own_value_too(tiny_study):
+    key = "methods.rsm.weight"
+    trials = make_trials(request(tiny_study, {key: "grid(0.002, 0.006)"}, method="rsm"))
+    full = make_trials(request(tiny_study, {"methods.rsm.objective.weight": "grid(0.1)"}, method="rsm"))[0].values
+    assert [trials[0].values[key]] == list(full.values()) != [None]
+
+
 def test_one_at_a_time_keeps_the_others_at_the_studys_values(tiny_study):
     space = {LR: "grid(0.5, 2)", "methods.dm.momentum": "grid(0, 0.9)"}
     trials = make_trials(request(tiny_study, space, search="one-at-a-time"))
