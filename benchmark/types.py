@@ -191,6 +191,9 @@ class Distiller(ABC):
     """whether the images of a class depend on that class alone, so that classes may be distilled in separate stages"""
     whole: ClassVar[bool] = False
     """whether it stands for the whole train split: nothing is distilled, and ipc and seed are ignored"""
+    makes_soft_labels: ClassVar[bool] = False
+    """whether its sets carry soft labels (``LabeledImages.soft``), without which protocols that train on those of the
+    set, such as ``cpu-small-soft@1``, are refused before anything is distilled"""
 
     def exceeds_class(self) -> bool:
         """Whether it can make more images of a class than the class has, as a generative model can."""

@@ -5,30 +5,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from ddbench.types import Network, Shape
+from ddbench.types import DataFacts, Network, Shape
 
 if TYPE_CHECKING:
     import torch
 
 
 @dataclass(frozen=True)
-class ConvNet(Network):
-    """``depth`` blocks of [3x3 convolution, instance norm, ReLU, 2x2 average pooling], then one linear layer."""
+class ConvNetOfDepth(Network):
+    """What the ConvNets of this field share: each of ``depth`` blocks halves the images."""
 
     depth: int
     width: int = 128
 
+    def problems(self, data: DataFacts) -> Sequence[str]:
+        smallest, least = min(data.shape[1:]), 2**self.depth
+        wrong = f"a ConvNet of depth {self.depth} needs images of {least} px or more, not {smallest}"
+        return [wrong] if smallest < least else []
+
+
+def refuse(network: Network, shape: Shape) -> None:
+    """Raises ValueError with what ``network.problems`` says of images of ``shape``."""
+    for problem in network.problems(DataFacts("", (), shape)):
+        raise ValueError(problem)
+
+
+@dataclass(frozen=True)
+class ConvNet(ConvNetOfDepth):
+    """``depth`` blocks of [3x3 convolution, instance norm, ReLU, 2x2 average pooling], then one linear layer."""
+
     def __call__(self, shape: Shape, num_classes: int) -> torch.nn.Module:
         from ddbench.evaluators.modules import ConvNetModule
 
-        smallest = min(shape[1:])
-        if smallest < 2**self.depth:
-            raise ValueError(
-                f"a ConvNet of depth {self.depth} needs images of {2**self.depth} px or more, not {smallest}"
-            )
+        refuse(self, shape)
         return ConvNetModule(shape, num_classes, self.depth, self.width)
 
 
@@ -74,11 +87,14 @@ class ResNetAP10(Network):
 class BatchNormResNet18(Network):
     """torchvision's ResNet-18 with batch norm, for RGB images."""
 
+    def problems(self, data: DataFacts) -> Sequence[str]:
+        channels = data.shape[0]
+        return [f"torchvision's resnet18 needs RGB images, not {channels} channel(s)"] if channels != 3 else []
+
     def __call__(self, shape: Shape, num_classes: int) -> torch.nn.Module:
         from ddbench.evaluators.modules import BatchNormResNet18Module
 
-        if shape[0] != 3:
-            raise ValueError(f"torchvision's ResNet-18 needs RGB images, not {shape[0]} channels")
+        refuse(self, shape)
         return BatchNormResNet18Module(num_classes)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
+from ddbench.evaluators.from_timm import Timm
 from ddbench.evaluators.recipe import Augmentation, ByIpc, Recipe
 from ddbench.evaluators.students import BatchNormConvNet, Torchvision
 from ddbench.evaluators.teaching import TeacherLabels
@@ -18,10 +19,21 @@ from ddbench.types import DataFacts, ImageView, Network, NonNegativeInt, Shape
 
 SIDES = (32, 64, 224)
 """pixels at which images are seen: CIFAR, Tiny-ImageNet, subsets of ImageNet"""
-DEEP_CONVNETS, DEEP_SIDE = 5, 128
-"""a ConvNet of five blocks or more sees images above 64 px at 128 px"""
+DEEP_CONVNETS, DEEP_SIDE = ("convnet5-bn", "convnet6-bn"), 128
+"""students or teachers with which images of ``DEEP_DATASETS`` are seen at 128 px"""
+DEEP_DATASETS = ("imagenette", "imagewoof", "imagenet100")
+"""the only ones of which it is so in RDED's scripts; its ImageNet-1K, ImageNet-10 and others keep 224 px"""
 TINY = (200, 64)
 """classes and side of Tiny-ImageNet"""
+SAME = {
+    "mobilenetv2_100": "mobilenet_v2",
+    "swinv2_tiny_window8_256": "swin_v2_t",
+    "swinv2_tiny_window16_256": "swin_v2_t",
+    "tf_efficientnet_b0": "efficientnet_b0",
+    "vit_base_patch16_224": "vit_b_16",
+    "vit_base_patch16_384": "vit_b_16",
+}
+"""timm's name of an architecture -> torchvision's, where they are not equal"""
 
 
 @dataclass(frozen=True)
@@ -44,15 +56,18 @@ class RDEDLabels(TeacherLabels):
         ("vgg11", 5e-4),
         ("vit_b_16", 1e-4),
     )
-    """learning rates of torchvision's models; others, ConvNets and ResNets among them, have ``lr``. A ConvNet-3 on 100
-    classes at 32 px has 2e-3 and batches of 25"""
+    """learning rates by torchvision's name of the student, whichever library builds it; others, ConvNets and ResNets
+    among them, have ``lr``. A ConvNet-3 on 100 classes at 32 px beside a ConvNet-3 teacher has 2e-3 and batches of
+    25"""
 
-    def recipe_for(self, shape: Shape, num_classes: int, network: Network) -> Recipe:
-        side = self._side(shape, network)
+    def recipe_for(self, shape: Shape, num_classes: int, network: Network, dataset: str = "") -> Recipe:
+        side = self._side(shape, network, dataset)
         factor = self.factor or (1 if side <= SIDES[1] else 2)
-        rate = dict(self.lr_by_student).get(network.model, self.lr) if isinstance(network, Torchvision) else self.lr
+        rates, model = dict(self.lr_by_student), network.model if isinstance(network, Torchvision | Timm) else ""
+        rate = rates.get(model, rates.get(SAME.get(model, ""), self.lr))
         rows = tuple((ipc, self._batch(ipc, batch, num_classes, side)) for ipc, batch in self.batches)
-        if num_classes == 100 and side == SIDES[0] and isinstance(network, BatchNormConvNet) and network.depth == 3:
+        shallow = isinstance(network, BatchNormConvNet) and network.depth == 3 and self._teacher() == "convnet3-bn"
+        if num_classes == 100 and side == SIDES[0] and shallow:
             rate, rows = 2e-3, ((self.batches[-1][0], 25),)
         return dataclasses.replace(
             self,
@@ -64,17 +79,21 @@ class RDEDLabels(TeacherLabels):
         )
 
     def view_of(self, data: DataFacts, network: Network) -> ImageView | None:
-        return self.recipe_for(data.shape, len(data.classes), network).test_view()
+        return self.recipe_for(data.shape, len(data.classes), network, data.name).test_view()
 
     def network_shape(self, data: DataFacts, network: Network) -> Shape:
-        return self.recipe_for(data.shape, len(data.classes), network).shape_of(data.shape)
+        return self.recipe_for(data.shape, len(data.classes), network, data.name).shape_of(data.shape)
 
-    def _side(self, shape: Shape, network: Network) -> int:
+    def _side(self, shape: Shape, network: Network, dataset: str) -> int:
         if self.side:
             return self.side
         side = side_of(min(shape[1:]), SIDES, 0)
-        deep = isinstance(network, BatchNormConvNet) and network.depth >= DEEP_CONVNETS
-        return DEEP_SIDE if deep and side > SIDES[1] else side
+        deep = (isinstance(network, BatchNormConvNet) and network.depth >= 5) or self._teacher() in DEEP_CONVNETS
+        return DEEP_SIDE if deep and dataset in DEEP_DATASETS and side > SIDES[1] else side
+
+    def _teacher(self) -> str:
+        """The arch of the teacher: of one that the plan trains, or of a checkpoint."""
+        return str(getattr(self.teacher, "network", getattr(self.teacher, "arch", ""))).partition("[")[0]
 
     def _batch(self, ipc: int, batch: int, num_classes: int, side: int) -> int:
         if (num_classes, side) == TINY:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ddbench.evaluators.networks import ConvNetOfDepth, refuse
 from ddbench.learning.zoo import check_torchvision
 from ddbench.types import DataFacts, Network, Shape
 
@@ -14,27 +15,16 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class BatchNormConvNet(Network):
+class BatchNormConvNet(ConvNetOfDepth):
     """``depth`` blocks of [3x3 convolution, batch norm, ReLU, 2x2 average pooling], then one linear layer (RDED:
     synthesize/models.py)."""
-
-    depth: int
-    width: int = 128
-
-    def problems(self, data: DataFacts) -> Sequence[str]:
-        smallest, least = min(data.shape[1:]), 2**self.depth
-        return [f"a ConvNet of depth {self.depth} needs images of {least} px or more, not {smallest}"] * (
-            smallest < least
-        )
 
     def __call__(self, shape: Shape, num_classes: int) -> torch.nn.Module:
         from torch import nn
 
         from ddbench.evaluators.modules import ConvNetModule
 
-        smallest, least = min(shape[1:]), 2**self.depth
-        if smallest < least:
-            raise ValueError(f"a ConvNet of depth {self.depth} needs images of {least} px or more, not {smallest}")
+        refuse(self, shape)
         return ConvNetModule(shape, num_classes, self.depth, self.width, nn.BatchNorm2d)
 
 
@@ -54,7 +44,7 @@ class Torchvision(Network):
 
     def problems(self, data: DataFacts) -> Sequence[str]:
         channels = data.shape[0]
-        return [f"torchvision's {self.model} needs RGB images, not {channels} channel(s)"] * (channels != 3)
+        return [f"torchvision's {self.model} needs RGB images, not {channels} channel(s)"] if channels != 3 else []
 
     def __call__(self, shape: Shape, num_classes: int) -> torch.nn.Module:
         """Raises ValueError when the model cannot take images of ``shape``."""
@@ -62,8 +52,7 @@ class Torchvision(Network):
 
         from ddbench.evaluators.student_modules import TorchvisionModule
 
-        if shape[0] != 3:
-            raise ValueError(f"torchvision's {self.model} needs RGB images, not {shape[0]} channel(s)")
+        refuse(self, shape)
         try:
             module = TorchvisionModule(self.model, shape, num_classes, self.small_stem)
             with torch.no_grad():

@@ -43,8 +43,8 @@ class TeacherLabels(HardLabels):
     def preparations(self) -> tuple[Preparation, ...]:
         return (self.teacher,)
 
-    def recipe_for(self, shape: Shape, num_classes: int, network: Network) -> Recipe:
-        """The recipe for a dataset whose images have ``shape``, and for the network that is judged."""
+    def recipe_for(self, shape: Shape, num_classes: int, network: Network, dataset: str = "") -> Recipe:
+        """The recipe for the dataset of that name whose images have ``shape``, and for the network that is judged."""
         return self.for_classes(num_classes)
 
     def evaluate(
@@ -56,7 +56,7 @@ class TeacherLabels(HardLabels):
         taught: Taught = ctx.state
         if taught.classes != tuple(sorted(test.classes)):
             raise ValueError("the teacher knows other classes than the judged images have")
-        recipe = self.recipe_for(distilled.shape, len(test.classes), network)
+        recipe = self.recipe_for(distilled.shape, len(test.classes), network, ctx.dataset)
         epochs = recipe.epochs(int(distilled.labels.bincount().max()))
         ctx.log(
             {

@@ -17,7 +17,7 @@ from ddbench.results.statistics.balanced import balanced
 from ddbench.results.statistics.versions import class_name, named_parts, version_in
 from ddbench.results.tables import CaptionFacts
 from ddbench.results.tables.captions import SHARED
-from ddbench.types import ImageView, Record, Split
+from ddbench.types import Dataset, ImageView, Record, Split
 
 
 def facts_of(records: Iterable[Record]) -> CaptionFacts:
@@ -158,8 +158,16 @@ def _open_items(record: Record, kind: Kind, name: str, described: Any) -> list[s
     with contextlib.suppress(Exception):  # the plug-in is missing or broken; the caption does without
         same_class = class_name(described["type"]) == class_name(name_of(type(entry.load())))
         if same_class and (card := load_card(entry)):
-            return card.open_in(record.config)
+            return card.open_in(record.config, _channels(record))
     return []
+
+
+def _channels(record: Record) -> int:
+    """The channels of the images of a record's dataset; 0 where it cannot be made here."""
+    with contextlib.suppress(Exception):
+        dataset: type[Dataset] = entries("dataset")[record.cell.dataset].load()
+        return int(dataset().shape[0])
+    return 0
 
 
 def _attribute_of(record: Record, kind: str, part: str, attribute: str) -> str:

@@ -23,6 +23,9 @@ from ddbench.types import Distiller, Record
 if TYPE_CHECKING:
     from rich.console import Console
 
+CHOICES = {"TeacherFile": "rded@1[teacher=TeacherFile]", "TrainedTeacher": "rded@1[teacher=TrainedTeacher]"}
+"""class that an option names -> where it is described"""
+
 
 @click.command()
 @click.argument("name", metavar="[KIND/]NAME", shell_complete=anything)
@@ -54,6 +57,8 @@ def info(name: str, kind: Kind | None, store: Path | str, plugins: tuple[str, ..
     if not described:
         known = {known for kind in kinds for known in entries(kind)}
         what = kinds[0] if len(kinds) == 1 else "name"
+        if place := CHOICES.get(chosen.name):
+            raise BenchError(f"{chosen.name} is a choice of the option teacher: `bench info '{place}'` describes it.")
         also = [other for other in KINDS if other not in kinds and chosen.name in entries(other)]
         silent = silent_hint(kinds[0] if len(kinds) == 1 else "method", chosen.name)
         hint = f"`bench list methods` and the like show them. {silent}".strip()

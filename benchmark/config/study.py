@@ -8,6 +8,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from ddbench.config import variants
 from ddbench.config.addresses import addresses_of, classes_in
+from ddbench.config.judging import check_labels
 from ddbench.config.schema import Config
 from ddbench.config.sections import check_sections
 from ddbench.config.values import build, describe, override
@@ -106,11 +107,8 @@ def _resolved(config: Config, external: ExternalSets | None) -> Study:
     for name in sorted({name for method in methods.values() for name in _networks(method)} - {*networks}):
         networks[name] = _placed(_key_of(name, config), _network, name)
     protocol: Protocol = _placed("grid.protocol", _of_type, "protocol", grid.protocol, Protocol)
-    if not external and getattr(protocol, "labels", "") == "stored":
-        raise BenchError(
-            f"{grid.protocol} trains on soft labels stored beside a set, and methods make none: judge a set that has "
-            f"them with `bench evaluate SETS --labels FOLDER --protocol {grid.protocol}`."
-        ).at("grid.protocol")
+    if not external:
+        check_labels(grid.protocol, protocol, {name: methods[grid.datasets[0], name] for name in plain})
     for name in sorted({*protocol.networks()} - {*networks}):
         networks[name] = _placed("grid.protocol", _network, name)
     for (_, name), method in methods.items():

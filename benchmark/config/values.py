@@ -239,6 +239,8 @@ def _checked(hint: Any, change: Any, where: str, current: Any) -> Any:
     numbers = [change] if not isinstance(change, list | tuple) else change
     if any(isinstance(n, float) and not math.isfinite(n) for n in numbers):
         raise BenchError(f"bad value {change!r} for {where}: it must be a finite number.").at(where)
+    if hint is str and type(change) is int:  # the first digits of a SHA-256 may all be decimal
+        change = str(change)
     try:
         value = TypeAdapter(hint).validate_python(change)
     except PydanticSchemaGenerationError:

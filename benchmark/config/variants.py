@@ -51,6 +51,14 @@ def parse(text: str) -> Selected:
     return Selected(name, changes)
 
 
+def with_option(text: str, key: str, value: str) -> str:
+    """``text``, NAME or NAME[KEY=VALUE,...], with ``key=value`` as its last option and no other of that key, also by
+    its last part alone: ``rsm[objective.weight=1]``."""
+    name, _, rest = text.partition("[")
+    kept = [piece for piece in split(rest[:-1]) if piece.partition("=")[0].strip() not in (key, key.split(".")[-1])]
+    return f"{name}[{','.join([*kept, f'{key}={value}'])}]"
+
+
 def canonical(text: str) -> str:
     """``text`` without optional blanks, so that equal variants have equal names."""
     name, bracket, rest = text.strip().partition("[")
@@ -101,9 +109,13 @@ def _put(changes: dict[str, Any], key: str, value: Any, text: str) -> None:
     *parents, last = key.split(".")
     node = changes
     for part in parents:
+        if isinstance(node.get(part), str):  # teacher=TeacherFile beside teacher.size=64: a type and fields of it
+            node[part] = {"type": node[part]}
         node = node.setdefault(part, {})
         if not isinstance(node, dict):
             raise _malformed(text, f"{part!r} is given a value and fields at once")
+    if isinstance(value, str) and isinstance(node.get(last), dict) and "type" not in node[last]:
+        node, last = node[last], "type"
     if last in node:
         raise _malformed(text, f"{key!r} is given twice")
     node[last] = value

@@ -12,6 +12,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -21,6 +22,7 @@ from ddbench.types import (
     DataFacts,
     Fraction,
     LabeledImages,
+    Network,
     NonNegative,
     NonNegativeInt,
     Positive,
@@ -211,32 +213,68 @@ class TeacherFile(Teacher):
     sha256: str = "f37072fd"
     """first digits, eight or more, of the SHA-256 of that file"""
     arch: str = "torchvision:resnet18"
-    """architecture of that checkpoint: ``torchvision:NAME`` or ``timm:NAME``"""
+    """architecture of that checkpoint: ``torchvision:NAME``, ``timm:NAME``, or a registered arch, such as
+    ``resnet18-modified`` or ``convnet3-bn`` of RDED's own teachers"""
     size: NonNegativeInt = 0
-    """side to which it wants images resized; 0: it takes them as they are"""
+    """side to which it wants images resized; 0: it takes them as they are, or where ``arch`` is a registered one at the
+    dataset's size"""
+
+    def networks(self) -> tuple[str, ...]:
+        from ddbench.learning.checkpoint import registered
+
+        return (self.arch,) if registered(self.arch) else ()
+
+    def network_shape(self, data: DataFacts) -> Shape | None:
+        return self._shape(data.shape) if self.networks() else None
 
     def problems(self, data: DataFacts) -> Sequence[str]:
-        from ddbench.learning.checkpoint import teacher_problems
+        from ddbench.learning.checkpoint import OF_FILE, teacher_problems
 
-        return teacher_problems(self.file, self.sha256, len(data.classes), self.arch, data.light)
+        found = teacher_problems(self.file, self.sha256, len(data.classes), self.arch, data.light, OF_FILE)
+        if data.shape[0] != 3 and not self.networks():
+            found.append(
+                f"the teacher {self.arch} takes RGB images, those of {data.name} have {data.shape[0]} channel(s): name "
+                "a teacher of a registered arch, or let the plan train one, by teacher=TrainedTeacher."
+            )
+        return found
+
+    def unfit(self, network: Network, data: DataFacts) -> Sequence[str]:
+        """Why the file does not hold the weights of the registered ``network`` that ``arch`` names; empty: it does."""
+        from ddbench.learning.checkpoint import OF_FILE, teacher_problems
+
+        n, shape = len(data.classes), self._shape(data.shape)
+        build = partial(network, shape, n)
+        return teacher_problems(self.file, self.sha256, n, self.arch, data.light, OF_FILE, build)
 
     def run(self, real: LabeledImages, before: Any, ctx: StageContext) -> Taught:
-        from ddbench.learning.checkpoint import open_teacher
+        from ddbench.learning.checkpoint import OF_FILE, open_teacher
 
-        classes = tuple(sorted(real.classes))
-        return self._taught(open_teacher(self.file, self.sha256, len(classes), ctx.device, self.arch), classes)
+        classes, shape = tuple(sorted(real.classes)), self._shape(real.shape)
+        build = partial(ctx.networks[self.arch], shape, len(classes)) if self.networks() else None
+        network = open_teacher(self.file, self.sha256, len(classes), ctx.device, self.arch, OF_FILE, build)
+        return self._taught(network, classes, shape)
 
     def load(self, folder: Path, before: Any, ctx: StageContext) -> Taught:
         from safetensors.torch import load_file
 
         from ddbench.learning.checkpoint import build_arch
 
-        classes = tuple(json.loads((folder / ABOUT_FILE).read_text())["classes"])
-        network = build_arch(self.arch, len(classes))
+        about = json.loads((folder / ABOUT_FILE).read_text())
+        classes = tuple(about["classes"])
+        shape: Shape = (about["channels"], *(about["size"] or (0, 0)))
+        with seeding.seeded("teacher-file"):  # every weight is replaced
+            own = ctx.networks[self.arch](shape, len(classes)) if self.networks() else None
+            network = build_arch(self.arch, len(classes)) if own is None else own
         network.load_state_dict(load_file(folder / WEIGHTS_FILE))
-        return self._taught(network.to(ctx.device).eval().requires_grad_(False), classes)
+        return self._taught(network.to(ctx.device).eval().requires_grad_(False), classes, shape)
 
-    def _taught(self, network: torch.nn.Module, classes: tuple[str, ...]) -> Taught:
+    def _shape(self, shape: Shape) -> Shape:
+        """Of the images that a registered network is built for."""
+        return (shape[0], self.size, self.size) if self.size else shape
+
+    def _taught(self, network: torch.nn.Module, classes: tuple[str, ...], shape: Shape) -> Taught:
+        if self.networks():
+            return Taught(network, classes, shape[0], shape[1:])
         return Taught(network, classes, 3, (self.size, self.size) if self.size else None)
 
 

@@ -18,7 +18,8 @@ a plug-in file. It is read without importing anything.
         status: differs
 
 An item with an ``option``, the place of a value in a record's configuration, is the same where the record has the
-source's ``value``, and an open difference elsewhere. Without one, ``status`` says it for every record.
+source's ``value``, and an open difference elsewhere. Without one, ``status`` says it for every record, or with
+``channels`` for those of images of so many channels.
 """
 
 from __future__ import annotations
@@ -58,9 +59,14 @@ class CardItem:
     """measured effect of the difference"""
     test: str = ""
     """``tests/file.py::test_name``, which compares our code with the source"""
+    channels: int = 0
+    """the item is about images of so many channels alone; 0: about all"""
 
-    def open_in(self, config: Mapping[str, Any]) -> bool:
-        """Whether a record of this configuration differs here from the source."""
+    def open_in(self, config: Mapping[str, Any], channels: int = 0) -> bool:
+        """Whether a record of this configuration differs here from the source; ``channels``: of its images, 0 if they
+        are not known."""
+        if self.channels and channels and self.channels != channels:
+            return False
         if not self.option:
             return self.status == "differs"
         return value_at(config, self.option) != self.value
@@ -75,9 +81,10 @@ class Card:
     source: str = ""
     items: Sequence[CardItem] = field(default_factory=tuple)
 
-    def open_in(self, config: Mapping[str, Any]) -> list[str]:
-        """The items in which a record of this configuration differs from the source."""
-        return [item.item for item in self.items if item.open_in(config)]
+    def open_in(self, config: Mapping[str, Any], channels: int = 0) -> list[str]:
+        """The items in which a record of this configuration differs from the source; ``channels``: of its images, 0 if
+        they are not known."""
+        return [item.item for item in self.items if item.open_in(config, channels)]
 
 
 MISSING = object()

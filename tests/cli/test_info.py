@@ -120,3 +120,12 @@ def test_a_kind_that_does_not_fit_is_one_message(arguments, message):
     done = invoke("info", *arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert message in done.stderr
+
+
+def test_a_teacher_is_described_where_it_is_chosen():
+    refused = invoke("info", "TeacherFile")
+    assert refused.returncode == 2
+    assert "bench info 'rded@1[teacher=TeacherFile]'" in " ".join(refused.stderr.split())
+    shown = invoke("info", "rded@1[teacher=TeacherFile]")
+    assert "teacher.sha256" in shown.stdout
+    assert "A teacher from a checkpoint" in shown.stdout

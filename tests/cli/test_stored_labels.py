@@ -8,8 +8,26 @@ from ddbench.store.opening import open_store
 from tests.data.test_external import write
 from tests.data.test_stored_labels import published
 from tests.support.invoke import invoke
+from tests.support.registered import forgotten
 
 PROTOCOL = "fkd@1[epochs_by_ipc=[[1,2]],batch=8,side=16,test_resize=16,evaluate_every=1]"
+
+SOFT_SETS = """
+import dataclasses
+import torch
+from ddbench import register
+from ddbench.methods.real import RandomReal
+
+class SoftRandom(RandomReal):
+    makes_soft_labels = True
+
+    def distill(self, real, state, ipc, ctx):
+        found = super().distill(real, state, ipc, ctx)
+        k = len(found.classes)
+        return dataclasses.replace(found, soft=torch.full((len(found), k), 1 / k))
+
+register("method", "soft_random")(SoftRandom())
+"""
 
 
 def evaluate(store, *more, protocol=PROTOCOL):
@@ -69,3 +87,26 @@ def test_methods_make_no_stored_labels_which_is_said_before_they_run(tmp_path):
     assert done.returncode == 2
     assert "bench evaluate SETS --labels FOLDER --protocol fkd@1" in " ".join(done.stderr.split())
     assert not (tmp_path / "store").exists()
+
+
+def test_methods_whose_sets_carry_no_soft_labels_are_refused_before_they_run(tmp_path):
+    for more in ((), ("--dry-run",)):
+        asked = ["--methods", "random,full", "--ipc", "1", "--protocol", "cpu-small-soft@1"]
+        done = invoke("run", *asked, "--store", tmp_path / "store", *more)
+        said = " ".join(done.stderr.split())
+        assert done.returncode == 2
+        assert "cpu-small-soft@1 trains on the soft labels of the sets, and random, full make none" in said
+        assert "--protocol cpu-small@1" in said
+        assert not (tmp_path / "store").exists()
+
+
+def test_a_method_that_makes_soft_labels_is_judged_by_them(tmp_path):
+    plugin = tmp_path / "soft_sets.py"
+    plugin.write_text(SOFT_SETS)
+    asked = ["--methods", "soft_random", "--ipc", "1", "--seeds", "0", "--eval-seeds", "0", "--archs", "convnet3-w32"]
+    protocol = ["--protocol", "cpu-small-soft@1[epochs_by_ipc=[[1,1]]]"]
+    with forgotten(["soft_sets"]):
+        done = invoke("run", "--plugin", plugin, *asked, *protocol, "--store", tmp_path / "store", "--executor", "inline")
+    assert done.returncode == 0, done.stderr
+    (record,) = open_store(tmp_path / "store", create=False).records()
+    assert record.run["log"]["soft_label_bytes"] == 10 * 10 * 4

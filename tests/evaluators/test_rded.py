@@ -6,18 +6,26 @@ import pytest
 import torch
 
 from ddbench.evaluators.networks import BatchNormResNet18, ConvNet
-from ddbench.evaluators.rded import rded_1
+from ddbench.evaluators.rded import SAME, rded_1
 from ddbench.evaluators.students import BatchNormConvNet, Torchvision
+from ddbench.learning.teacher import TeacherFile
+from ddbench.learning.zoo import timm_models, torchvision_classifiers
 from ddbench.plugins import registry
 from ddbench.types import DataFacts, ImageView
 
 SIDES = {"cifar10": (32, 10), "cifar100": (32, 100), "tinyimagenet": (64, 200), "imagenet-nette": (256, 10)}
-SIDES |= {"imagenet-100": (256, 100), "imagenet-1k": (256, 1000)}
+SIDES |= {"imagenet-100": (256, 100), "imagenet-1k": (256, 1000), "imagenet-10": (256, 10)}
+OURS = {"imagenet-nette": "imagenette", "imagenet-100": "imagenet100", "imagenet-1k": "imagenet1k"}
+OURS |= {"imagenet-10": "imageidc"}
+"""RDED's name of a dataset -> ours"""
+BESIDE_CONVNET3 = dataclasses.replace(rded_1.teacher, network="convnet3-bn")
 
 
 def recipe(dataset, student, **changes):
     side, classes = SIDES[dataset]
-    return dataclasses.replace(rded_1, **changes).recipe_for((3, side, side), classes, registry.load("arch", student))
+    network = registry.load("arch", student)
+    shape = (3, side, side)
+    return dataclasses.replace(rded_1, **changes).recipe_for(shape, classes, network, OURS.get(dataset, dataset))
 
 
 @pytest.mark.parametrize(
@@ -51,6 +59,12 @@ def test_batches_follow_the_images_per_class_and_the_classes(dataset, batches):
         ("mobilenet-v2", 2.5e-3),
         ("vit-b-16", 1e-4),
         ("swin-v2-t", 1e-4),
+        ("timm:resnet50", 1e-3),
+        ("timm:efficientnet_b0", 2e-3),
+        ("timm:mobilenetv2_100", 2.5e-3),
+        ("timm:vit_base_patch16_224", 1e-4),
+        ("timm:swinv2_tiny_window8_256", 1e-4),
+        ("timm:vgg11", 5e-4),
     ],
 )
 def test_learning_rates_follow_the_student(student, rate):
@@ -59,9 +73,26 @@ def test_learning_rates_follow_the_student(student, rate):
 
 
 def test_a_convnet3_on_cifar100_has_a_rule_of_its_own():
+    for teacher in (BESIDE_CONVNET3, TeacherFile(arch="convnet3-bn")):
+        found = recipe("cifar100", "convnet3-bn", teacher=teacher)
+        assert (found.lr, found.batch_size(1), found.batch_size(50)) == (2e-3, 25, 25)
+        for dataset, student in (("cifar10", "convnet3-bn"), ("cifar100", "convnet4-bn")):
+            assert recipe(dataset, student, teacher=teacher).lr == 1e-3
     found = recipe("cifar100", "convnet3-bn")
-    assert (found.lr, found.batch_size(1), found.batch_size(50)) == (2e-3, 25, 25)
-    assert recipe("cifar10", "convnet3-bn").lr == recipe("cifar100", "convnet4-bn").lr == 1e-3
+    assert (found.lr, found.batch_size(1), found.batch_size(50)) == (1e-3, 20, 200)
+
+
+def test_names_of_timm_that_stand_for_models_of_torchvision_are_models_of_both():
+    assert SAME.keys() <= timm_models()
+    assert {*SAME.values()} <= torchvision_classifiers()
+
+
+@pytest.mark.parametrize("dataset", ["imagenet-nette", "imagenet-10", "imagenet-1k"])
+def test_beside_a_deep_convnet_images_are_smaller_on_the_datasets_of_the_source_alone(dataset):
+    beside = dataclasses.replace(rded_1.teacher, network="convnet5-bn")
+    side = 128 if dataset == "imagenet-nette" else 224
+    assert recipe(dataset, "resnet18-bn", teacher=beside).side == side
+    assert recipe(dataset, "convnet5-bn").side == side
 
 
 @pytest.mark.parametrize(
@@ -74,11 +105,13 @@ def test_a_convnet3_on_cifar100_has_a_rule_of_its_own():
         ("imagenet-100", "convnet6-bn", 128, 144, 2),
         ("imagenet-nette", "resnet18-bn", 224, 256, 2),
         ("imagenet-1k", "vit-b-16", 224, 256, 2),
+        ("imagenet-1k", "convnet6-bn", 224, 256, 2),
+        ("imagenet-10", "convnet5-bn", 224, 256, 2),
     ],
 )
 def test_sides_test_images_and_factor_follow_the_images_and_the_student(dataset, student, side, shorter, factor):
     stored, classes = SIDES[dataset]
-    facts = DataFacts(dataset, tuple(map(str, range(classes))), (3, stored, stored))
+    facts = DataFacts(OURS.get(dataset, dataset), tuple(map(str, range(classes))), (3, stored, stored))
     found = recipe(dataset, student)
     assert rded_1.view_of(facts, registry.load("arch", student)) == ImageView(shorter, side)
     assert rded_1.network_shape(facts, registry.load("arch", student)) == (3, side, side)
