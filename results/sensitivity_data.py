@@ -93,7 +93,7 @@ def _interval(setting: Setting) -> Interval | None:
 def _map_table(found: Map, labels: Mapping[str, str], note: str) -> Table:
     columns = (Column(labels[found.y]), *(Column(f"{labels[found.x]} {value_text(x)}") for x in found.xs))
     body = [
-        items(value_text(y), *(why or percent(s and s.top1) for s, why in zip(cells, blank, strict=True)))
+        items(value_text(y), *(why or percent(s.top1 if s else None) for s, why in zip(cells, blank, strict=True)))
         for y, cells, blank in zip(found.ys, found.cells, found.blank, strict=True)
     ]
     data = [
