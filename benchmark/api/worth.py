@@ -22,7 +22,8 @@ from ddbench.plan.build import make_plan
 from ddbench.plan.graph import Plan
 from ddbench.plugins import registry
 from ddbench.results.statistics import Select, samples
-from ddbench.results.tables.worth import Behind, worth_tables
+from ddbench.results.tables.worth import worth_tables
+from ddbench.results.tables.worth_rows import Behind
 from ddbench.store.opening import open_store
 from ddbench.types import Cell, Distiller
 

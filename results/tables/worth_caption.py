@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from ddbench.results.statistics import Sample
 from ddbench.results.tables.captions import CaptionFacts, epoch
 from ddbench.results.tables.text import DASH
-from ddbench.results.tables.worth_numbers import OWN
+from ddbench.results.tables.worth_rows import OWN, WorthRow
 from ddbench.wording import counted
-
-if TYPE_CHECKING:
-    from ddbench.results.tables.worth import WorthRow
 
 
 def worth_caption(found: Sequence[WorthRow], facts: CaptionFacts) -> str:

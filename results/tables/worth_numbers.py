@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ddbench.results.statistics import Sample
 from ddbench.results.statistics.paired import Comparison
 from ddbench.results.statistics.worth import Worth
-
-if TYPE_CHECKING:
-    from ddbench.results.tables.worth import WorthRow
-
-OWN = "by definition"
-"""of a plain row, which is worth itself"""
+from ddbench.results.tables.worth_rows import OWN, WorthRow
 
 
 def bare(found: Worth, samples: float) -> str:

@@ -58,11 +58,11 @@ def sets(n, classes=1, shape=(4, 32, 32)):
     return LatentSets(z, z, torch.randn(classes, *shape), 0.5, 0.5, predict)
 
 
-def shortest(ways):
-    """The least seconds of each way, of rounds in which each is timed once, after the one before it."""
+def shortest(ways, rounds=ROUNDS):
+    """The least seconds of each way, of ``rounds`` in which each is timed once, after the one before it."""
     for work in ways:
         work()
-    return list(map(min, zip(*([once(work) for work in ways] for _ in range(ROUNDS)), strict=True)))
+    return list(map(min, zip(*([once(work) for work in ways] for _ in range(rounds)), strict=True)))
 
 
 def once(work):
@@ -88,7 +88,7 @@ def test_a_correction_takes_at_most_three_times_that_of_cgs(n):
         given = sets(n, classes)
         guide = guidance.begin(scene(n, classes))
         ways = [partial(CGS().correction, given), partial(guide.correction, given)]
-        own, found = shortest(ways)
+        own, found = shortest(ways, 5 * ROUNDS)
         memory = [peak(work) for work in ways]
         print(
             f"N = {n}, D = 4096, {name}: {1e3 * found:.2f} ms, {found / own:.2f} x CGS ({1e3 * own:.2f} ms); "

@@ -15,7 +15,8 @@ from sklearn.isotonic import IsotonicRegression
 from ddbench.api.terminal import fitted
 from ddbench.results.statistics.worth import isotonic, shifts, worth
 from ddbench.results.tables.captions import CaptionFacts
-from ddbench.results.tables.worth import Behind, worth_tables
+from ddbench.results.tables.worth import worth_tables
+from ddbench.results.tables.worth_rows import Behind
 from tests.support.records import cell, record, sample, sampled
 
 
