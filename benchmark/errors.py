@@ -59,7 +59,7 @@ def unknown(
 ) -> BenchError:
     """The error for a name that is not in ``known``: it says where, suggests the nearest name, or ``close``, and lists
     all of them."""
-    known = sorted(known)
+    known = sorted(known, key=lambda name: (int(name) if name.isdecimal() else -1, name))
     close = close or nearest(name, known)
     parts = [f"unknown {kind} {name!r}" + (f" in {where}" if where else "") + "."]
     if close:
