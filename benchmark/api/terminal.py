@@ -76,14 +76,18 @@ def _parts(table: Table, console: Console) -> list[Table]:
 
 
 def _titles(table: Table, console: Console) -> list[str]:
-    """The headings of a compact table in as few lines as fit the console: the highest is widened first, while it can."""
+    """The headings of a compact table, in as few lines as fit the console: the highest are widened first."""
     from rich.cells import cell_len
 
     words = [HELD_TOGETHER.findall(column.title) for column in table.columns]
-    least = [max(map(cell_len, (*said, *(row[n].text for row in table.rows), "")), default=0) for n, said in enumerate(words)]
+    least = [
+        max(map(cell_len, (*said, *(row[n].text for row in table.rows), "")), default=0) for n, said in enumerate(words)
+    ]
     shown = [_wrapped(said, width) for said, width in zip(words, least, strict=True)]
     while (most := max(map(len, shown))) > 1:
-        wider = [_wider(said, len(lines)) if len(lines) == most else lines for said, lines in zip(words, shown, strict=True)]
+        wider = [
+            _wider(said, len(lines)) if len(lines) == most else lines for said, lines in zip(words, shown, strict=True)
+        ]
         if _width(_rich(table, compact=True, titles=["\n".join(lines) for lines in wider]), console) > console.width:
             break
         shown = wider

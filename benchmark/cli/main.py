@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import sys
+from pathlib import Path
 
 import click
 
@@ -110,7 +111,7 @@ def _store_hint(error: click.ClickException) -> str:
     extra = re.match(r"Got unexpected extra argument \((.+)\)", error.format_message())
     context = getattr(error, "ctx", None)
     takes = context is not None and any(option.name == "store" for option in context.command.params)
-    if not extra or not takes or not ("://" in extra[1] or os.path.isdir(extra[1])):
+    if not extra or not takes or not ("://" in extra[1] or Path(extra[1]).is_dir()):
         return ""
     return f". A store is given by --store: did you mean --store {shlex.quote(extra[1])}?"
 

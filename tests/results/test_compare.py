@@ -9,8 +9,8 @@ from ddbench.results.comparison import matched
 from ddbench.results.tables import CaptionFacts, markdown
 from ddbench.results.tables.comparison import comparison_table
 from tests.support.invoke import invoke
-from tests.support.store import make_store
 from tests.support.records import cell, hexkey, record, sampled, stored
+from tests.support.store import make_store
 
 
 def made(method, accuracies, **kw):
