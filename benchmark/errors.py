@@ -59,7 +59,7 @@ def unknown(
 ) -> BenchError:
     """The error for a name that is not in ``known``: it says where, suggests the nearest name, or ``close``, and lists
     all of them."""
-    known = sorted(known)
+    known = sorted(known, key=lambda name: (int(name) if name.isdecimal() else -1, name))
     close = close or nearest(name, known)
     parts = [f"unknown {kind} {name!r}" + (f" in {where}" if where else "") + "."]
     if close:
@@ -68,3 +68,30 @@ def unknown(
     if hint:
         parts.append(hint)
     return BenchError(" ".join(parts))
+
+
+SLIPS = {
+    "\\t": "Indent with spaces: YAML allows no tab there.",
+    "mapping values are not allowed": "Does a line above lack its colon, or its quotes around a text with a colon?",
+    "could not find expected ':'": "A key is written KEY: VALUE.",
+    "expected ',' or ']'": "Close the list with ].",
+    "expected ',' or '}'": "Close the mapping with }.",
+    "expected <block end>": "Keys of one mapping begin in the same column.",
+    "quoted scalar": "Close the quotes.",
+    "undefined alias": "An alias *NAME needs an anchor &NAME before it.",
+    "constructor": "A tag in ! is not read here: write plain values.",
+}
+"""a part of PyYAML's message -> what to do"""
+
+
+def unreadable(error: Exception, text: str) -> str:
+    """``, line 3, column 1 ('ipc: [1'): why.`` for what stopped PyYAML in ``text``; of other errors the message."""
+    mark = getattr(error, "problem_mark", None)
+    if mark is None:
+        return f": {' '.join(str(error).split())}."
+    lines = text.splitlines()
+    line = repr(lines[mark.line].strip()) if mark.line < len(lines) else "the end"
+    said = " ".join(filter(None, (getattr(error, "context", ""), getattr(error, "problem", ""))))
+    whole = f"{said} {type(error).__name__.lower()}"
+    hint = next((f" {todo}" for part, todo in SLIPS.items() if part in whole), "")
+    return f", line {mark.line + 1}, column {mark.column + 1} ({line}): {said}.{hint}"

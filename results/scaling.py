@@ -6,8 +6,8 @@ Each says how it was made, and what it is made of is measured on a card: there i
   gradient by them costs about what their features do.
 - DiffFit in TF32: that of bf16 under autocast, where launches of kernels take longer than the arithmetic in TF32 by the
   rate of sampling with the same network would (three passes forward for each image of the batch).
-- A small DiT trained with another batch: the measured step, as many times as the batch is larger, a bound from above since
-  launches of kernels take part of the step; in TF32 at most what it takes in fp32. Fine-tuning: as training of that network.
+- A small DiT trained with another batch: the measured step, as many times as the batch is larger, a bound from above
+  since launches of kernels take part of the step; in TF32 at most what it takes in fp32. Its fine-tuning: as training.
 - A classifier in bf16 or compiled: that of TF32 without compilation, a bound from above.
 """
 

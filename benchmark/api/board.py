@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -12,8 +13,10 @@ from ddbench.results.statistics import WHOLE, Estimate, Position, Sample
 from ddbench.results.tables import Item, Table, blocks, method_tables
 from ddbench.stages.run import StageResult
 from ddbench.types import Cell, Record
+from ddbench.wording import counted
 
-CAPTION = "Top-1 (%) so far; (4/6): mean of 4 of 6 cells."
+COUNT = re.compile(r"\((\d+)/(\d+)")
+"""how many of its cells a number is of, where it is not all"""
 
 
 @dataclass(frozen=True)
@@ -143,4 +146,15 @@ def _longest(one: Estimate) -> Estimate:
 def _unmarked(table: Table) -> Table:
     """Without marks, since the best number so far need not be the best in the end."""
     rows = tuple(tuple(Item(item.text) for item in row) for row in table.rows)
-    return replace(table, rows=rows, caption=CAPTION)
+    return replace(table, rows=rows, caption=caption_of([rows]))
+
+
+def caption_of(tables: Iterable[Iterable[tuple[Item, ...]]]) -> str:
+    """What the numbers in the rows of tables are, with one of the counts in them, if any, explained."""
+    texts = [item.text for rows in tables for row in rows for item in row]
+    counts = [(int(found[1]), int(found[2])) for text in texts if (found := COUNT.search(text))]
+    if not counts:
+        return "Top-1 (%)."
+    done, cells = next((count for count in counts if count[0]), counts[0])
+    what = f"mean of {done} of {counted(cells, 'cell')}" if done else f"none of {counted(cells, 'cell')} yet"
+    return f"Top-1 (%) so far; ({done}/{cells}): {what}."

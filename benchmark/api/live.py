@@ -8,7 +8,7 @@ from rich.console import Console, Group
 from rich.segment import Segment, Segments
 from rich.text import Text
 
-from ddbench.api.board import CAPTION, Board, Row
+from ddbench.api.board import Board, Row, caption_of
 from ddbench.api.terminal import fits, fitted
 
 LEAST = 4
@@ -46,12 +46,13 @@ class LiveTable:
     def _shown(self, console: Console, turned: bool, ranked: list[Row], n: int) -> Group:
         """The tables with the first ``n`` rows of ``ranked``, and a line about the others."""
         kept, others = set(ranked[:n]), ranked[n:]
-        parts = []
+        parts, told = [], []
         for number, table in enumerate(self._board.tables(turned)):
             rows = tuple(table.rows[row.row] for row in self._board.rows(turned) if row.table == number and row in kept)
             if rows:
+                told.append(rows)
                 parts += fitted(replace(table, rows=rows), console)
-        caption = CAPTION
+        caption = caption_of(told)
         if others:
             complete = sum(map(self._board.is_complete, others))
             caption = f"{caption} {len(others)} more rows, {complete} complete."

@@ -101,8 +101,8 @@ def time_in_words(ahead: Mapping[str, Stage], cost: Cost, processors: int) -> st
     if not parts:
         where = "on a processor" if all(stage.task["device"] == "cpu" for stage in rest) else "of such work"
         return (
-            f"unknown: this store has measured no such stage yet, and no rate {where} is known; the estimate comes with "
-            "the first that ends"
+            f"unknown: this store has measured no such stage yet, and no rate {where} is known; the estimate comes "
+            "with the first that ends"
         )
     return ", ".join(parts) + (f"; {unknown} of {len(ahead)} stages are of unknown cost" if unknown else "")
 

@@ -249,8 +249,10 @@ class Display(Observer):
 
     def render(self) -> Any:
         """The block, no higher than the terminal: the table gives way to the bars."""
+        if not self.pace.total:
+            return Group()  # there is nothing to run
         bars = self._bars()
-        if self.table is None or not self.pace.total:
+        if self.table is None:
             return bars
         room = self.console.height - bars.row_count - 1
         return Group(self.table.lines(self.console, room), bars)

@@ -27,7 +27,7 @@ def select(cells: Mapping[Cell, str], filters: Mapping[str, Sequence[Any] | None
         known = {getattr(cell, field) for cell in cells}
         for value in values:
             if value not in known:
-                raise unknown(field, str(value), map(str, known), where="the runs of this store")
+                raise _unknown(field, value, known, "the runs of this store")
         admitted = [WHOLE, *values] if field == "ipc" else list(values)
         passing = [cell for cell in kept if getattr(cell, field) in admitted]
         if field != "ipc":  # tables are always ordered by IPC
@@ -43,5 +43,12 @@ def pinned(cells: Mapping[Cell, str], coordinates: Mapping[str, Any]) -> dict[Ce
     for field, value in coordinates.items():
         known = {getattr(cell, field) for cell in cells}
         if value not in known:
-            raise unknown(field, str(value), map(str, known), where="the runs of these stores")
+            raise _unknown(field, value, known, "the runs of these stores")
     return {cell: key for cell, key in cells.items() if all(getattr(cell, f) == v for f, v in coordinates.items())}
+
+
+def _unknown(field: str, value: Any, known: set[Any], where: str) -> BenchError:
+    whole = field == "ipc" and WHOLE in known
+    hint = "What trains on all images, such as full, has no such number and is shown beside any." if whole else ""
+    named = {name for name in known if not (whole and name == WHOLE)}
+    return unknown(field, str(value), map(str, named), where=where, hint=hint)

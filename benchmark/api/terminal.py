@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TextIO
 
@@ -18,6 +19,8 @@ PROSE = 40
 """characters; a column with a longer text is prose, which may be broken between words"""
 NARROW = 24
 """the least width of a column of prose"""
+HELD_TOGETHER = re.compile(r"\d+ %|\S+ /|\S+")
+"""a word of a heading: ``95 %`` is one, and a slash stays behind what it divides"""
 STYLES = {"best": "bold green", "second": "underline"}
 
 
@@ -55,7 +58,7 @@ def fitted(table: Table, console: Console) -> list[Text | RichTable]:
     if _width(whole, console) <= console.width:
         return [whole]
     same, rest = _apart(table)
-    parts = [_rich(part, compact=True) for part in _parts(rest, console)]
+    parts = [_rich(part, compact=True, titles=_titles(part, console)) for part in _parts(rest, console)]
     return [Text(same), *parts] if same else [*parts]
 
 
@@ -81,6 +84,44 @@ def _parts(table: Table, console: Console) -> list[Table]:
         else:
             parts.append([*leading, n])
     return [_columns(table, part) for part in parts]
+
+
+def _titles(table: Table, console: Console) -> list[str]:
+    """The headings of a compact table, in as few lines as fit the console: the highest are widened first."""
+    from rich.cells import cell_len
+
+    words = [HELD_TOGETHER.findall(column.title) for column in table.columns]
+    least = [
+        max(map(cell_len, (*said, *(row[n].text for row in table.rows), "")), default=0) for n, said in enumerate(words)
+    ]
+    shown = [_wrapped(said, width) for said, width in zip(words, least, strict=True)]
+    while (most := max(map(len, shown))) > 1:
+        wider = [
+            _wider(said, len(lines)) if len(lines) == most else lines for said, lines in zip(words, shown, strict=True)
+        ]
+        if _width(_rich(table, compact=True, titles=["\n".join(lines) for lines in wider]), console) > console.width:
+            break
+        shown = wider
+    return ["\n".join(lines) for lines in shown]
+
+
+def _wrapped(words: list[str], width: int) -> list[str]:
+    """Words in lines of at most ``width``."""
+    from rich.cells import cell_len
+
+    lines = words[:1]
+    for word in words[1:]:
+        joined = f"{lines[-1]} {word}"
+        lines = [*lines[:-1], joined] if cell_len(joined) <= width else [*lines, word]
+    return lines
+
+
+def _wider(words: list[str], lines: int) -> list[str]:
+    """Words in fewer than ``lines`` lines, as narrow as these can be."""
+    from rich.cells import cell_len
+
+    widths = range(max(map(cell_len, words)), cell_len(" ".join(words)) + 1)
+    return next(found for width in widths if len(found := _wrapped(words, width)) < lines)
 
 
 def _columns(table: Table, places: list[int]) -> Table:
@@ -114,8 +155,8 @@ def _apart(table: Table) -> tuple[str, Table]:
     return line, replace(_columns(table, rest), stub=table.stub - len(same))
 
 
-def _rich(table: Table, compact: bool = False) -> RichTable:
-    """``compact``: one word of a heading per line, and no frame."""
+def _rich(table: Table, compact: bool = False, titles: Sequence[str] = ()) -> RichTable:
+    """``compact``: no frame, and ``titles`` as headings, by default one word of them per line."""
     from rich import box
     from rich.cells import cell_len
     from rich.table import Table as RichTable
@@ -123,7 +164,8 @@ def _rich(table: Table, compact: bool = False) -> RichTable:
 
     shown = RichTable(header_style="bold", box=box.SIMPLE_HEAD if compact else box.HEAVY_HEAD, pad_edge=not compact)
     for n, column in enumerate(table.columns):
-        title = column.title.replace(" ", "\n") if compact else column.title
+        title = "\n".join(HELD_TOGETHER.findall(column.title)) if compact else column.title
+        title = titles[n] if titles else title
         prose = column.align == "l" and any(len(row[n].text) > PROSE for row in table.rows)
         justify: JustifyMethod = "left" if column.align == "l" else "right"
         least = max(NARROW if prose else 0, *map(cell_len, title.split("\n")))

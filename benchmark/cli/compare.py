@@ -10,10 +10,10 @@ import click
 from ddbench.cli.choice import Choice
 from ddbench.cli.options import (
     DEFAULT_STORE,
-    StoreType,
     filter_options,
     filters_of,
     format_option,
+    given_stores_options,
     loaded_plugin_option,
     out_option,
     say,
@@ -30,7 +30,7 @@ EXAMPLE = "Example: bench compare --a method=rsm --b method=dit"
 
 
 @click.command()
-@click.argument("stores", nargs=-1, type=StoreType(path_type=Path, file_okay=False), metavar="[A B | STORE...]")
+@given_stores_options("[A B | STORE...]")
 @loaded_plugin_option
 @click.option("--a", "one", metavar="FIELD=VALUE,...", help="Side A as a selection, e.g. method=rsm.")
 @click.option("--b", "other", metavar="FIELD=VALUE,...", help="Side B, with the same fields.")

@@ -27,7 +27,7 @@ def print_plan(
     more: dict[str, Any] | None = None,
     executor: Executor = "auto",
 ) -> None:
-    """Print the cells of a plan, its stages by kind, and what they cost. ``waiting``: keys of those that the store lacks.
+    """Print the cells of a plan, its stages by kind, and their cost. ``waiting``: keys of those that the store lacks.
 
     Of a plan that is not of cells: ``lines`` in their place, ``total`` in place of their number, and ``more`` keys of
     the JSON document.
@@ -43,7 +43,9 @@ def print_plan(
     if as_json:
         cells = [vars(cell) for cell in plan.cells]
         where = str(store.absolute()) if isinstance(store, Path) else store
-        click.echo(json.dumps({"cells": cells, "stages": stages, "store": where, "costs": costs, **(more or {})}, indent=1))
+        click.echo(
+            json.dumps({"cells": cells, "stages": stages, "store": where, "costs": costs, **(more or {})}, indent=1)
+        )
         return
     for line in lines or map(str, plan.cells):
         click.echo(line)

@@ -42,17 +42,21 @@ if TYPE_CHECKING:
     "--dataset",
     "--datasets",
     "dataset",
-    shell_complete=names_of("dataset"), help="What the images were distilled from; default: the config's."
+    shell_complete=names_of("dataset"),
+    help="What the images were distilled from; default: the config's.",
 )
 @click.option("--archs", "--arch", "archs", multiple=True, shell_complete=names_of("arch", many=True))
 @click.option(
     "--protocol",
     "--protocols",
     "protocol",
-    shell_complete=names_of("protocol"), help="How the images are judged (`bench list protocols`)."
+    shell_complete=names_of("protocol"),
+    help="How the images are judged (`bench list protocols`).",
 )
 @click.option("--eval-seeds", multiple=True, help="Seeds of classifiers, e.g. 0,1,2 or 0-2.")
-@click.option("--method", "--methods", "method", help="Name of the images in tables; by default that of the first folder.")
+@click.option(
+    "--method", "--methods", "method", help="Name of the images in tables; by default that of the first folder."
+)
 @click.option(
     "--mean", help="What the floats of a file of tensors were normalised with: 0.49,0.48,0.45, or one number."
 )

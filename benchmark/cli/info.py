@@ -17,7 +17,8 @@ from ddbench.cli.completion import anything
 from ddbench.cli.options import store_option
 from ddbench.config import variants
 from ddbench.errors import BenchError, unknown
-from ddbench.plugins.registry import ALSO, CLASSES, KINDS, Entry, Kind, entries, kind_named, load, silent_hint
+from ddbench.plugins.registry import ALSO, CLASSES, KINDS, Entry, Kind, entries, kind_named, load
+from ddbench.plugins.silent import silent_hint
 from ddbench.types import Distiller, Record
 
 if TYPE_CHECKING:
@@ -29,7 +30,9 @@ CHOICES = {"TeacherFile": "rded@1[teacher=TeacherFile]", "TrainedTeacher": "rded
 
 @click.command()
 @click.argument("name", metavar="[KIND/]NAME", shell_complete=anything)
-@click.option("--kind", type=Choice(KINDS, "kind", ALSO), help="Which of several things of that name; also written KIND/NAME.")
+@click.option(
+    "--kind", type=Choice(KINDS, "kind", ALSO), help="Which of several things of that name; also written KIND/NAME."
+)
 @store_option
 @click.option("--plugin", "plugins", multiple=True, metavar="FILE", help="A Python file that registers more.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")

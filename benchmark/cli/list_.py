@@ -9,10 +9,11 @@ import click
 from ddbench.api.lists import LISTS, listed
 from ddbench.cli.choice import Choice
 from ddbench.cli.options import say
-from ddbench.plugins.registry import KINDS, kind_named, silent_hint
+from ddbench.plugins.registry import ALSO, KINDS, kind_named
+from ddbench.plugins.silent import silent_hint
 
-
-OTHERWISE = {**{kind: f"{kind}s" for kind in KINDS}, "network": "archs", "networks": "archs", "config": "configs"}
+OTHERWISE: dict[str, str] = {kind: f"{kind}s" for kind in KINDS} | {"config": "configs"}
+OTHERWISE |= {f"{word}{end}": f"{kind}s" for word, kind in ALSO.items() for end in ("", "s")}
 """other words for what is listed"""
 
 

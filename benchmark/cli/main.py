@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import re
+import shlex
 import sys
+from pathlib import Path
 
 import click
 
@@ -83,7 +86,7 @@ def main() -> None:
         code = 0
     except click.ClickException as error:
         where = f" (`{error.ctx.command_path} --help` shows the usage)" if getattr(error, "ctx", None) else ""  # type: ignore[attr-defined]
-        code = _refuse(error.format_message() + where)
+        code = _refuse(error.format_message() + _store_hint(error) + where)
     except BenchError as error:
         if "--debug" in sys.argv:
             raise
@@ -101,6 +104,16 @@ def main() -> None:
         click.echo("bench: interrupted. What is finished is kept; the same command goes on from there.", err=True)
         code = EXIT_INTERRUPTED
     sys.exit(code or 0)
+
+
+def _store_hint(error: click.ClickException) -> str:
+    """What to type where the argument that a command does not take may be a store, which it takes by ``--store``."""
+    extra = re.match(r"Got unexpected extra argument \((.+)\)", error.format_message())
+    context = getattr(error, "ctx", None)
+    takes = context is not None and any(option.name == "store" for option in context.command.params)
+    if not extra or not takes or not ("://" in extra[1] or Path(extra[1]).is_dir()):
+        return ""
+    return f". A store is given by --store: did you mean --store {shlex.quote(extra[1])}?"
 
 
 def _drop_stdout() -> None:

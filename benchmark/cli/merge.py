@@ -8,14 +8,20 @@ from pathlib import Path
 import click
 
 from ddbench.cli.options import StoreType
+from ddbench.errors import BenchError
 from ddbench.wording import counted
 
 
 @click.command()
-@click.argument("destination", metavar="DEST", type=StoreType(path_type=Path, file_okay=False))
-@click.argument("sources", metavar="SRC...", nargs=-1, required=True, type=StoreType(path_type=Path, file_okay=False))
+@click.argument("stores", metavar="DEST SRC...", nargs=-1, type=StoreType(path_type=Path, file_okay=False))
+@click.option(
+    "--store",
+    type=StoreType(path_type=Path, file_okay=False),
+    metavar="DIR|URL",
+    help="As DEST; all that is named besides is SRC.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
-def merge(destination: Path | str, sources: tuple[Path | str, ...], as_json: bool) -> int:
+def merge(stores: tuple[Path | str, ...], store: Path | str | None, as_json: bool) -> int:
     """Copy artifacts, records, runs and searches of the stores SRC that the store DEST lacks into it.
 
     DEST is created if it does not exist. Each may be a folder or a URL. Nothing is overwritten: conflicts are listed,
@@ -24,6 +30,9 @@ def merge(destination: Path | str, sources: tuple[Path | str, ...], as_json: boo
     from ddbench.store.merge import merge as merge_stores
     from ddbench.store.opening import open_store
 
+    destination, *sources = (*([store] if store else []), *stores) or ("",)
+    if not sources:
+        raise BenchError("name the store to copy into and those to copy from. Example: bench merge all part1 part2")
     opened = [open_store(source, create=False) for source in sources]
     into = open_store(destination, create=True)
     report = merge_stores(into, opened)

@@ -48,7 +48,7 @@ format_option = click.option(
     "form",
     type=Choice(FORMATS, "format"),
     help="Default: terminal on a terminal, else md. Accuracies are percentages in terminal, md and latex, fractions in "
-    "csv, json and parquet.",
+    "csv, json and parquet, where an ipc of 0 is the whole train split.",
 )
 out_option = click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write to a file in place of stdout."
@@ -79,14 +79,26 @@ def stores_options(command: F) -> F:
     """Any number of stores for the parameter ``stores``: as arguments or by ``--store``, else the default one."""
 
     @wraps(command)
-    def merged(*args: Any, stores: tuple[Path | str, ...], named: tuple[Path | str, ...], **kw: Any) -> Any:
-        return command(*args, stores=(*stores, *named) or (Path(DEFAULT_STORE),), **kw)
+    def merged(*args: Any, stores: tuple[Path | str, ...], **kw: Any) -> Any:
+        return command(*args, stores=stores or (Path(DEFAULT_STORE),), **kw)
 
+    return given_stores_options("[STORE]...")(merged)  # type: ignore[return-value]
+
+
+def given_stores_options(metavar: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The stores that are named, none included, for the parameter ``stores``: as arguments or by ``--store``."""
     kind = StoreType(path_type=Path, file_okay=False)
-    option = click.option(
-        "--store", "named", multiple=True, type=kind, metavar="DIR|URL", help=f"As STORE. [default: {DEFAULT_STORE}]"
-    )
-    return click.argument("stores", nargs=-1, type=kind, metavar="[STORE]...")(option(merged))  # type: ignore[return-value]
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(command)
+        def merged(*args: Any, stores: tuple[Path | str, ...], named: tuple[Path | str, ...], **kw: Any) -> Any:
+            return command(*args, stores=(*stores, *named), **kw)
+
+        help_ = f"As STORE. [default: {DEFAULT_STORE}]"
+        option = click.option("--store", "named", multiple=True, type=kind, metavar="DIR|URL", help=help_)
+        return click.argument("stores", nargs=-1, type=kind, metavar=metavar)(option(merged))
+
+    return add
 
 
 plugin_option = click.option(

@@ -10,8 +10,7 @@ import yaml
 
 from ddbench.config.origins import Origin, Origins, outside
 from ddbench.config.reading import read_yaml
-from ddbench.config.refusals import unreadable
-from ddbench.errors import BenchError, unknown
+from ddbench.errors import BenchError, unknown, unreadable
 from ddbench.paths import tidy
 
 EXTENDS = "extends"

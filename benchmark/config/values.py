@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 import typing
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache, reduce
@@ -22,6 +23,7 @@ from ddbench.config.refusals import refused
 from ddbench.errors import BenchError, nearest, unknown
 from ddbench.hyperparameters import renamed
 from ddbench.plugins import registry
+from ddbench.plugins.silent import silent_hint
 
 
 def describe(value: Any) -> Any:
@@ -147,7 +149,8 @@ def _in_full(value: Any, changes: dict[str, Any], where: str) -> dict[str, Any]:
         if not isinstance(node, dict) or last in node:
             full_name = ".".join(inside[0])
             problem = BenchError(
-                f"{where}: {name} is {full_name}, which is set already. Give one of them; {where}.{full_name} replaces it."
+                f"{where}: {name} is {full_name}, which is set already. Give one of them; "
+                f"{where}.{full_name} replaces it."
             )
             raise problem.at(f"{where}.{name}")
         node[last] = changes[name]
@@ -223,7 +226,7 @@ def _part(name: str, kinds: dict[str, type], where: str) -> Any:
                 raise BenchError(f"the {kind} {name!r} ({what}) is no {base.__name__} class.")
             return _at_defaults(cls, where)
         known |= set(registered)
-        hint = hint or (registry.silent_hint(kind, name) if kind else "")
+        hint = hint or (silent_hint(kind, name) if kind else "")
     raise unknown("type", name, known, where=where, hint=hint).at(f"{where}.type")
 
 
@@ -235,7 +238,7 @@ def _at_defaults(cls: type, where: str) -> Any:
 
 
 def _checked(hint: Any, change: Any, where: str, current: Any) -> Any:
-    """``change`` converted to the type ``hint``. Raises BenchError, with ``current`` as an example, when it cannot be."""
+    """``change`` as the type ``hint``. Raises BenchError, with ``current`` as an example, when it is none."""
     numbers = [change] if not isinstance(change, list | tuple) else change
     if any(isinstance(n, float) and not math.isfinite(n) for n in numbers):
         raise BenchError(f"bad value {change!r} for {where}: it must be a finite number.").at(where)
@@ -259,4 +262,5 @@ def _example(where: str, current: Any) -> str:
     """``Example: methods.rsm.objective.weight=0.004``, the value that a bad one was to replace; or empty."""
     plain = isinstance(current, bool | int | float | str)
     text = json.dumps(list(current)) if isinstance(current, tuple) and current else json.dumps(current) if plain else ""
-    return f"Example: {where}={text}" if text else ""
+    key = where if re.fullmatch(r"[\w.-]+", where) else where.rpartition(".")[2]  # of a variant: rsm[weight=0.004]
+    return f"Example: {key}={text}" if text else ""

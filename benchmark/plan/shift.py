@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ddbench.config.addresses import Addresses, addresses_of, named_in
+from ddbench.config.refusals import refused
 from ddbench.config.schema import STAGE_KINDS, recorded_config
 from ddbench.config.study import ExternalSets, resolve
 from ddbench.config.values import describe
@@ -155,7 +156,12 @@ def _plan_space(
             study.model_copy(update={"grid": grid, "plugins": files}), ExternalSets(InSpace(space), ("",))
         )
         plan = make_plan(resolved)
-    except (BenchError, ValidationError) as error:
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        problem = "it is missing" if first["type"] == "missing" else refused(first)
+        return f"the configuration that its run recorded cannot be read any more: {key}: {problem}"
+    except BenchError as error:
         return " ".join(str(error).split())
     *before, on_top = (stage for stage in plan.stages.values() if stage.kind not in ("data", "evaluate"))
     threads = study.threads.evaluate

@@ -31,7 +31,7 @@ from typing import Any, Literal, get_args
 
 import yaml
 
-from ddbench.errors import BenchError, unknown
+from ddbench.errors import BenchError, unknown, unreadable
 from ddbench.plugins.registry import Entry
 from ddbench.plugins.source import source_path
 
@@ -117,10 +117,12 @@ def load_card(entry: Entry) -> Card | None:
     path = card_path(entry)
     if path is None or not path.is_file():
         return None
+    text = ""
     try:
-        raw = yaml.load(path.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        text = path.read_text(encoding="utf-8")
+        raw = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise BenchError(f"cannot read the card {path}: {' '.join(str(error).split())}.") from None
+        raise BenchError(f"cannot read the card {path}{unreadable(error, text)}") from None
     if not isinstance(raw, dict):
         raise BenchError(f"the card {path} must be a YAML mapping with the keys paper, source and items.")
     for key in raw:

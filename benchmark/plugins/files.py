@@ -13,6 +13,7 @@ from ddbench.errors import BenchError
 from ddbench.isolation.around import importing
 from ddbench.plugins import registry
 from ddbench.plugins.loaded import file_digest, note
+from ddbench.plugins.silent import note_silent
 
 _imported: dict[Path, str] = {}
 """plug-in file -> digest of its content when this process imported it"""
@@ -72,7 +73,7 @@ def _load(path: Path) -> None:
             f"the plug-in {path} cannot be imported: {type(error).__name__}: {error}{_place(error, path)}."
         ) from None
     if registry.decorated() <= before:
-        registry.note_silent(str(path))
+        note_silent(str(path))
     note(name, path.name, "", path, changed)
 
 

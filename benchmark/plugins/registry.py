@@ -12,7 +12,7 @@ import inspect
 import itertools
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import entry_points, version
@@ -23,6 +23,7 @@ from ddbench.errors import BenchError, PluginError, unknown
 from ddbench.isolation.around import importing
 from ddbench.plugins.hidden import hidden
 from ddbench.plugins.loaded import note_module
+from ddbench.plugins.silent import forget_silent, silent_hint
 from ddbench.plugins.source import parse
 from ddbench.wording import first_sentence
 
@@ -111,8 +112,8 @@ class Entry:
 
 def kind_named(word: str) -> Kind | None:
     """The kind that ``word`` names: itself, its plural, or another word for it."""
-    names = {**{kind: kind for kind in KINDS}, **ALSO}
-    return names.get(word) or names.get(word.removesuffix("s"))
+    singular = word.removesuffix("s")
+    return next((kind for kind in KINDS if kind == singular), ALSO.get(singular))
 
 
 def _below_assignment(file: str, name: str) -> str:
@@ -162,20 +163,18 @@ def _class_of(value: Any) -> type:
 
 
 _decorated: dict[tuple[Kind, str], Entry] = {}
-_silent: set[str] = set()
-"""plug-in files that were imported and registered nothing"""
 
 
-def register(kind: Kind | Literal["network"], name: str) -> Callable[[T], T]:
+def register(what: Kind | Literal["network"], name: str) -> Callable[[T], T]:
     """A decorator that registers a class or an instance under ``name``.
 
     For a class of methods, archs or protocols, its instance with default fields is registered. Raises BenchError for an
     unknown kind, a name with other characters than NAME, a class with annotated fields but without ``@dataclass`` or
     with a field that hides an attribute of its base class, and a name that is taken, showing both origins.
     """
-    if kind not in (*KINDS, *ALSO):
-        raise unknown("kind", kind, KINDS, where=f"register({kind!r}, {name!r})")
-    kind = ALSO.get(kind, kind)  # type: ignore[arg-type]
+    kind = kind_named(what)
+    if kind is None:
+        raise unknown("kind", what, KINDS, where=f"register({what!r}, {name!r})")
     if not re.fullmatch(NAME, name):
         example = f"a letter or digit first. Example: my_{kind}"
         raise BenchError(f"{name!r} cannot name a {kind}: use letters, digits and _ . @ + -, {example}")
@@ -216,26 +215,9 @@ def decorated() -> frozenset[tuple[Kind, str]]:
     return frozenset(_decorated)
 
 
-def note_silent(origin: str) -> None:
-    """Remember, for ``silent_hint``, that the plug-in file ``origin`` was imported and registered nothing."""
-    _silent.add(origin)
-
-
-def silent_hint(kind: Kind, name: str, files: Iterable[str] | None = None) -> str:
-    """What to write in the plug-in files that registered nothing (of ``files``; None: of all); empty without any."""
-    files = sorted(_silent if files is None else _silent & {*files})
-    if not files:
-        return ""
-    registers = f"{', '.join(files)} {'registers' if len(files) == 1 else 'register'} nothing"
-    return (
-        f'{registers}: write @register("{kind}", "{name}") above the class, above its @dataclass too, and at the top '
-        "`from ddbench.plugins.registry import register`."
-    )
-
-
 def forget(origin: str) -> None:
     """Remove the entries that the file ``origin`` registered: before it is run again, or because it failed."""
-    _silent.discard(origin)
+    forget_silent(origin)
     for key in [key for key, entry in _decorated.items() if entry.origin == origin]:
         del _decorated[key]
     entries.cache_clear()

@@ -136,7 +136,10 @@ def _check(config: Config, key: str, values: Range, own: Plan, method: str) -> N
             f"--param {key}: what is searched is an option of a method, methods.NAME.FIELD"
             + (f"; did you mean {close}.{key.partition('.')[2]}?" if close else ".")
         )
-    keys_at_corners = {tuple(_plan(config, {key: corner}).cells.values()) for corner in values.corners()}
+    try:
+        keys_at_corners = {tuple(_plan(config, {key: corner}).cells.values()) for corner in values.corners()}
+    except BenchError as error:
+        raise BenchError(f"--param {f'{key}={values.text}'!r}: {error}") from error.__cause__
     if keys_at_corners == {tuple(own.cells.values())}:
         named = key.split(".")[1 if section == "methods" else 2 :]
         instead = ".".join(["methods", method, *named[1:]])

@@ -69,6 +69,22 @@ def test_the_table_fills_cell_by_cell_and_marks_what_is_incomplete():
     assert row(text(shown), "dm") == ["dm", "(0/2)", "70.0 ± 14.1"]
 
 
+def test_the_caption_explains_a_count_that_stands_in_the_table():
+    plan = planned(("dm",), ipc=(10,), seeds=(0, 1, 2))
+    shown = display(plan, width=80)
+    assert "Top-1 (%) so far; (0/3): none of 3 cells yet." in text(shown)
+    judge(shown, plan, cell("dm", 0, ipc=10), 0.8)
+    assert "Top-1 (%) so far; (1/3): mean of 1 of 3 cells." in text(shown)
+    judge(shown, plan, cell("dm", 1, ipc=10), 0.8)
+    judge(shown, plan, cell("dm", 2, ipc=10), 0.8)
+    assert "Top-1 (%)." in text(shown)
+
+
+def test_nothing_to_run_shows_nothing():
+    shown = display(Plan({}, {}))
+    assert text(shown) in ([], [""])
+
+
 def test_failed_cells_are_counted_in_the_table():
     plan = planned()
     shown = display(plan, width=45)

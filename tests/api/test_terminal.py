@@ -65,6 +65,28 @@ def test_a_pipe_has_lines_as_long_as_they_need(block, monkeypatch):
     assert all(name in header for name in METHODS)
 
 
+def heads(width, monkeypatch):
+    """The lines of the headings of a table on a terminal, as words."""
+    columns = (Column("method", "l"), Column("95 % interval"), Column("sd of the rest"), Column("s / image"))
+    rows = tuple(items(name, "67.5 to 72.5", "0.00", "0.8") for name in ("dm", "random"))
+    lines = shown([Table(columns, rows, "What it took.", stub=1)], width, monkeypatch).splitlines()
+    before = lines[: next(n for n, line in enumerate(lines) if "67.5" in line)]
+    return [words for line in before if (words := re.findall(r"[\w/%]+", line))]
+
+
+@pytest.mark.parametrize(
+    ("width", "lines"),
+    [
+        (80, ["method 95 % interval sd of the rest s / image"]),
+        (55, ["method 95 % interval sd of the rest s / image"]),
+        (48, ["95 % sd of s /", "method interval the rest image"]),
+        (38, ["sd", "of", "95 % the s /", "method interval rest image"]),
+    ],
+)
+def test_heads_take_as_few_lines_as_the_width_asks_and_keep_percentages_whole(width, lines, monkeypatch):
+    assert [" ".join(words) for words in heads(width, monkeypatch)] == lines
+
+
 JUDGES = {"minimax-sgd@2": "ddbench:HardLabels", "igd-adamw-soft@2": "ddbench:GivenSoftLabels"}
 """hard labels and soft ones, with their classes"""
 ADDRESSES = {name: f"ddbench.evaluators.protocols:{name.partition(':')[2]}" for name in JUDGES.values()}

@@ -37,7 +37,10 @@ def test_folders_of_plain_pillow_and_of_datasets_land_in_the_table_of_a_method(t
     assert run(store).returncode == 0
     pillow = write(tmp_path / "pillow")
     hugging_face([str(d) for d in range(10)]).save_to_disk(str(tmp_path / "hf"))
-    assert evaluate(pillow, store).returncode == 0
+    done = evaluate(pillow, store)
+    assert done.returncode == 0
+    assert "1 stage to run: 1 evaluate\n" in done.stderr, "the set is there, and only has to be copied"
+    assert "[1/1] evaluate" in done.stderr
     assert evaluate(tmp_path / "hf", store, "--method", "from datasets").returncode == 0
     table = invoke("table", "--store", store, "--format", "json")
     found = {row["method"]: row for row in json.loads(table.stdout)}

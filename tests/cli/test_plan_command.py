@@ -138,5 +138,7 @@ def test_a_plan_is_written_with_stages_parents_cells_and_costs(measured, tiny_st
 def test_without_a_store_every_cost_is_unknown_and_none_is_made(tiny_study, tmp_path):
     done = invoke("plan", "--config", tiny_study, "--store", tmp_path / "none", "--shard", "1/2")
     assert done.returncode == 0, done.stderr
-    assert "time: unknown: this store has measured no such stage yet, and no rate on a processor is known" in done.stdout
+    assert (
+        "time: unknown: this store has measured no such stage yet, and no rate on a processor is known" in done.stdout
+    )
     assert not (tmp_path / "none").exists()

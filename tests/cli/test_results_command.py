@@ -126,6 +126,30 @@ def test_bad_input_is_one_message(tmp_path, arguments, message):
     assert error.startswith("bench: ") and message in error and error.count("\n") == 1
 
 
+def test_all_images_are_no_number_in_messages_and_a_zero_in_csv(tmp_path):
+    kept(tmp_path / "s", {cell("full", ipc=0): None, cell("x", ipc=2): None, cell("x", ipc=10): None})
+    assert "Known: 2, 10. What trains on all images" in refused(tmp_path / "s", "--ipc", "7")
+    header, *rows = table(tmp_path / "s", "--format", "csv").splitlines()
+    column = header.split(",").index("ipc")
+    assert sorted(int(row.split(",")[column]) for row in rows) == [0, 2, 10]
+
+
+def test_a_store_that_is_no_option_is_told_how_to_be_given(tmp_path):
+    done = invoke("table", tmp_path)
+    assert done.returncode == 2
+    assert f"did you mean --store {tmp_path}?" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["run", "plan", "export", "table", "leaderboard"])
+def test_one_and_many_are_the_same_option(command):
+    from ddbench.cli.main import bench
+
+    options = {name for option in bench.commands[command].params for name in option.opts}
+    assert options >= {"--dataset", "--datasets", "--method", "--methods"}
+    if command != "export":
+        assert options >= {"--arch", "--archs", "--protocol", "--protocols"}
+
+
 def test_every_layout_in_every_format(tmp_path):
     kept(tmp_path / "s", {cell(m, seed=s): None for m in ("x", "y") for s in (0, 1)})
     signs = {"md": "|---|", "latex": r"\toprule", "csv": "dataset,", "json": "[\n {", "terminal": "50.0"}

@@ -135,10 +135,13 @@ def test_missing_and_broken_files_are_named(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("grid:\n\tipc: [1]\n", "line 2, column 1 ('ipc: [1]'): while scanning for the next token found character '\\t'"),
+        (
+            "grid:\n\tipc: [1]\n",
+            "line 2, column 1 ('ipc: [1]'): while scanning for the next token found character '\\t'",
+        ),
         ("grid:\n  ipc: [1\n  seeds: [0]\n", "expected ',' or ']', but got ':'. Close the list with ]."),
         ("grid\n  ipc: [1]\n", "Does a line above lack its colon"),
-        ('description: "abc\n', "line 2, column 1 ('the end of the file')"),
+        ('description: "abc\n', "line 2, column 1 (the end)"),
     ],
 )
 def test_a_slip_in_yaml_is_shown_with_its_line_and_what_mends_it(tmp_path, text, message):
@@ -164,7 +167,10 @@ def test_a_study_without_a_name_is_called_as_its_file(tmp_path):
         ("threads.prior=x", "it must be a whole number."),
         ("device=gpu", "it must be 'cpu' or 'cuda'."),
         ("name=a/b", "it must be letters, digits"),
-        ("methods.diffusion.sampler.kind=ddmp", "it must be 'ddpm' or 'ddim'. Example: methods.diffusion.sampler.kind="),
+        (
+            "methods.diffusion.sampler.kind=ddmp",
+            "it must be 'ddpm' or 'ddim'. Example: methods.diffusion.sampler.kind=",
+        ),
         ("methods.rsm.finetune=3", "it must be a mapping of keys to values."),
     ],
 )

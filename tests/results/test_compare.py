@@ -10,6 +10,7 @@ from ddbench.results.tables import CaptionFacts, markdown
 from ddbench.results.tables.comparison import comparison_table
 from tests.support.invoke import invoke
 from tests.support.records import cell, hexkey, record, sampled, stored
+from tests.support.store import make_store
 
 
 def made(method, accuracies, **kw):
@@ -105,6 +106,13 @@ def test_two_stores_and_the_exit_code(tmp_path):
     assert (row["verdict"], row["regressed"], row["paired"]) == ("worse", True, True)
     assert row["difference"] == pytest.approx(-0.1, abs=1e-4)
     assert invoke("compare", b, a, "--fail-on", "regress").returncode == 0
+
+
+def test_stores_may_be_options(tmp_path):
+    for name in "ab":
+        make_store(tmp_path / name, methods=("random", "dm"), ipc=(1,))
+    a, b = tmp_path / "a", tmp_path / "b"
+    assert invoke("compare", "--store", a, "--store", b).stdout == invoke("compare", a, b).stdout != ""
 
 
 def test_a_store_against_itself_does_not_differ(tmp_path):

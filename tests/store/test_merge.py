@@ -13,6 +13,7 @@ from ddbench.store.merge import merge
 from ddbench.store.opening import open_store
 from ddbench.types import Cell, Record
 from tests.support.invoke import invoke
+from tests.support.store import make_store
 
 CELL = Cell("d", "s/test", "a", 1, "m", "p@1", 0, 0)
 
@@ -175,6 +176,13 @@ def test_the_order_does_not_matter_for_what_conflicts(a, b):
         assert found[0] == found[1]
         assert state(one)[0].keys() == state(other)[0].keys()
         assert one.done() == other.done()
+
+
+def test_the_destination_may_be_an_option(tmp_path):
+    make_store(tmp_path / "a", methods=("random",), ipc=(1,))
+    done = invoke("merge", "--store", tmp_path / "all", tmp_path / "a")
+    assert done.stdout == invoke("merge", tmp_path / "both", tmp_path / "a").stdout.replace("both", "all") != ""
+    assert "bench merge all part1 part2" in invoke("merge", tmp_path / "a").stderr
 
 
 def test_the_command_lists_conflicts(stores):

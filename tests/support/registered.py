@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from ddbench.plugins import registry
+from ddbench.plugins import registry, silent
 
 
 @contextmanager
@@ -14,7 +14,7 @@ def forgotten(modules: Iterable[str]) -> Iterator[None]:
     yield
     registry._decorated.clear()
     registry._decorated.update(before)
-    registry._silent.clear()
+    silent._silent.clear()
     registry.entries.cache_clear()
     for name in modules:
         sys.modules.pop(name, None)

@@ -139,7 +139,7 @@ def test_trials_share_the_preparations_that_they_have_in_common(tiny_study, stor
         ({"methods.rsm.objective.weight": "grid(1)"}, "rsm_cgs", [], "Did you mean methods.rsm_cgs.objective.weight?"),
         ({"method.dm.lr": "grid(1)"}, "dm", [], "did you mean methods.dm.lr?"),
         ({"grid.ipc": "grid(1)"}, "dm", [], "is an option of a method"),
-        ({LR: "grid(1, -1)"}, "dm", [], "bad value -1 for methods.dm.lr"),
+        ({LR: "grid(1, -1)"}, "dm", [], "--param 'methods.dm.lr=grid(1, -1)': bad value -1 for methods.dm.lr"),
         ({LR: "uniform(-1, 1)"}, "dm", [], "bad value -1 for methods.dm.lr"),
         ({"methods.dm.iterations": "uniform(1.5, 9)"}, "dm", [], "bad value 1.5 for methods.dm.iterations"),
         ({LR: "grid(1, 2)"}, "dm", ["split=test"], "never on test"),
