@@ -108,7 +108,7 @@ def _hardware(manifests: dict[str, dict[str, Any]], task: dict[str, Any]) -> dic
 
 
 def _trained(manifest: dict[str, Any]) -> dict[str, Any]:
-    """What a record says of a teacher, or another stage that its protocol asked for, beside its recipe in ``config``."""
+    """What a record says of a teacher, or another stage of its protocol, beside its recipe in ``config``."""
     return {"stage": manifest["task"]["stage"], "seconds": manifest["run"]["seconds"], "log": manifest["log"]}
 
 

@@ -85,8 +85,8 @@ def _table(
             "the weights of the one that makes the labels, or else of the method's own."
         )
     caption = (
-        f"Top-1 accuracy (%) {epoch(next(iter(samples.values())).select)}: mean ± {spread_words(spread)} over distilled "
-        "sets. Seconds of computing, means over distilled sets (fine-tuning serves all of them, judging is of one "
+        f"Top-1 accuracy (%) {epoch(next(iter(samples.values())).select)}: mean ± {spread_words(spread)} "
+        "over distilled sets. Seconds of computing, means over distilled sets (fine-tuning serves all of them, judging is of one "
         "classifier), and the highest peak of memory of the stages that were made for the method; a dash is what was "
         "not needed or not recorded, and columns of dashes are left out. On GPU, on CPU: fine-tuning, embedding, "
         "distilling and judging once, by processor. Bytes of a set: its pixels, the PNG files of its export, and the "

@@ -164,8 +164,9 @@ def _table(
         f"against all train images, equally weighted. {plain}. Beside them what sets take, means: soft labels (stored "
         "in half precision for each image and epoch where a teacher gives them), the PNG files of a set, the "
         "teacher's weights (of the method's own where labels need none) in kB of 1,000 bytes, its accuracy (%) on the "
-        "judged images as the student sees them, and seconds of distilling a set, of judging it under soft labels, and of training or loading the teachers, which many share; columns of "
-        f"dashes are left out. {facts.place(split, pair.hard)} "
+        "judged images as the student sees them, and seconds of distilling a set, of judging it under soft labels, and "
+        "of training or loading the teachers, which many share; columns of dashes are left out. "
+        f"{facts.place(split, pair.hard)} "
         f"{facts.place(split, pair.soft)}{facts.notes(methods)}"
     )
     return Table((*STUB, *columns), tuple(body), caption, lambda: data, stub=3)
