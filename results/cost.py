@@ -52,7 +52,7 @@ class SetCost:
     label_bytes: float | None = None
     """of the soft labels that a classifier learned from: those in the set, or those that a teacher made, stored"""
     teacher_bytes: float | None = None
-    """of the weights of the teacher that made them"""
+    """of the weights of the teacher that made them, or else of the method's own"""
     on_gpu: float | None = None
     """seconds on a GPU of the stages in ``OWN`` and of judging once"""
     on_cpu: float | None = None
@@ -84,10 +84,10 @@ def cost_of(records: Sequence[Record], facts: Mapping[str, SetFacts]) -> SetCost
         raw_bytes=_mean(one.raw_bytes for one in known.values()),
         png_bytes=_mean(one.png_bytes for one in known.values()),
         label_bytes=_mean(_label_bytes(record, known[key]) for key, record in sets.items()),
-        teacher_bytes=_mean(logged_bytes(record, "teacher") for record in sets.values()),
+        teacher_bytes=_mean(_teacher_bytes(record) for record in sets.values()),
         on_gpu=_mean(seconds_on(record, gpu=True) for record in records),
         on_cpu=_mean(seconds_on(record, gpu=False) for record in records),
-        teacher=_mean(_teachers(record) for record in sets.values()),
+        teacher=_mean(teachers_seconds(record) for record in sets.values()),
     )
 
 
@@ -95,6 +95,35 @@ def logged_bytes(record: Record, what: str) -> float | None:
     """What an evaluation logged as ``teacher_bytes`` or ``soft_label_bytes``; None where it logged nothing."""
     found = record.run.get("log", {}).get(f"{what}_bytes")
     return None if found is None else float(found)
+
+
+@dataclass(frozen=True)
+class TeacherFacts:
+    """What a record says of the teacher of its labels, or else of that of its method."""
+
+    top1: float | None
+    """on the judged images, as the student sees them; None of a method's own, which is not judged"""
+    train_top1: float | None
+    """on its own train images, augmented, in its last epoch; None of a checkpoint"""
+    bytes: float | None
+    """of its weights"""
+
+
+def teacher_of(record: Record) -> TeacherFacts | None:
+    """None where neither the labels nor the method needed a teacher."""
+    log = record.run.get("log", {})
+    judges = [one for one in record.run.get("judge", ()) if one["stage"] == "teacher"]
+    stages = [*judges, *([record.run["teacher"]] if "teacher" in record.run else [])]
+    if not stages and "teacher_bytes" not in log:
+        return None
+    trained = stages[0].get("log", {}) if stages else {}
+    weights = log.get("teacher_bytes", trained.get("teacher_bytes"))
+    return TeacherFacts(log.get("teacher_top1"), trained.get("train_top1"), weights)
+
+
+def soft_label_bytes(record: Record) -> float | None:
+    """What the soft labels that a record was judged by take; None where it was judged by hard ones."""
+    return logged_bytes(record, "soft_label")
 
 
 def seconds_on(record: Record, gpu: bool) -> float | None:
@@ -107,7 +136,13 @@ def seconds_on(record: Record, gpu: bool) -> float | None:
     return sum(_seconds(record, kind) or 0.0 for kind in kinds if str(devices[kind]).startswith("cuda") == gpu)
 
 
-def _teachers(record: Record) -> float | None:
+def _teacher_bytes(record: Record) -> float | None:
+    found = teacher_of(record)
+    return found.bytes if found else None
+
+
+def teachers_seconds(record: Record) -> float | None:
+    """Seconds of training or loading the teachers of the method and of its judge, each once; None without any."""
     judges = [one["seconds"] for one in record.run.get("judge", ()) if one["stage"] == "teacher"]
     own = _seconds(record, "teacher")
     # One teacher of both has one manifest, whose seconds are equal to the last digit.

@@ -6,11 +6,12 @@ import contextlib
 from collections.abc import Iterable, Mapping
 from typing import Any, get_args
 
-from ddbench.api.copies import copies_by_place
+from ddbench.api.copies import alike_by_place, copies_by_place
 from ddbench.api.hardware import hardware_of, on_a_card
 from ddbench.api.sets import stage_keys
 from ddbench.config.addresses import class_of, name_of, version_of
 from ddbench.config.values import build, plain
+from ddbench.learning.teacher import TrainedTeacher
 from ddbench.plugins.cards import load_card
 from ddbench.plugins.registry import Kind, entries
 from ddbench.results.statistics.balanced import balanced
@@ -18,6 +19,9 @@ from ddbench.results.statistics.versions import class_name, named_parts, version
 from ddbench.results.tables import CaptionFacts
 from ddbench.results.tables.captions import SHARED
 from ddbench.types import Dataset, ImageView, Record, Split
+
+TRAINED = class_name(name_of(TrainedTeacher))
+"""the name in records of a teacher that a plan trains"""
 
 
 def facts_of(records: Iterable[Record]) -> CaptionFacts:
@@ -30,7 +34,7 @@ def facts_of(records: Iterable[Record]) -> CaptionFacts:
     for record in records:
         method = record.cell.method
         if record.cell.protocol not in labels:
-            labels[record.cell.protocol] = _attribute_of(record, "evaluate", "protocol", "labels")
+            labels[record.cell.protocol] = _labels(record)
         if method not in knowledge and record.outcome == "ok":
             known = [_attribute_of(record, kind, "preparation", "knowledge") for kind in ("prior", "embed")]
             known.append(_declared_knowledge(record))
@@ -46,9 +50,18 @@ def facts_of(records: Iterable[Record]) -> CaptionFacts:
         judges=_judges(records),
         earlier=earlier,
         copies=copies_by_place(records),
+        alike=alike_by_place(records),
         checked=_checked(records),
         hardware=_hardware(records),
     )
+
+
+def _labels(record: Record) -> str:
+    """What classifiers of a record learned from: a key of ``results.tables.captions.LABELS``."""
+    kind = _attribute_of(record, "evaluate", "protocol", "labels")
+    teacher = ((record.config.get("evaluate") or {}).get("protocol") or {}).get("teacher")
+    trained = isinstance(teacher, dict) and class_name(str(teacher.get("type"))) == TRAINED
+    return "trained" if kind == "teacher" and trained else kind
 
 
 def _by_place(records: Iterable[Record]) -> tuple[dict[tuple[str, str], str], dict[tuple[str, str], tuple[str, ...]]]:

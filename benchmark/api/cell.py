@@ -10,7 +10,7 @@ from ddbench.api.find_cell import find_cell
 from ddbench.api.hardware import hardware_of, on_a_card, run_hardware
 from ddbench.api.sets import bytes_of_set, logged, run_of, stage_keys
 from ddbench.api.stores import Say, Stores, say_on_stderr
-from ddbench.results.cost import logged_bytes
+from ddbench.results.cost import logged_bytes, teacher_of, teachers_seconds
 from ddbench.store.distilled import IMAGES_FILE
 from ddbench.store.folder import Store
 from ddbench.types import Cell, Record
@@ -35,6 +35,7 @@ def _about(store: Store, cell: Cell, key: str, say: Say) -> dict[str, Any]:
         "key": key,
         "outcome": record.outcome if record else "not run",
         "accuracy": _accuracy(record) if record and record.outcome == "ok" else None,
+        "teacher": _teacher(record),
         "attempts": sorted(name for name in store.file_names("records") if name.startswith(f"{key}.")),
         "asked_by": list(dict.fromkeys(r["name"] for r in store.runs() if any(k == key for _, k in r["cells"]))),
         "stages": list(_stages(store, record)) if record else [],
@@ -63,6 +64,12 @@ def _accuracy(record: Record) -> dict[str, Any]:
         "right": right if known else None,
         "images": record.n_images,
     }
+
+
+def _teacher(record: Record | None) -> dict[str, Any] | None:
+    """Accuracies, bytes and seconds of the teacher of the labels, or else of the method's; None without any."""
+    found = teacher_of(record) if record else None
+    return {**vars(found), "seconds": teachers_seconds(record)} if found and record else None
 
 
 def _stages(store: Store, record: Record) -> Iterator[dict[str, Any]]:
@@ -100,12 +107,12 @@ def _bytes(store: Store, record: Record, key: str) -> dict[str, int]:
     """Bytes of the set's pixels, of their PNG files, of the soft labels that were learned from, of the teacher; what is
     unknown or does not exist is left out."""
     found = bytes_of_set(store, key) if store.exists("distill", key) else {}
-    labels, teacher = logged_bytes(record, "soft_label"), logged_bytes(record, "teacher")
+    labels, taught = logged_bytes(record, "soft_label"), teacher_of(record)
     sizes = {
         "pixels": found.get("raw_bytes"),
         "png": found.get("png_bytes"),
         "soft_labels": labels if labels is not None else found.get("soft_bytes"),
-        "teacher": teacher,
+        "teacher": taught.bytes if taught else None,
     }
     return {name: int(size) for name, size in sizes.items() if size}
 

@@ -14,8 +14,8 @@ from ddbench.data.survey import Survey, survey
 from ddbench.errors import BenchError, unknown
 from ddbench.plugins.broken import BrokenDataset
 from ddbench.plugins.files import absolute, load_plugins
-from ddbench.plugins.registry import entries, load
-from ddbench.types import Dataset, Protocol
+from ddbench.plugins.registry import Kind, entries, load
+from ddbench.types import DataFacts, Dataset, ImageView, Network, Protocol
 
 RULE = (
     "converted to RGB by Pillow: the first frame or page, the colours of a palette, transparency dropped, CMYK without "
@@ -78,19 +78,39 @@ def _pixels(dataset: Dataset) -> dict[str, str]:
         "crop": f"the largest centred square (Pillow's ImageOps.fit), resized to {side}",
         "squash": f"both sides resized to {side}, whatever the aspect ratio",
     }[dataset.resize]
-    return {"dataset": f"{how}; {RULE}", **_views()}
+    return {"dataset": f"{how}; {RULE}", **_views(dataset)}
 
 
-def _views() -> dict[str, str]:
-    """Protocol -> how it has test images decoded, for those that do not take the dataset's own."""
-    views = {}
+def _views(dataset: Dataset) -> dict[str, str]:
+    """Protocol -> how it has test images decoded, for those that do not take the dataset's own; where that depends on
+    the network that is judged, a line for each way, with its networks behind the name of the protocol."""
+    views: dict[str, str] = {}
+    facts = DataFacts(dataset.name, dataset.classes, dataset.shape, light=True)
+    networks = {name: one for name in entries("arch") if isinstance(one := _loaded("arch", name), Network)}
     for name in entries("protocol"):
-        try:
-            protocol = load("protocol", name)
-        except BenchError:  # a broken plug-in, which `bench list` shows
+        protocol = _loaded("protocol", name)
+        if not isinstance(protocol, Protocol):
             continue
-        view = protocol.test_view() if isinstance(protocol, Protocol) else None
-        if view:
-            crop = f"then the central {view.side} x {view.side} px"
-            views[name] = f"test images: the shorter side to {view.shorter} px, {view.filter}, {crop}, as torchvision"
+        if view := protocol.test_view():
+            views[name] = _told(view)
+            continue
+        ways: dict[str, list[str]] = {}
+        for arch, network in networks.items():
+            if view := protocol.view_of(facts, network):
+                ways.setdefault(_told(view), []).append(arch)
+        for how, archs in ways.items():
+            views[name if len(ways) == 1 else f"{name} with {', '.join(archs)}"] = how
     return views
+
+
+def _loaded(kind: Kind, name: str) -> Any:
+    """What is registered under a name; None where it cannot be imported, which `bench list` shows."""
+    try:
+        return load(kind, name)
+    except BenchError:
+        return None
+
+
+def _told(view: ImageView) -> str:
+    crop = f"then the central {view.side} x {view.side} px"
+    return f"test images: the shorter side to {view.shorter} px, {view.filter}, {crop}, as torchvision"

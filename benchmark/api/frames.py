@@ -10,7 +10,7 @@ from ddbench.api.hardware import run_hardware
 from ddbench.api.sets import images_in, run_of, stage_keys
 from ddbench.api.stores import Stores
 from ddbench.errors import unknown
-from ddbench.results.cost import set_key
+from ddbench.results.cost import set_key, soft_label_bytes, teacher_of, teachers_seconds
 from ddbench.types import Cell, Record
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Kind = Literal["records", "curves", "sets"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
-STAGES = ("prior", "fit", "embed", "distill", "evaluate")
+STAGES = ("prior", "fit", "embed", "teacher", "distill", "evaluate")
 COORDINATES = ("dataset", "split", "arch", "ipc", "method", "protocol", "seed", "eval_seed")
 HARDWARE = ("device", "gpu", "driver", "cuda", "processor", "cores", "platform", "host")
 COPIES = ("equal", "near", "in_both", "repeated")
@@ -31,6 +31,10 @@ RECORDS = (
     "last",
     "best",
     "n_images",
+    "teacher_top1",
+    "teacher_train_top1",
+    "teacher_bytes",
+    "soft_label_bytes",
     *(f"set_{kind}" for kind in COPIES),
     *(f"seconds_{stage}" for stage in STAGES),
     *(f"peak_memory_mib_{stage}" for stage in STAGES),
@@ -92,7 +96,11 @@ def _record(stores: Stores, cell: Cell, key: str, record: Record | None) -> dict
         row |= {f"set_{kind}": getattr(copies, kind) for kind in COPIES}
     if record.curve:
         row |= {"last": record.last, "best": record.best}
+    teacher = teacher_of(record)
+    row |= {f"teacher_{name}": getattr(teacher, name) for name in ("top1", "train_top1", "bytes")} if teacher else {}
+    row["soft_label_bytes"] = soft_label_bytes(record)
     row |= {f"seconds_{stage}": seconds for stage, seconds in record.run.get("seconds", {}).items()}
+    row["seconds_teacher"] = teachers_seconds(record)
     for stage, stage_key in stage_keys(record).items():
         run = record.run if stage == "evaluate" else run_of(stores.holding(stage, stage_key), stage, stage_key)
         peaks = [name for name in ("peak_memory_mib", "peak_gpu_mib") if name in run and "together" not in run]

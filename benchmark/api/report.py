@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ddbench.api.captions import facts_of
-from ddbench.api.sets import facts_of_sets
+from ddbench.api.sets import facts_of_sets, sized_sets
 from ddbench.errors import BenchError
 from ddbench.results.statistics import Select
 from ddbench.wording import counted
@@ -26,6 +26,9 @@ def report_page(stores: Stores, cells: Mapping[Cell, str], records: Sequence[Rec
     from ddbench.results.report.page import render
 
     shift, notes = shift_blocks(stores)
+    facts = facts_of(records)
+    labels = set(facts.labels.values()) - {""}
+    soft_too = "hard" in labels and len(labels) > 1  # a table of labels tells the bytes of sets too
     content = Content(
         wanted=cells,
         records=records,
@@ -35,8 +38,8 @@ def report_page(stores: Stores, cells: Mapping[Cell, str], records: Sequence[Rec
         searches=searches(stores),
         notes=notes,
         select=which,
-        facts=facts_of(records),
-        sets=facts_of_sets(stores, records),
+        facts=facts,
+        sets=sized_sets(stores, records) if soft_too else facts_of_sets(stores, records),
     )
     return render(content)
 

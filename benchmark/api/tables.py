@@ -108,11 +108,11 @@ def make_tables(
     if layout == "cost":
         from ddbench.results.tables.cost import cost_tables
 
-        return Tables(cost_tables(by_position, sized_sets(stores, records)))
+        return Tables(cost_tables(by_position, sized_sets(stores, records), spread))
     if layout == "labels":
         from ddbench.results.tables.labels import label_tables
 
-        return Tables(label_tables(by_position, facts, spread))
+        return Tables(label_tables(by_position, facts, spread, sized_sets(stores, records)))
     if layout == "published":
         from ddbench.results.published import load_published
         from ddbench.results.tables.published import beside_tables

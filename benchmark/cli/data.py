@@ -88,6 +88,7 @@ def _split(split: SplitSurvey) -> Iterator[str]:
         "EXIF turns": f"{split.turned}, not made" if split.turned else "",
         "not used": kinds_of(split.unused),
         "broken": counted(len(split.broken), "image") if split.broken else "",
+        "fingerprint": split.fingerprint,
         "repeated": f"{repeated} copies in this split" if split.repeated else "",
     }
     yield from (f"  {what:11} {text}" for what, text in rows.items() if text)

@@ -44,6 +44,8 @@ def lines(document: dict[str, Any]) -> Iterator[str]:
     yield _line("outcome", document["outcome"] + (f": {record['reason']}" if record.get("reason") else ""))
     if accuracy := document["accuracy"]:
         yield _line("top-1", _top1(accuracy))
+    if teacher := document["teacher"]:
+        yield _line("teacher", _teacher(teacher))
     if copies := run.get("copies"):
         yield _line("copies", _copies(copies))
     yield _line("attempts", f"{len(document['attempts'])} on record")
@@ -76,6 +78,12 @@ def _top1(accuracy: dict[str, Any]) -> str:
         f"{100 * accuracy['last']:.1f} % at the last epoch ({accuracy['last_epoch']}){right}; best "
         f"{100 * accuracy['best']:.1f} % at epoch {accuracy['best_epoch']}"
     )
+
+
+def _teacher(found: dict[str, Any]) -> str:
+    places = {"top1": "on the judged images", "train_top1": "on its own train images, augmented"}
+    told = [f"{100 * found[name]:.1f} % {place}" for name, place in places.items() if found[name] is not None]
+    return f"top-1 {', '.join(told)}" if told else "accuracy not measured"
 
 
 def _copies(found: dict[str, int]) -> str:

@@ -25,7 +25,7 @@ def check_labels(name: str, protocol: Protocol, methods: Mapping[str, Distiller]
     if kind == "set" and lacking:
         make = "makes" if len(lacking) == 1 else "make"
         raise BenchError(
-            f"{name} trains on the soft labels of the sets, and {', '.join(lacking)} {make} none. Choose hard labels or "
-            "those of a teacher, such as --protocol cpu-small@1 or cpu-small-teacher@1 (`bench list protocols`); a "
+            f"{name} trains on the soft labels of the sets, and {', '.join(lacking)} {make} none. Choose hard labels "
+            "or those of a teacher, such as --protocol cpu-small@1 or cpu-small-teacher@1 (`bench list protocols`); a "
             "method of yours whose sets carry soft labels says so by makes_soft_labels = True in its class."
         ).at("grid.protocol")

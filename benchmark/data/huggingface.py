@@ -77,8 +77,17 @@ class HuggingFace(Dataset):
         return self.title or self._folder.name
 
     def train_counts(self) -> tuple[int, ...]:
-        counts = Counter(self._labels_of("train"))
+        return self.counts("train")
+
+    def counts(self, split: Split) -> tuple[int, ...]:
+        """Images of each class in a split."""
+        counts = Counter(self._labels_of(split))
         return tuple(counts[k] for k in range(len(self.classes)))
+
+    def encoded(self, split: Split) -> Iterator[tuple[str, bytes]]:
+        """(folder, row and split, the encoded image) of each image of a split."""
+        for row, content in self._contents(split):
+            yield self._where(split, row), content
 
     def fingerprint(self, split: Split) -> str:
         """A digest of names and sizes of the files of a split, of their last kilobytes, which hold the checksums or

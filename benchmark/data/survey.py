@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from ddbench.data.files import Unused
+from ddbench.data.huggingface import HuggingFace
 from ddbench.data.imagefile import opened, read
 from ddbench.data.imagefolder import ImageFolder
 from ddbench.data.layout import part
@@ -56,6 +57,8 @@ class SplitSurvey:
     """a sentence for each image that cannot be used"""
     repeated: list[list[str]] = field(default_factory=list)
     """groups of images with the same content"""
+    fingerprint: str = ""
+    """what stands for the split in keys; empty where it could not be taken"""
 
 
 @dataclass
@@ -84,10 +87,12 @@ def survey(dataset: Dataset) -> Survey:
         try:
             if isinstance(dataset, ImageFolder):
                 seen, digests[split] = _of_folder(dataset, split)
+            elif isinstance(dataset, HuggingFace):
+                seen, digests[split] = _of_rows(dataset, split)
             else:
                 seen, digests[split] = _of_images(dataset, split)
             found.splits.append(seen)
-            dataset.fingerprint(split)
+            seen.fingerprint = dataset.fingerprint(split)
         except BenchError as error:
             if split != "validation" or isinstance(dataset, ImageFolder):  # others need not have one
                 found.wrong.append(f"{split}: {error}")
@@ -122,6 +127,32 @@ def _of_images(dataset: Dataset, split: Split) -> tuple[SplitSurvey, Digests]:
     return seen, [(f"{split} image {i}", digest) for i, digest in enumerate(rows)]
 
 
+def _of_rows(dataset: HuggingFace, split: Split) -> tuple[SplitSurvey, Digests]:
+    """The survey of a split of encoded images in rows. Raises BenchError when there are none."""
+    counts = dataset.counts(split)
+    if not sum(counts):
+        dataset.fingerprint(split)  # which says why
+    seen = SplitSurvey(split, dataset.root, counts=dict(zip(dataset.classes, counts, strict=True)))
+    digests: Digests = []
+    with told(f"reading {dataset.name} {split}", sum(counts)) as advance:
+        for where, content in dataset.encoded(split):
+            _note(seen, digests, where, _look(where, content))
+            advance(1)
+    return seen, digests
+
+
+def _note(seen: SplitSurvey, digests: Digests, where: str, look: _Look) -> None:
+    """Count the facts of an image into ``seen`` and ``digests``."""
+    if look.broken:
+        seen.broken.append(look.broken)
+        return
+    digests.append((where, look.digest))
+    _count(seen.sizes, look.size)
+    _count(seen.modes, look.mode)
+    _count(seen.formats, look.format)
+    seen.turned += look.turned
+
+
 def _of_folder(dataset: ImageFolder, split: Split) -> tuple[SplitSurvey, Digests]:
     folder, files = dataset.folder(split), dataset.files(split)
     whole = part(folder)
@@ -132,14 +163,7 @@ def _of_folder(dataset: ImageFolder, split: Split) -> tuple[SplitSurvey, Digests
     with told(f"reading {dataset.name} {split}", len(names)) as advance:
         for name, look in _looked_at(folder, names):
             _count(seen.suffixes, Path(name).suffix)
-            if look.broken:
-                seen.broken.append(look.broken)
-            else:
-                digests.append((str(folder / name), look.digest))
-                _count(seen.sizes, look.size)
-                _count(seen.modes, look.mode)
-                _count(seen.formats, look.format)
-                seen.turned += look.turned
+            _note(seen, digests, str(folder / name), look)
             advance(1)
     return seen, digests
 
@@ -160,15 +184,21 @@ def _looked_at(folder: Path, names: Sequence[str]) -> Iterator[tuple[str, _Look]
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         for start in range(0, len(names), AT_ONCE):
             chunk = names[start : start + AT_ONCE]
-            yield from zip(chunk, pool.map(lambda name: _look(folder / name), chunk), strict=True)
+            yield from zip(chunk, pool.map(lambda name: _look_into(folder / name), chunk), strict=True)
 
 
-def _look(path: Path) -> _Look:
+def _look_into(path: Path) -> _Look:
+    try:
+        return _look(path, read(path))
+    except BenchError as error:
+        return _Look(broken=str(error))
+
+
+def _look(where: Path | str, content: bytes) -> _Look:
     from PIL import Image
 
     try:
-        content = read(path)
-        opened(path, content, "RGB")
+        opened(where, content, "RGB")
     except BenchError as error:
         return _Look(broken=str(error))
     with Image.open(io.BytesIO(content)) as image:

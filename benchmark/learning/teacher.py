@@ -156,8 +156,9 @@ class TrainedTeacher(Teacher):
         found: dict[str, float] = {}
         for found in fitting.epochs(network, by_name, self.epochs, mode, ctx):  # noqa: B007
             pass
-        ctx.log(found)  # of the last epoch, augmented
-        return Taught(network.eval().requires_grad_(False), classes, real.shape[0], size)
+        taught = Taught(network.eval().requires_grad_(False), classes, real.shape[0], size)
+        ctx.log({**found, "teacher_bytes": taught.bytes()})  # found: of the last epoch, augmented
+        return taught
 
     def load(self, folder: Path, before: Any, ctx: StageContext) -> Taught:
         from safetensors.torch import load_file
@@ -252,7 +253,9 @@ class TeacherFile(Teacher):
         classes, shape = tuple(sorted(real.classes)), self._shape(real.shape)
         build = partial(ctx.networks[self.arch], shape, len(classes)) if self.networks() else None
         network = open_teacher(self.file, self.sha256, len(classes), ctx.device, self.arch, OF_FILE, build)
-        return self._taught(network, classes, shape)
+        taught = self._taught(network, classes, shape)
+        ctx.log({"teacher_bytes": taught.bytes()})
+        return taught
 
     def load(self, folder: Path, before: Any, ctx: StageContext) -> Taught:
         from safetensors.torch import load_file

@@ -31,6 +31,8 @@ AS_NEAR = 1e-3
 """a train image counts as as near to within this, so that rounding decides nothing"""
 LEAST_CONTRAST = 2.0
 """standard deviation, in levels, below which a judged image has no neighbours"""
+LEAST = 64
+"""digests kept of a set"""
 CHUNK_BYTES = 16 * 2**20
 """pixels that are averaged down at once"""
 ROWS = 4096
@@ -51,6 +53,8 @@ class Copies:
     """equal or nearly equal to a judged image, and to a train image as near"""
     repeated: int = 0
     """equal to an earlier image of the set"""
+    digests: tuple[str, ...] = ()
+    """of the images that are not repeated, the least ``LEAST``, sorted: those of two sets tell how many they share"""
     example: str = ""
     """the first copy and what it is a copy of"""
 
@@ -91,13 +95,14 @@ def find_copies(made: LabeledImages, judged: LabeledImages, train: Callable[[], 
     for i, value in enumerate(digests):
         first.setdefault(value, i)
     repeated = len(digests) - len(first)
+    least = tuple(value.hex()[:16] for value in sorted(first)[:LEAST])
     equal = {value: j for j, value in enumerate(_digests(judged.images)) if value in first}
     queries = Queries.of(made.images)
     nearest, place = queries.nearest(judged.images)
     hits = [i for i, value in enumerate(digests) if value in equal]
     close = [i for i in (nearest < NEAR).nonzero()[:, 0].tolist() if digests[i] not in equal]
     if not hits and not close:
-        return Copies(len(made), repeated=repeated)
+        return Copies(len(made), repeated=repeated, digests=least)
     real = train()
     known = {value for value in _digests(real.images) if value in equal} if hits else set()
     copied = [(i, equal[digests[i]], "equal") for i in hits if digests[i] not in known]
@@ -114,6 +119,7 @@ def find_copies(made: LabeledImages, judged: LabeledImages, train: Callable[[], 
         near=kinds.count("near"),
         in_both=len(hits) + len(close) - len(copied),
         repeated=repeated,
+        digests=least,
         example=_example(made, copied),
     )
 

@@ -76,6 +76,7 @@ def evaluate(stage: Stage, store: Store) -> str:
                 "log": cost.log,
                 **_out_of_memory(manifests),
                 **({"judge": [_trained(manifest) for manifest in judges]} if judges else {}),
+                **({"teacher": _trained(manifests["teacher"])} if "teacher" in manifests else {}),
                 **({"copies": copies.to_json()} if copies else {}),
             },
         )
@@ -107,7 +108,7 @@ def _hardware(manifests: dict[str, dict[str, Any]], task: dict[str, Any]) -> dic
 
 
 def _trained(manifest: dict[str, Any]) -> dict[str, Any]:
-    """What a record says of a stage that its protocol asked for, such as a teacher, beside its recipe in ``state``."""
+    """What a record says of a teacher, or another stage of its protocol, beside its recipe in ``config``."""
     return {"stage": manifest["task"]["stage"], "seconds": manifest["run"]["seconds"], "log": manifest["log"]}
 
 

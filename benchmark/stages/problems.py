@@ -116,7 +116,9 @@ def _questions(stage: Stage, askers: Sequence[tuple[str, str]]) -> Iterator[tupl
                 return asked.unfit(made, data)
             size = "" if shape is None else f"{shape[1]} x {shape[2]}"
             advice = _other_network(asked, name, askers)
-            return [f"{problem}. Images of {data.name} reach {advice[0]} at {size} px: {advice[1]}" for problem in wrong]
+            return [
+                f"{problem}. Images of {data.name} reach {advice[0]} at {size} px: {advice[1]}" for problem in wrong
+            ]
 
         return made, question
 

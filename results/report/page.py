@@ -22,7 +22,8 @@ from ddbench.results.report.content import Content, Gallery
 from ddbench.results.report.pictures import data_uri, picture_table
 from ddbench.results.report.provenance import commit, data, origin
 from ddbench.results.report.shift import shift_part
-from ddbench.results.report.tables import ReportPosition, duration, ipc_text, main_tables, report_positions
+from ddbench.results.report.tables import ReportPosition, duration, ipc_text, label_parts, main_tables, report_positions
+from ddbench.results.tables.html import with_code
 from ddbench.results.tables.text import percent, points
 from ddbench.wording import counted
 
@@ -42,6 +43,7 @@ class Chart:
 def render(content: Content) -> str:
     """The report of ``content``: the same content gives the same text."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
 
     looks = looks_of(content.wanted)
     found = report_positions(content)
@@ -55,6 +57,7 @@ def render(content: Content) -> str:
     )
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     environment.filters |= {"percent": percent, "points": points, "duration": duration, "ipc": ipc_text}
+    environment.filters["code"] = lambda text: Markup(with_code(text))
     with drawing():
         charts = {kind: _charts(kind, content, looks) for kind in ("curves", "ipc", "cost")}
         planes = [_plane(gallery, looks, i) for i, gallery in enumerate(content.galleries)]
@@ -63,6 +66,7 @@ def render(content: Content) -> str:
         runs=content.runs,
         summary=_summary(content, found),
         tables=main_tables(content, found),
+        labels=label_parts(content),
         names={method: content.facts.name(method) for method in looks},
         entries=found,
         incomplete=[entry for entry in found if entry.estimate.mean is None],

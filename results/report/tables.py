@@ -10,6 +10,8 @@ from ddbench.results.report.content import Content
 from ddbench.results.statistics import WHOLE, Estimate, Position, RowKey, Sample, samples
 from ddbench.results.statistics.ranks import pairwise, rank_intervals
 from ddbench.results.tables import Block, blocks
+from ddbench.results.tables.labels import has_both, label_tables
+from ddbench.results.tables.model import Table
 from ddbench.results.tables.text import percent, percent_interval
 from ddbench.types import Cell, Record
 
@@ -90,6 +92,15 @@ def main_tables(content: Content, found: Sequence[ReportPosition]) -> list[MainT
         )
         for block in blocks(estimates, content.select, content.facts)
     ]
+
+
+def label_parts(content: Content) -> list[Table]:
+    """Hard and soft labels side by side, with DD-Ranking's scores and what the labels take; none where the study has
+    labels of one kind alone."""
+    found = samples(content.wanted, content.records, content.select)
+    if not has_both(found, content.facts):
+        return []
+    return label_tables(found, content.facts, sets=content.sets)
 
 
 def ipc_text(ipc: int) -> str:

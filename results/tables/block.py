@@ -61,7 +61,9 @@ class Block:
             f"n = {s} distilled set{'s' * (s > 1)}, {c} classifier{'s' * (c > 1)} each" for s, c in counts
         )
         of_sets = f"over distilled sets ({sets})" if counts else "over classifiers"
-        upper = "".join(f" {m}: all real train images, ± over {n} classifier{'s' * (n > 1)}." for m, n in whole)
+        upper = "".join(
+            f" {m}: all real train images, {f'± over {n} classifiers' if n > 1 else '1 classifier'}." for m, n in whole
+        )
         return (
             f"Top-1 accuracy (%) {epoch(self.select)}: mean ± {spread_words(self.spread)} {of_sets}.{upper} "
             f"{self.facts.place(self.split, self.protocol)}{self.facts.notes(self.methods)}"

@@ -9,7 +9,7 @@ from typing import Literal
 from ddbench.results.statistics import Select
 from ddbench.results.statistics.intervals import CONFIDENCE
 from ddbench.results.statistics.paired import Comparison
-from ddbench.results.tables.copies import SetCopies, copies_told
+from ddbench.results.tables.copies import SetCopies, alike_told, copies_told
 
 Spread = Literal["sd", "ci"]
 """what ± is: the sample standard deviation, or half of the 95 % interval"""
@@ -17,6 +17,7 @@ Spread = Literal["sd", "ci"]
 LABELS = {
     "hard": "hard labels",
     "teacher": "soft labels of a pretrained teacher: external knowledge",
+    "trained": "soft labels of a teacher that the study trains on the whole train split",
     "set": "soft labels that the distilled set carries",
     "stored": "soft labels of a teacher, stored for each view of the distilled set: external knowledge",
 }
@@ -39,7 +40,7 @@ class CaptionFacts:
     """What is known of protocols and methods by name; captions say nothing of a name that is in no mapping."""
 
     labels: Mapping[str, str] = field(default_factory=dict)
-    """protocol -> ``hard``, ``teacher`` or ``set``"""
+    """protocol -> a key of ``LABELS``: ``hard``, ``teacher``, ``trained``, ``set`` or ``stored``"""
     knowledge: Mapping[str, str] = field(default_factory=dict)
     """method -> its sources of knowledge besides the train split"""
     differs: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -54,6 +55,8 @@ class CaptionFacts:
     """(split, protocol) -> what its records hold in an earlier version than the code, such as ``dm@1 (now dm@2)``"""
     copies: Mapping[tuple[str, str], Mapping[str, SetCopies]] = field(default_factory=dict)
     """(split, protocol) -> method -> images of its sets that are judged images, or others of the set"""
+    alike: Mapping[tuple[str, str], Mapping[str, float]] = field(default_factory=dict)
+    """(split, protocol) -> method -> share of images that two of its sets have in common, on average"""
     checked: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """(split, protocol) -> what the check of its images counted and a reader must know, such as duplicates"""
     hardware: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
@@ -73,6 +76,7 @@ class CaptionFacts:
         name = f"{protocol}{MARK}" if protocol in differs else protocol
         told += ran_on(self.hardware.get(place, ()))
         told += copies_told(self.copies.get((split, protocol), {}))
+        told += alike_told(self.alike.get((split, protocol), {}))
         return f"Split {split}, protocol {name}{f' ({about})' if about else ''}.{told}"
 
     def arch(self, name: str, split: str, protocol: str) -> str:

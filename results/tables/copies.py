@@ -1,9 +1,12 @@
-"""What captions say of images that sets share with the judged split, or hold twice."""
+"""What captions say of images that sets share with the judged split or with one another, or hold twice."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+
+MUCH = 0.25
+"""share of images in common from which captions speak of it"""
 
 
 @dataclass(frozen=True)
@@ -41,3 +44,22 @@ def copies_told(found: Mapping[str, SetCopies]) -> str:
         if named:
             sentences.append(f" {words}: {', '.join(named)}.")
     return "".join(sentences)
+
+
+def alike_told(shares: Mapping[str, float]) -> str:
+    """A sentence, after a blank, on the methods whose sets have many images in common; empty for none."""
+    named = [f"{method} ({100 * share:.0f} % of the images)" for method, share in shares.items() if share >= MUCH]
+    if not named:
+        return ""
+    return (
+        f" Sets of one method that share images, so that ± is that of less than independent sets: {', '.join(named)}."
+    )
+
+
+def shared_images(a: tuple[str, ...], b: tuple[str, ...], least: int) -> float:
+    """The share of images that two sets of one size have in common, by their digests, of which each gives the ``least``
+    smallest: exact for sets of so many images or fewer, else an estimate (Broder 1997, min-wise hashing)."""
+    union = sorted({*a, *b})[:least] if len(a) >= least or len(b) >= least else sorted({*a, *b})
+    both = sum(value in a and value in b for value in union)
+    jaccard = both / len(union) if union else 0.0
+    return 2 * jaccard / (1 + jaccard)

@@ -29,10 +29,12 @@ def spread_table(block: Block) -> Table:
     body = []
     for row in [*block.rows, *dict.fromkeys((*row[:2], WHOLE) for row in block.rows if row[2] != WHOLE)]:
         body += [_spread_row(row, m, block) for m in block.methods if (row, m) in block.estimates]
+    intervals = [ends for value in block.estimates.values() if value.mean is not None and (ends := value.interval())]
+    cut = ", cut off at 0 and 100" if any(ends.low <= 0 or ends.high >= 1 for ends in intervals) else ""
     caption = (
         f"Top-1 accuracy (%) {epoch(block.select)}, its 95 % t interval over distilled sets (judged by classifiers of "
-        "these seeds), and where its spread comes from: standard deviations in percentage points of distilled sets, of "
-        "seeds of classifiers whatever the set, and of the rest, in a random-effects model by the method of moments. A "
+        f"these seeds{cut}), and where its spread comes from: standard deviations in percentage points of "
+        "distilled sets, of seeds of classifiers whatever the set, and of the rest, in a random-effects model by the method of moments. A "
         "negative variance is 0; a dash needs more sets or classifiers. n: distilled sets x classifiers. "
         f"{block.facts.place(block.split, block.protocol)}"
     )

@@ -7,23 +7,45 @@ the random row; and soft labels may take more bytes than the images.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ddbench.errors import BenchError
+from ddbench.results.cost import SetFacts, cost_of, teacher_of
 from ddbench.results.scores import augmentation_robust, augments, label_robust
 from ddbench.results.statistics import WHOLE, Position, Sample
 from ddbench.results.tables.block import marks_of
 from ddbench.results.tables.captions import CaptionFacts, Spread, epoch, spread_words
-from ddbench.results.tables.model import Column, Item, Table, items
-from ddbench.results.tables.text import DASH, as_text
+from ddbench.results.tables.model import Column, Item, Table, items, told_columns
+from ddbench.results.tables.text import DASH, as_text, kilobytes, percent, seconds
 
 RANDOM = "random"
 """the method whose sets are random images"""
-SOFT = ("teacher", "set", "stored")
+SOFT = ("teacher", "trained", "set", "stored")
 """kinds of soft labels"""
-KIB = 1024
+
+
+STUB = (
+    Column("dataset", "l", "Dataset"),
+    Column("arch", "l", "Model"),
+    Column("IPC"),
+    Column("method", "l", "Method"),
+    Column("hard labels"),
+    Column("soft labels"),
+    Column("LRS"),
+    Column("ARS"),
+)
+COSTS: Mapping[str, tuple[Column, Callable[[float | None], str]]] = {
+    "soft_label_bytes": (Column("soft labels (kB)"), kilobytes),
+    "png_bytes": (Column("set as PNG (kB)"), kilobytes),
+    "teacher_top1": (Column("teacher top-1"), percent),
+    "teacher_bytes": (Column("teacher (kB)"), kilobytes),
+    "distill_s": (Column("distil a set (s)"), seconds),
+    "evaluate_s": (Column("judge (s)"), seconds),
+    "teacher_s": (Column("teacher (s)"), seconds),
+}
+"""number -> its column and how it is written"""
 
 
 @dataclass(frozen=True)
@@ -38,8 +60,14 @@ class Pair:
     augmented: str
 
 
-def label_tables(samples: Mapping[Position, Sample], facts: CaptionFacts, spread: Spread = "sd") -> list[Table]:
-    """A table for each split and each pair of a protocol with hard and one with soft labels.
+def label_tables(
+    samples: Mapping[Position, Sample],
+    facts: CaptionFacts,
+    spread: Spread = "sd",
+    sets: Mapping[str, SetFacts] | None = None,
+) -> list[Table]:
+    """A table for each split and each pair of a protocol with hard and one with soft labels. ``sets``: what stores know
+    of the distilled sets, by key.
 
     Raises BenchError where there are not both.
     """
@@ -52,7 +80,12 @@ def label_tables(samples: Mapping[Position, Sample], facts: CaptionFacts, spread
             f"{known}. Run the same study with --protocol cpu-small@1 and --protocol cpu-small-teacher@1 "
             "(`bench list protocols`)."
         )
-    return [_table(pair, samples, facts, spread) for pair in pairs]
+    return [_table(pair, samples, facts, spread, sets or {}) for pair in pairs]
+
+
+def has_both(samples: Mapping[Position, Sample], facts: CaptionFacts) -> bool:
+    """Whether some split has cells under hard and under soft labels."""
+    return bool(_pairs(samples, facts))
 
 
 def _pairs(samples: Mapping[Position, Sample], facts: CaptionFacts) -> list[Pair]:
@@ -77,7 +110,13 @@ def _pairs(samples: Mapping[Position, Sample], facts: CaptionFacts) -> list[Pair
     return pairs
 
 
-def _table(pair: Pair, samples: Mapping[Position, Sample], facts: CaptionFacts, spread: Spread) -> Table:
+def _table(
+    pair: Pair,
+    samples: Mapping[Position, Sample],
+    facts: CaptionFacts,
+    spread: Spread,
+    sets: Mapping[str, SetFacts],
+) -> Table:
     split, protocols = pair.split, (pair.hard, pair.soft)
     here = {p: s for p, s in samples.items() if p.split == split and p.protocol in (*protocols, pair.plain)}
     judged = [p for p in here if p.protocol in protocols]
@@ -85,9 +124,9 @@ def _table(pair: Pair, samples: Mapping[Position, Sample], facts: CaptionFacts, 
     whole = [p.method for p in judged if p.ipc == WHOLE]
     methods = list(dict.fromkeys([*(p.method for p in judged if p.ipc != WHOLE), *whole]))
     methods.sort(key=lambda m: (m in whole, m != RANDOM))
-    body, data = [], []
+    stubs, scores, costs, data = [], [], [], []
     for place in places:
-        found = {m: _numbers(pair, here, place, m) for m in methods}
+        found = {m: _numbers(pair, here, place, m, sets) for m in methods}
         shown = {m: n for m, n in found.items() if n["hard"] or n["soft"]}
         marks = {
             name: marks_of({m: round(n[name], 4) for m, n in shown.items() if n[name] is not None and m not in whole})
@@ -96,18 +135,22 @@ def _table(pair: Pair, samples: Mapping[Position, Sample], facts: CaptionFacts, 
         for m, n in shown.items():
             ipc = WHOLE if m in whole else place[2]
             arch = facts.arch(place[1], split, pair.soft)
-            where = items(place[0], arch, str(place[2]), f"{facts.name(m)} (all)" if m in whole else facts.name(m))
-            cells = [
-                Item(as_text(n["hard"].estimate if n["hard"] else None, spread), marks["top1_hard"].get(m, "")),
-                Item(as_text(n["soft"].estimate if n["soft"] else None, spread), marks["top1_soft"].get(m, "")),
-                *(Item(_score(n[score]), marks[score].get(m, "")) for score in ("lrs", "ars")),
-                Item(_kib(n["soft_label_bytes"])),
-            ]
-            body.append((*where, *cells))
+            name = f"{facts.name(m)} (all)" if m in whole else facts.name(m)
+            stubs.append(items(place[0], arch, str(place[2]), name))
+            scores.append(
+                (
+                    Item(as_text(n["hard"].estimate if n["hard"] else None, spread), marks["top1_hard"].get(m, "")),
+                    Item(as_text(n["soft"].estimate if n["soft"] else None, spread), marks["top1_soft"].get(m, "")),
+                    *(Item(_score(n[score]), marks[score].get(m, "")) for score in ("lrs", "ars")),
+                )
+            )
+            costs.append([text(n[key]) for key, (_, text) in COSTS.items()])
             numbers = {key: value for key, value in n.items() if key not in ("hard", "soft")}
             data.append({**_coordinates(pair, place, ipc, m), **numbers})
+    columns, texts = told_columns([column for column, _ in COSTS.values()], costs)
+    body = [(*stub, *score, *items(*text)) for stub, score, text in zip(stubs, scores, texts, strict=True)]
     select = next(iter(here.values())).select
-    sets = sorted({s.estimate.sets for p, s in here.items() if p.ipc != WHOLE})
+    counts = sorted({s.estimate.sets for p, s in here.items() if p.ipc != WHOLE})
     plain = (
         f"ARS: augmentation-robust score, with {pair.augmented} and, without augmentation, {pair.plain}"
         if pair.plain
@@ -115,29 +158,26 @@ def _table(pair: Pair, samples: Mapping[Position, Sample], facts: CaptionFacts, 
     )
     caption = (
         f"Top-1 accuracy (%) {epoch(select)} under hard labels ({pair.hard}) and soft labels ({pair.soft}): mean ± "
-        f"{spread_words(spread)} over distilled sets (n = {' or '.join(map(str, sets))}). LRS: DD-Ranking's "
+        f"{spread_words(spread)} over distilled sets (n = {' or '.join(map(str, counts))}). LRS: DD-Ranking's "
         "label-robust score of the means, from 0 to 1: the gain over random images under soft labels, less what hard "
         "labels lose "
-        f"against all train images, equally weighted. {plain}. Soft labels: KiB that they take, stored in half "
-        f"precision for each image and epoch where a teacher gives them. {facts.place(split, pair.hard)} "
+        f"against all train images, equally weighted. {plain}. Beside them what sets take, means: soft labels (stored "
+        "in half precision for each image and epoch where a teacher gives them), the PNG files of a set, the "
+        "teacher's weights (of the method's own where labels need none) in kB of 1,000 bytes, its accuracy (%) on the "
+        "judged images as the student sees them, and seconds of distilling a set, of judging it under soft labels, and "
+        "of training or loading the teachers, which many share; columns of dashes are left out. "
+        f"{facts.place(split, pair.hard)} "
         f"{facts.place(split, pair.soft)}{facts.notes(methods)}"
     )
-    columns = (
-        Column("dataset", "l", "Dataset"),
-        Column("arch", "l", "Model"),
-        Column("IPC"),
-        Column("method", "l", "Method"),
-        Column("hard labels"),
-        Column("soft labels"),
-        Column("LRS"),
-        Column("ARS"),
-        Column("soft labels (KiB)"),
-    )
-    return Table(columns, tuple(body), caption, lambda: data, stub=3)
+    return Table((*STUB, *columns), tuple(body), caption, lambda: data, stub=3)
 
 
 def _numbers(
-    pair: Pair, samples: Mapping[Position, Sample], place: tuple[str, str, int], method: str
+    pair: Pair,
+    samples: Mapping[Position, Sample],
+    place: tuple[str, str, int],
+    method: str,
+    sets: Mapping[str, SetFacts],
 ) -> dict[str, Any]:
     """The samples of a method in a row under both protocols, and what is computed of their means; None is unknown."""
     dataset, arch, ipc = place
@@ -178,7 +218,29 @@ def _numbers(
         "lrs": None if is_real else lrs,  # of the real images themselves there is no set to score
         "ars": None if is_real else ars,
         "soft_label_bytes": _bytes(soft),
+        **_cost(soft or hard, sets, is_real),
     }
+
+
+def _cost(sample: Sample | None, sets: Mapping[str, SetFacts], is_real: bool) -> dict[str, float | None]:
+    """What a set, its teacher and judging it take; of the whole train split, which is no set, judging and teacher."""
+    found = cost_of(sample.good, sets) if sample else None
+    return {
+        "raw_bytes": None if found is None or is_real else found.raw_bytes,
+        "png_bytes": None if found is None or is_real else found.png_bytes,
+        "teacher_top1": _teacher_top1(sample),
+        "teacher_bytes": None if found is None else found.teacher_bytes,
+        "distill_s": None if found is None else found.distill,
+        "evaluate_s": None if found is None else found.evaluate,
+        "teacher_s": None if found is None else found.teacher,
+    }
+
+
+def _teacher_top1(sample: Sample | None) -> float | None:
+    """Mean over the cells of the accuracy of the labels' teacher on the judged images; None where some have none."""
+    found = [teacher.top1 if (teacher := teacher_of(record)) else None for record in sample.good] if sample else []
+    known = [value for value in found if value is not None]
+    return statistics.fmean(known) if known and len(known) == len(found) else None
 
 
 def _of(score: Any, *means: float | None) -> float | None:
@@ -186,7 +248,7 @@ def _of(score: Any, *means: float | None) -> float | None:
 
 
 def _bytes(sample: Sample | None) -> float | None:
-    """Mean over the cells of what their protocols logged; None where some did not."""
+    """Of the soft labels. Mean over the cells of what their protocols logged; None where some did not."""
     logged = [record.run.get("log", {}).get("soft_label_bytes") for record in sample.good] if sample else []
     return statistics.fmean(logged) if logged and None not in logged else None
 
@@ -206,7 +268,3 @@ def _coordinates(pair: Pair, place: Sequence[Any], ipc: int, method: str) -> dic
 
 def _score(value: float | None) -> str:
     return DASH if value is None else f"{value:.3f}"
-
-
-def _kib(value: float | None) -> str:
-    return DASH if value is None else f"{value / KIB:.1f}"

@@ -6,6 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+DASH = "–"
+"""what stands where there is no number"""
+
 Align = Literal["l", "r"]
 Mark = Literal["", "best", "second"]
 
@@ -57,3 +60,9 @@ class Tabular(Protocol):
 
 def items(*texts: str) -> tuple[Item, ...]:
     return tuple(map(Item, texts))
+
+
+def told_columns(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> tuple[list[Column], list[list[str]]]:
+    """``columns`` and the texts of ``rows`` without those that are a dash in every row."""
+    kept = [i for i in range(len(columns)) if any(row[i] != DASH for row in rows)]
+    return [columns[i] for i in kept], [[row[i] for i in kept] for row in rows]

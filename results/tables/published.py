@@ -70,12 +70,13 @@ def beside_tables(
     select = next(iter(samples.values())).select
     kinds = {protocol: facts.labels.get(protocol, "") for protocol in dict.fromkeys(p.protocol for p in samples)}
     protocols = ", ".join(f"{p} ({LABELS[k]})" if k in LABELS else p for p, k in kinds.items())
+    what = "protocol" if len(kinds) == 1 else "protocols"
     hint = "" if select == EPOCH else f"; --select {EPOCH} shows the papers' kind"
     size = f"{100 * margin:g} points"
     caption = (
         "Published and measured top-1 accuracy (%). Published: the best epoch by the judged images, ± as each paper "
         f"has it, split {SPLIT}, protocol in brackets (? inferred), † from a third party. Measured: {epoch(select)}"
-        f"{hint}, mean ± sample standard deviation over distilled sets; protocols {protocols}. Difference: measured "
+        f"{hint}, mean ± sample standard deviation over distilled sets; {what} {protocols}. Difference: measured "
         "minus published in percentage points, with its 90 % t interval over distilled sets, the published value taken "
         f"as it is. Reproduced: the difference is shown to be within {size} (two one-sided t tests at 5 % each: the "
         f"interval lies within ±{size}). Differs: it is shown to be larger than {size} (t test at 5 %). Not shown: "

@@ -5,8 +5,8 @@ from __future__ import annotations
 from ddbench.results.statistics import Estimate
 from ddbench.results.statistics.intervals import Interval
 from ddbench.results.tables.captions import Spread
+from ddbench.results.tables.model import DASH as DASH
 
-DASH = "–"
 MINUS = "−"
 
 

@@ -32,6 +32,7 @@ def test_it_prints_what_was_found_and_how_pixels_are_made(root):
         "jay           3           2",
         "pixels of dataset: the largest centred square (Pillow's ImageOps.fit), resized to 64 x 64 px, bicubic;",
         "pixels of rded-1k@2: test images: the shorter side to 256 px, bilinear, then the central 224 x 224 px",
+        "pixels of rded@1: test images: the shorter side to 72 px, bilinear, then the central 64 x 64 px",
     ):
         assert text in done.stdout, done.stdout
     assert "squash" not in done.stdout
@@ -64,7 +65,31 @@ def test_json_holds_the_same(root):
     assert (train["counts"], test["sizes"]) == ({"jay": 3, "owl": 3}, {"6 x 6": 4})
     assert train["unused"] == {"files .txt": {"count": 1, "example": "notes.txt"}}
     assert found["usable"] is True
+    assert train["fingerprint"] and train["fingerprint"] != test["fingerprint"]
     assert found["pixels"]["minimax-sgd@2"].startswith("test images: the shorter side to 224 px")
+
+
+def test_a_view_that_depends_on_the_network_is_told_for_each():
+    from types import SimpleNamespace
+
+    from ddbench.api.data import _views
+
+    views = _views(SimpleNamespace(name="imagenette", classes=tuple(map(str, range(10))), shape=(3, 256, 256)))
+    assert "the shorter side to 144 px" in views["rded@1 with convnet5-bn, convnet6-bn"]
+    (others,) = [how for name, how in views.items() if name.startswith("rded@1 with") and "resnet18-bn" in name]
+    assert "the shorter side to 256 px" in others
+
+
+def test_images_in_rows_have_the_sizes_of_their_files(tmp_path):
+    from tests.data.test_huggingface import saved
+
+    root = saved(birds(tmp_path / "birds"), tmp_path / "hf", "parquet")
+    found = json.loads(invoke("data", "huggingface", "--set", f"data.huggingface.root={root}", "--json").stdout)
+    train, test = found["splits"]
+    assert (train["sizes"], test["sizes"]) == ({"6 x 6": 6}, {"6 x 6": 4})
+    assert train["formats"] == {"PNG": 6}
+    assert train["counts"] == {"jay": 3, "owl": 3}
+    assert train["fingerprint"] != test["fingerprint"]
 
 
 @pytest.mark.parametrize(

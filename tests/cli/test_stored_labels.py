@@ -106,7 +106,9 @@ def test_a_method_that_makes_soft_labels_is_judged_by_them(tmp_path):
     asked = ["--methods", "soft_random", "--ipc", "1", "--seeds", "0", "--eval-seeds", "0", "--archs", "convnet3-w32"]
     protocol = ["--protocol", "cpu-small-soft@1[epochs_by_ipc=[[1,1]]]"]
     with forgotten(["soft_sets"]):
-        done = invoke("run", "--plugin", plugin, *asked, *protocol, "--store", tmp_path / "store", "--executor", "inline")
+        done = invoke(
+            "run", "--plugin", plugin, *asked, *protocol, "--store", tmp_path / "store", "--executor", "inline"
+        )
     assert done.returncode == 0, done.stderr
     (record,) = open_store(tmp_path / "store", create=False).records()
     assert record.run["log"]["soft_label_bytes"] == 10 * 10 * 4

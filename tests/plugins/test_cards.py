@@ -107,6 +107,18 @@ def test_judges_are_marked_by_their_own_cards():
     assert "reported epoch" in open_in["minimax-sgd@2"]
 
 
+@pytest.mark.parametrize(("dataset", "marked"), [("tinyimagenet", False), ("digits", True), ("not-here", True)])
+def test_what_differs_for_images_of_one_channel_alone_marks_no_other(dataset, marked):
+    from ddbench.config.values import describe
+    from tests.support.records import cell, record
+
+    network = registry.entries("arch")["convnet4-bn"].load()
+    asked = cell(dataset=dataset, arch="convnet4-bn", protocol="cpu-small@1")
+    one = dataclasses.replace(record(asked, 0.5), config={"evaluate": {"network": describe(network), "protocol": {}}})
+    found = facts_of([one]).judges["s/test", "cpu-small@1"]
+    assert found == ({"convnet4-bn": ["images of one channel"]} if marked else {})
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

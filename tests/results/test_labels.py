@@ -5,6 +5,7 @@ import math
 import pytest
 
 from ddbench.errors import BenchError
+from ddbench.results.cost import SetFacts
 from ddbench.results.scores import augmentation_robust, augments, label_robust
 from ddbench.results.tables import CaptionFacts, markdown, rows
 from ddbench.results.tables.labels import label_tables
@@ -62,7 +63,7 @@ def judged(protocol, described, accuracies, logged=None):
 
 
 HARD = judged("h@1", SHIFTED, {"x": 0.5, "random": 0.3, "full": 0.9})
-SOFT = judged("t@1", SHIFTED, {"x": 0.6, "random": 0.55, "full": 0.92}, logged=2048)
+SOFT = judged("t@1", SHIFTED, {"x": 0.6, "random": 0.55, "full": 0.92}, logged=2000)
 NOTHING = judged("t@1[shift=0]", PLAIN, {"x": 0.4, "random": 0.45})
 
 
@@ -71,14 +72,14 @@ def test_random_comes_first_and_the_train_split_last_with_scores_of_the_means():
     lrs, ars = by_hand(0.5 * 0.05 - 0.5 * 0.4), by_hand(0.5 * 0.05 - 0.5 * 0.05)
     base = by_hand(-0.5 * 0.6)
     text = markdown([table]).splitlines()
-    assert text[0] == "| dataset | arch | IPC | method | hard labels | soft labels | LRS | ARS | soft labels (KiB) |"
+    assert text[0] == "| dataset | arch | IPC | method | hard labels | soft labels | LRS | ARS | soft labels (kB) |"
     assert text[2].replace("<u>", "").replace("</u>", "").replace("**", "") == (
-        f"| d | net | 1 | random | 30.0 ± 1.4 | 55.0 ± 1.4 | {base:.3f} | {by_hand(0):.3f} | 2.0 |"
+        f"| d | net | 1 | random | 30.0 ± 1.4 | 55.0 ± 1.4 | {base:.3f} | {by_hand(0):.3f} | 2 |"
     )
     assert text[3].replace("**", "").replace("<u>", "").replace("</u>", "") == (
-        f"| d | net | 1 | x | 50.0 ± 1.4 | 60.0 ± 1.4 | {lrs:.3f} | {ars:.3f} | 2.0 |"
+        f"| d | net | 1 | x | 50.0 ± 1.4 | 60.0 ± 1.4 | {lrs:.3f} | {ars:.3f} | 2 |"
     )
-    assert text[4] == "| d | net | 1 | full (all) | 90.0 | 92.0 | – | – | 2.0 |"
+    assert text[4] == "| d | net | 1 | full (all) | 90.0 | 92.0 | – | – | 2 |"
     assert "with t@1 and, without augmentation, t@1[shift=0]" in text[-1]
     assert "hard labels (h@1) and soft labels (t@1)" in text[-1]
 
@@ -88,7 +89,7 @@ def test_the_numbers_behind_it_are_fractions():
     x = next(row for row in rows(tables) if row["method"] == "x")
     assert (x["top1_hard"], x["top1_soft"], x["ars"]) == (pytest.approx(0.5), pytest.approx(0.6), None)
     assert x["lrs"] == pytest.approx(by_hand(0.5 * 0.05 - 0.5 * 0.4))
-    assert (x["hard"], x["soft"], x["plain"], x["soft_label_bytes"]) == ("h@1", "t@1", "", 2048)
+    assert (x["hard"], x["soft"], x["plain"], x["soft_label_bytes"]) == ("h@1", "t@1", "", 2000)
 
 
 def test_without_the_random_row_there_is_no_score():
@@ -107,3 +108,22 @@ def test_an_incomplete_position_has_no_score_and_says_why():
 def test_one_kind_of_labels_alone_is_no_such_table():
     with pytest.raises(BenchError, match=r"needs cells under hard and under soft labels.*h@1 \(hard\)"):
         label_tables(sampled(HARD), FACTS)
+
+
+def test_bytes_of_set_and_teacher_and_seconds_stand_beside_the_accuracies():
+    log = {"soft_label_bytes": 2000, "teacher_bytes": 4000, "teacher_top1": 0.75}
+    run = {"seconds": {"distill": 3.0, "evaluate": 2.0}, "log": log, "judge": [{"stage": "teacher", "seconds": 7.0}]}
+    soft = record(cell("x", protocol="t@1"), 0.6, run=run, parents=["k"], key="soft", **SHIFTED)
+    hard = record(cell("x", protocol="h@1"), 0.5, parents=["k"], key="hard", **SHIFTED)
+    (table,) = label_tables(sampled([hard, soft]), FACTS, sets={"k": SetFacts(png_bytes=1500, raw_bytes=3000)})
+    shown = {column.title: item.text for column, item in zip(table.columns, table.rows[0], strict=True)}
+    assert list(shown.items())[-7:] == [
+        ("soft labels (kB)", "2"),
+        ("set as PNG (kB)", "1.5"),
+        ("teacher top-1", "75.0"),
+        ("teacher (kB)", "4"),
+        ("distil a set (s)", "3"),
+        ("judge (s)", "2"),
+        ("teacher (s)", "7"),
+    ]
+    assert table.data()[0]["raw_bytes"] == 3000

@@ -3,7 +3,7 @@
 import pytest
 
 from ddbench.errors import BenchError
-from ddbench.results.cost import SetFacts, cost_of, front
+from ddbench.results.cost import SetFacts, TeacherFacts, cost_of, front, teacher_of
 from ddbench.results.tables import CaptionFacts, blocks, markdown, rows
 from ddbench.results.tables.ablation import ablation_tables
 from ddbench.results.tables.block import method_tables
@@ -31,7 +31,7 @@ def test_methods_as_rows():
         "| full | 90.0 | 90.0 |\n"
         "\n"
         "d, net. Top-1 accuracy (%) at the last epoch: mean ± sample standard deviation over distilled sets "
-        "(n = 2 distilled sets, 1 classifier each). full: all real train images, ± over 1 classifier. "
+        "(n = 2 distilled sets, 1 classifier each). full: all real train images, 1 classifier. "
         "Split s/test, protocol p@1 (hard labels).\n"
     )
 
@@ -154,24 +154,31 @@ def test_cost():
         "x2": SetFacts(images=10, memory_mib=500, gpu_mib=7, **sizes),
     }
     assert markdown(cost_tables(sampled(records), made)) == (
-        "| dataset | arch | IPC | method | fine-tune (s) | embed (s) | distil a set (s) | s / image | judge (s) | "
-        "memory (MiB) | GPU (MiB) | on GPU (s) | on CPU (s) | pixels (kB) | as PNG (kB) | soft labels (kB) | "
-        "teacher (kB) |\n"
-        "|---|---|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n"
-        "| d | net | 1 | x | 8 | – | 3 | 0.3 | 1.5 | 500 | 7 | – | – | 120 | 61.4 | 0.4 | – |\n"
-        "| d | net | 1 | y | – | – | &lt; 0.001 | – | 120 | – | – | – | – | – | – | – | – |\n"
+        "| dataset | arch | IPC | method | top-1 | fine-tune (s) | distil a set (s) | s / image | judge (s) | "
+        "memory (MiB) | GPU (MiB) | pixels (kB) | as PNG (kB) | soft labels (kB) |\n"
+        "|---|---|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n"
+        "| d | net | 1 | x | 50.0 ± 0.0 | 8 | 3 | 0.3 | 1.5 | 500 | 7 | 120 | 61.4 | 0.4 |\n"
+        "| d | net | 1 | y | 50.0 | – | &lt; 0.001 | – | 120 | – | – | – | – | – |\n"
         "\n"
-        "Seconds of computing, means over distilled sets (fine-tuning serves all of them, judging is of one "
-        "classifier), "
-        "and the highest peak of memory of the stages that were made for the method; a dash is what was not needed "
-        "or not "
-        "recorded. On GPU, on CPU: these seconds by processor, judging once. Bytes of a set: its pixels, the PNG files "
-        "of its export, the soft labels that classifiers learn from (a teacher's as if they were stored), and the "
-        "teacher's weights; 1 kB is 1,000 bytes. Training or loading the prior of d, shared by many: 90 s. Split "
-        "s/test, protocol p@1. Seconds of "
-        "other "
-        "processors, or of several stages side by side, are not comparable.\n"
+        "Top-1 accuracy (%) at the last epoch: mean ± sample standard deviation over distilled sets. Seconds of "
+        "computing, means over distilled sets (fine-tuning serves all of them, judging is of one classifier), and the "
+        "highest peak of memory of the stages that were made for the method; a dash is what was not needed or not "
+        "recorded, and columns of dashes are left out. On GPU, on CPU: fine-tuning, embedding, distilling and judging "
+        "once, by processor. Bytes of a set: its pixels, the PNG files of its export, and the soft labels that "
+        "classifiers learn from (a teacher's as if they were stored); 1 kB is 1,000 bytes. Training or loading the "
+        "prior of d, shared by many: 90 s. Split s/test, protocol p@1. Seconds of other processors, or of several "
+        "stages side by side, are not comparable.\n"
     )
+
+
+def test_where_nothing_ran_on_a_card_no_column_says_so_and_no_soft_label_is_a_dash():
+    one = record(cell("x"), 0.5, parents=["x0"], run=run(distill=2.0, evaluate=1.5), device="cpu")
+    one.config["distill"] = {"device": "cpu"}
+    (table,) = cost_tables(sampled([one]), {"x0": SetFacts(images=10, raw_bytes=100, soft_bytes=0)})
+    titles = [column.title for column in table.columns]
+    assert titles[5:] == ["distil a set (s)", "s / image", "judge (s)", "on CPU (s)", "pixels (kB)"]
+    (row,) = table.data()
+    assert (row["top1"], row["on_gpu_s"], row["on_cpu_s"], row["label_bytes"]) == (0.5, 0.0, 3.5, 0)
 
 
 def test_seconds_go_to_the_processor_of_their_stage_and_a_teachers_labels_count_as_stored():
@@ -210,13 +217,34 @@ def test_the_seconds_of_teachers_count_once_for_a_method_and_its_judge():
         seconds = {"distill": 2.0, "evaluate": 1.0, **({} if own is None else {"teacher": own})}
         judges = [] if judge is None else [{"stage": "teacher", "seconds": judge}]
         one = record(cell("x"), 0.5, parents=["k"], run={"seconds": seconds, "judge": judges})
-        return cost_of([one], {}).teacher, cost_tables(sampled([one]), {})[0].caption
+        (table,) = cost_tables(sampled([one]), {})
+        shown = {column.title: item.text for column, item in zip(table.columns, table.rows[0], strict=True)}
+        return cost_of([one], {}).teacher, shown.get("teacher (s)")
 
-    shared = "Training or loading the teacher of d, shared by many: "
-    assert [told(own, judge)[0] for own, judge in ((7.25, 7.25), (7.25, 3.0), (None, 3.0), (None, None))] == [
-        7.25,
-        10.25,
-        3.0,
-        None,
-    ]
-    assert f"{shared}3 s." in told(None, 3.0)[1] and shared not in told(None, None)[1]
+    found = [told(own, judge) for own, judge in ((7.25, 7.25), (7.25, 3.0), (None, 3.0), (None, None))]
+    assert found == [(7.25, "7.25"), (10.25, "10.2"), (3.0, "3"), (None, None)]
+
+
+def test_a_method_under_hard_labels_has_the_accuracy_and_the_bytes_of_its_own_teacher():
+    own = {"stage": "teacher", "seconds": 2.0, "log": {"train_top1": 0.9, "teacher_bytes": 5000}}
+    one = record(cell("x"), 0.5, run={"teacher": own, "log": {}})
+    assert teacher_of(one) == TeacherFacts(top1=None, train_top1=0.9, bytes=5000)
+    assert cost_of([one], {}).teacher_bytes == 5000
+    judge = {"stage": "teacher", "seconds": 1.0, "log": {"train_top1": 0.8, "teacher_bytes": 70}}
+    one.run.update(judge=[judge], log={"teacher_top1": 0.6, "teacher_bytes": 70})
+    assert teacher_of(one) == TeacherFacts(top1=0.6, train_top1=0.8, bytes=70)
+    assert teacher_of(record(cell("x"), 0.5)) is None
+
+
+def test_a_caption_says_of_a_single_classifier_that_it_is_one_and_of_several_what_the_spread_is():
+    one = [record(cell("full", ipc=0), 0.9), record(cell("x"), 0.5)]
+    (block,) = made_blocks(one)
+    assert "full: all real train images, 1 classifier." in block.caption()
+    (block,) = made_blocks([*one, record(cell("full", ipc=0, eval_seed=1), 0.8)])
+    assert "full: all real train images, ± over 2 classifiers." in block.caption()
+
+
+def test_an_interval_that_is_cut_off_is_said_to_be():
+    for accuracies, cut in (((0.1, 0.9), True), ((0.5, 0.51), False)):
+        (block,) = made_blocks([record(cell("x", seed=s), a) for s, a in enumerate(accuracies)])
+        assert ("cut off at 0 and 100" in spread_table(block).caption) is cut

@@ -163,7 +163,7 @@ def test_published_beside_measured_is_exactly_this():
         "Published and measured top-1 accuracy (%). Published: the best epoch by the judged images, ± as each "
         "paper has it, split ilsvrc/test, protocol in brackets (? inferred), † from a third party. Measured: at "
         "the best epoch, chosen on these images (optimistic), mean ± sample standard deviation over distilled "
-        "sets; protocols minimax-sgd@2 (hard labels). Difference: measured minus published in percentage points, "
+        "sets; protocol minimax-sgd@2 (hard labels). Difference: measured minus published in percentage points, "
         "with its 90 % t interval over distilled sets, the published value taken as it is. Reproduced: the "
         "difference is shown to be within 2 points (two one-sided t tests at 5 % each: the interval lies within "
         "±2 points). Differs: it is shown to be larger than 2 points (t test at 5 %). Not shown: neither. All "

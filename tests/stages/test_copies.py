@@ -47,7 +47,9 @@ def none():
 
 
 def test_unrelated_images_are_none_and_cost_no_look_at_the_train_images():
-    assert find_copies(MADE, JUDGED, none).to_json() == {
+    found = find_copies(MADE, JUDGED, none).to_json()
+    assert len(found.pop("digests")) == 10
+    assert found == {
         "images": 10,
         "equal": 0,
         "near": 0,

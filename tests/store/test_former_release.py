@@ -30,7 +30,7 @@ def test_its_tables_say_what_they_said_and_mark_what_differs_from_its_source(for
         "| digits | convnet3-w32 | 1 | 98.9 | **70.7** | <u>63.9</u> |\n"
         "\n"
         "Top-1 accuracy (%) at the last epoch: mean ± sample standard deviation over distilled sets (n = 1 distilled "
-        "set, 1 classifier each). full: all real train images, ± over 1 classifier. Split stratified-60-20-20/test, "
+        "set, 1 classifier each). full: all real train images, 1 classifier. Split stratified-60-20-20/test, "
         "protocol cpu-small@1 (hard labels). * differs from its source (`bench info NAME`): cgs in prior.\n"
     )
 
