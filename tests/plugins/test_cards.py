@@ -115,7 +115,7 @@ def test_judges_are_marked_by_their_own_cards():
         ("items: [{item: a}]", "needs the keys item, source and ours"),
         ("items: [{item: a, source: b, ours: c, staus: same}]", "unknown key 'staus'.* Did you mean 'status'"),
         ("items: [{item: a, source: b, ours: c, status: open}]", r"unknown status 'open' in the card .*, item 'a'\."),
-        ("items: [", r"cannot read the card .*, line 1, column 9 \(the end\): "),
+        ("items: [", r"cannot read the card .*, line 2, column 1 \(the end\): "),
     ],
 )
 def test_a_card_that_is_none_is_one_clear_error(plugin, text, message):
