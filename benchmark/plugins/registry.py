@@ -173,7 +173,7 @@ def register(what: Kind | Literal["network"], name: str) -> Callable[[T], T]:
     with a field that hides an attribute of its base class, and a name that is taken, showing both origins.
     """
     kind = kind_named(what)
-    if kind is None:
+    if kind is None or what not in (*KINDS, *ALSO):
         raise unknown("kind", what, KINDS, where=f"register({what!r}, {name!r})")
     if not re.fullmatch(NAME, name):
         example = f"a letter or digit first. Example: my_{kind}"

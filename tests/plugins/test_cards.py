@@ -127,7 +127,7 @@ def test_what_differs_for_images_of_one_channel_alone_marks_no_other(dataset, ma
         ("items: [{item: a}]", "needs the keys item, source and ours"),
         ("items: [{item: a, source: b, ours: c, staus: same}]", "unknown key 'staus'.* Did you mean 'status'"),
         ("items: [{item: a, source: b, ours: c, status: open}]", r"unknown status 'open' in the card .*, item 'a'\."),
-        ("items: [", r"cannot read the card .*, line 1, column 9 \(the end\): "),
+        ("items: [", r"cannot read the card .*, line 2, column 1 \(the end\): "),
     ],
 )
 def test_a_card_that_is_none_is_one_clear_error(plugin, text, message):

@@ -109,3 +109,9 @@ def test_a_signal_while_ray_starts_is_no_fault_of_the_folder(code, expected):
 
     with pytest.raises(expected):
         cluster._connect(Ray, "Ray cannot start here", "")
+
+
+def test_network_is_another_word_for_arch_in_a_file_too(plugin):  # noqa: F811
+    source = "from ddbench.plugins.registry import register\n\nmine = register('network', 'mine')(object())\n"
+    load_plugins([str(plugin("wordy", source))])
+    assert "mine" in registry.entries("arch")
