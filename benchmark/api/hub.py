@@ -106,7 +106,7 @@ def _told(what: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        first = next(iter(str(error).strip().splitlines()), "")
+        first = next(iter(str(error).strip().splitlines()), "").rstrip(".:") or "no more is said"
         raise BenchError(
-            f"{what}: {type(error).__name__}: {first} Check the name, the network and the token (`hf auth whoami`)."
+            f"{what}: {type(error).__name__}: {first}. Check the name, the network and the token (`hf auth whoami`)."
         ) from None

@@ -18,6 +18,7 @@ from ddbench.cli.data import data
 from ddbench.cli.evaluate import evaluate
 from ddbench.cli.export import export
 from ddbench.cli.info import info
+from ddbench.cli.labels import labels
 from ddbench.cli.leaderboard import leaderboard
 from ddbench.cli.list_ import list_
 from ddbench.cli.merge import merge
@@ -67,6 +68,7 @@ bench.add_command(tune)
 bench.add_command(export)
 bench.add_command(merge)
 bench.add_command(evaluate)
+bench.add_command(labels)
 bench.add_command(check)
 bench.add_command(info)
 bench.add_command(data)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from ddbench import seeding
 from ddbench.errors import BenchError, nearest
 from ddbench.learning.matching import names_in_file
+from ddbench.learning.sizes import sizes_in
 from ddbench.learning.zoo import check_timm, torchvision_classifiers
 from ddbench.weights import Shapes, check_file, differences, read_weights, shapes_of
 
@@ -59,11 +60,13 @@ def teacher_problems(
     build: Build | None = None,
 ) -> list[str]:
     """Why ``open_teacher`` would refuse this teacher, without building its network in memory; ``light``: without torch,
-    which for files other than safetensors leaves the weights' names and shapes unread."""
+    which tells no more of the weights than that none of them is that of a layer for so many classes."""
     try:
         check_arch(arch, fields)
         path = _checked(file, sha256, fields)
         found = shapes_of(path, light)
+        if light:
+            _check_classes(path, list(found.values()) if found else sizes_in(path), num_classes, fields)
         if found is not None and not light and (build or not registered(arch)):
             _matched(path, found, _expected(build or _builder(arch, num_classes)), arch, num_classes, fields)
     except BenchError as error:
@@ -124,6 +127,15 @@ def _matched(
         f"the teacher {path} does not hold the weights of {fields.arch} {arch!r}: {differences(there, expected)}. "
         f"{advice}."
     )
+
+
+def _check_classes(path: Path, sizes: list[tuple[int, ...]], num_classes: int, fields: Fields) -> None:
+    """Raises BenchError where no weight has a row for each class; nothing is said of a file whose sizes are unknown."""
+    if sizes and not any(size and size[0] == num_classes for size in sizes):
+        raise BenchError(
+            f"the teacher {path} does not know the {num_classes} classes of the dataset: none of its weights has so "
+            f"many rows. Choose a protocol with hard labels, or name a teacher of these classes: {fields.example}."
+        )
 
 
 def _classes_under_other_names(found: Shapes, expected: Shapes, num_classes: int) -> int | None:

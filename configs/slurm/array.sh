@@ -21,6 +21,10 @@ if [ $# -eq 0 ]; then
     exit 2
 fi
 if [ -n "${BENCH_VENV:-}" ]; then
+    if [ ! -r "$BENCH_VENV/bin/activate" ]; then
+        echo "BENCH_VENV is $BENCH_VENV, which is no virtual environment on $(hostname): there is no bin/activate in it" >&2
+        exit 2
+    fi
     # shellcheck disable=SC1091
     source "$BENCH_VENV/bin/activate"
 fi

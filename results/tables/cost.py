@@ -84,15 +84,15 @@ def _table(
             " Teacher: training or loading those of the method and of its judge, each once, since many share them, and "
             "the weights of the one that makes the labels, or else of the method's own."
         )
+    accuracy = f"Top-1 accuracy (%) {epoch(next(iter(samples.values())).select)}: mean ± {spread_words(spread)}"
     caption = (
-        f"Top-1 accuracy (%) {epoch(next(iter(samples.values())).select)}: mean ± {spread_words(spread)} "
-        "over distilled sets. Seconds of computing, means over distilled sets (fine-tuning serves all of them, judging is of one "
-        "classifier), and the highest peak of memory of the stages that were made for the method; a dash is what was "
-        "not needed or not recorded, and columns of dashes are left out. On GPU, on CPU: fine-tuning, embedding, "
-        "distilling and judging once, by processor. Bytes of a set: its pixels, the PNG files of its export, and the "
-        f"soft labels that classifiers learn from (a teacher's as if they were stored); 1 kB is 1,000 bytes.{shared} "
-        f"Split {split}, protocol {protocol}. Seconds of other processors, or of several stages side by side, are not "
-        "comparable."
+        f"{accuracy} over distilled sets. Seconds of computing, means over distilled sets (fine-tuning serves all of "
+        "them, judging is of one classifier), and the highest peak of memory of the stages that were made for the "
+        "method; a dash is what was not needed or not recorded, and columns of dashes are left out. On GPU, on CPU: "
+        "fine-tuning, embedding, distilling and judging once, by processor. Bytes of a set: its pixels, the PNG files "
+        "of its export, and the soft labels that classifiers learn from (a teacher's as if they were stored); 1 kB is "
+        f"1,000 bytes.{shared} Split {split}, protocol {protocol}. Seconds of other processors, or of several stages "
+        "side by side, are not comparable."
     )
 
     def data() -> list[dict[str, Any]]:

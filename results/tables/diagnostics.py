@@ -33,9 +33,9 @@ def spread_table(block: Block) -> Table:
     cut = ", cut off at 0 and 100" if any(ends.low <= 0 or ends.high >= 1 for ends in intervals) else ""
     caption = (
         f"Top-1 accuracy (%) {epoch(block.select)}, its 95 % t interval over distilled sets (judged by classifiers of "
-        f"these seeds{cut}), and where its spread comes from: standard deviations in percentage points of "
-        "distilled sets, of seeds of classifiers whatever the set, and of the rest, in a random-effects model by the method of moments. A "
-        "negative variance is 0; a dash needs more sets or classifiers. n: distilled sets x classifiers. "
+        f"these seeds{cut}), and where its spread comes from: standard deviations in percentage points of distilled "
+        "sets, of seeds of classifiers whatever the set, and of the rest, in a random-effects model by the method of "
+        "moments. A negative variance is 0; a dash needs more sets or classifiers. n: distilled sets x classifiers. "
         f"{block.facts.place(block.split, block.protocol)}"
     )
     return Table(SPREAD_COLUMNS, tuple(body), caption, block.data, stub=3)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ddbench.errors import BenchError
@@ -22,6 +22,8 @@ from ddbench.results.tables.text import DASH, as_text, kilobytes, percent, secon
 
 RANDOM = "random"
 """the method whose sets are random images"""
+LABELLED = "random_labelled"
+"""what they are called where labels were stored for them (`bench labels`), under protocols that train on those"""
 SOFT = ("teacher", "trained", "set", "stored")
 """kinds of soft labels"""
 
@@ -71,6 +73,7 @@ def label_tables(
 
     Raises BenchError where there are not both.
     """
+    samples = _with_labelled(samples, facts)
     pairs = _pairs(samples, facts)
     if not pairs:
         found = {p.protocol: facts.labels.get(p.protocol, "") for p in samples}
@@ -81,6 +84,16 @@ def label_tables(
             "(`bench list protocols`)."
         )
     return [_table(pair, samples, facts, spread, sets or {}) for pair in pairs]
+
+
+def _with_labelled(samples: Mapping[Position, Sample], facts: CaptionFacts) -> dict[Position, Sample]:
+    """``samples``, in which random images with stored labels are those of the method ``RANDOM``."""
+    found = {}
+    for position, sample in samples.items():
+        random = replace(position, method=RANDOM)
+        stored = position.method == LABELLED and facts.labels.get(position.protocol) == "stored"
+        found[random if stored and random not in samples else position] = sample
+    return found
 
 
 def has_both(samples: Mapping[Position, Sample], facts: CaptionFacts) -> bool:

@@ -112,3 +112,40 @@ def test_a_method_that_makes_soft_labels_is_judged_by_them(tmp_path):
     assert done.returncode == 0, done.stderr
     (record,) = open_store(tmp_path / "store", create=False).records()
     assert record.run["log"]["soft_label_bytes"] == 10 * 10 * 4
+
+
+def test_labels_are_stored_for_a_set_and_judge_it_and_random_images_are_a_row_of_their_own(tmp_path, given):
+    images, store, out = given[0], tmp_path / "store", tmp_path / "made"
+    teacher = "cpu-small-teacher@1[teacher.epochs=1]"
+    asked = [images, "--protocol", PROTOCOL, "--teacher", teacher, "--store", store]
+    done = invoke("labels", *asked, "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert f"--labels {out}" in done.stdout
+    assert sorted(path.name for path in out.iterdir()) == ["epoch_0", "epoch_1"]
+    assert len(list((store / "artifacts/teacher").iterdir())) == 1
+    done = evaluate(store, images, "--labels", out, "--method", "random_labelled")
+    assert done.returncode == 0, done.stderr
+    (record,) = open_store(store, create=False).records()
+    assert (record.outcome, record.cell.method) == ("ok", "random_labelled")
+    again = invoke("labels", *asked, "--out", tmp_path / "again")
+    assert again.returncode == 0
+    assert "teacher" not in again.stderr.partition("storing")[0]  # it is there
+    first, second = (root / "epoch_1" / "batch_0.tar" for root in (out, tmp_path / "again"))
+    assert first.read_bytes() == second.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (("--teacher", "cpu-small@1"), "cpu-small@1 has no teacher"),
+        (("--teacher", "rded@1", "--protocol", "cpu-small@1"), "does not train on stored soft labels"),
+        (("--teacher", "rded@1"), "reach the teacher, resnet18-modified"),
+        (("--teacher", "cpu-small-teacher@1", "--out", "."), "is there: name another folder"),
+    ],
+)
+def test_labels_that_cannot_be_stored_are_refused_before_anything_is_written(tmp_path, given, more, said):
+    done = invoke("labels", given[0], "--store", tmp_path / "store", "--out", tmp_path / "made", *more)
+    assert done.returncode == 2
+    assert said in " ".join(done.stderr.split())
+    assert not (tmp_path / "made").exists()
+    assert not (tmp_path / "store").exists()

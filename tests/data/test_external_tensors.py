@@ -222,7 +222,7 @@ def test_files_that_are_none_of_the_forms_are_said(tmp_path):
         "x.pt": "holds one tensor and no labels",
         "images_7.pt": "labels_7.pt is missing",
         "labels_best.pt": "no folder or file|holds no images by its name",
-        "broken.pt": "cannot be read as a file of tensors",
+        "broken.pt": r"cannot be read as a file of tensors: [^.]*\w\. Save the tensors alone",
         "broken.npz": "cannot be read as arrays",
         "notes.txt": "is no distilled set",
     }.items():

@@ -1,6 +1,8 @@
 """Teachers that are named wrongly or do not fit, and the checkpoints of other code that do."""
 
+import argparse
 import hashlib
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,9 +15,11 @@ from ddbench.evaluators.networks import ConvNet
 from ddbench.evaluators.rded import rded_1
 from ddbench.evaluators.students import BatchNormConvNet, Torchvision
 from ddbench.learning.matching import names_in_file
+from ddbench.learning.sizes import sizes_in
 from ddbench.learning.teacher import TeacherFile, TrainedTeacher
 from ddbench.types import DataFacts, LabeledImages, StageContext
 from tests.support.invoke import invoke
+from tests.support.light import loaded_by
 
 CLASSES = ("a", "b", "c")
 FACTS = DataFacts("d", CLASSES, (3, 16, 16))
@@ -80,6 +84,34 @@ def test_weights_of_another_number_of_classes_or_another_network_are_refused(tmp
     assert "[teacher=TeacherFile,file=FILE,sha256=DIGITS" in said
     (said,) = teacher.unfit(BatchNormConvNet(depth=3, width=4), FACTS)
     assert "does not hold the weights of teacher.arch 'convnet2-bn'" in said
+
+
+@pytest.mark.parametrize("suffix", ["pth", "safetensors"])
+def test_a_dry_run_tells_a_teacher_of_other_classes_without_torch(tmp_path, suffix):
+    from safetensors.torch import save_file
+
+    weights, path = seeded(BatchNormConvNet(depth=2, width=4)).state_dict(), tmp_path / f"t.{suffix}"
+    content = weights if suffix == "safetensors" else {"model": weights, "args": argparse.Namespace(lr=0.1)}
+    (save_file if suffix == "safetensors" else torch.save)(content, path)
+    file = str(path), hashlib.sha256(path.read_bytes()).hexdigest()
+    light = {classes: DataFacts("d", tuple("abcdefgh"[:classes]), (3, 16, 16), light=True) for classes in (3, 8)}
+    assert named(file, "convnet2-bn").problems(light[3]) == []
+    (said,) = named(file, "convnet2-bn").problems(light[8])
+    assert "does not know the 8 classes of the dataset" in said
+    code = "from pathlib import Path\nfrom ddbench.learning.sizes import sizes_in\n"
+    assert loaded_by(f"{code}assert (len(sizes_in(Path({file[0]!r}))) > 3) is {suffix == 'pth'}") == []
+
+
+def test_nothing_that_a_file_names_is_run_where_its_sizes_are_read(tmp_path):
+    class Runs:
+        def __reduce__(self):
+            return Path.touch, (tmp_path / "ran",)
+
+    torch.save({"model": {"w": torch.zeros(2, 5)}, "x": Runs()}, tmp_path / "t.pth")
+    assert sizes_in(tmp_path / "t.pth") == [(2, 5)]
+    assert not (tmp_path / "ran").exists()
+    (tmp_path / "no.pth").write_bytes(b"nothing")
+    assert sizes_in(tmp_path / "no.pth") == []
 
 
 def test_layers_are_matched_in_the_order_of_their_kind_and_only_if_all_shapes_agree():

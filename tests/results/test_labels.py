@@ -127,3 +127,12 @@ def test_bytes_of_set_and_teacher_and_seconds_stand_beside_the_accuracies():
         ("teacher (s)", "7"),
     ]
     assert table.data()[0]["raw_bytes"] == 3000
+
+
+def test_random_images_with_stored_labels_are_the_random_row():
+    stored = judged("f@1", SHIFTED, {"x": 0.6, "random_labelled": 0.55, "full": 0.92})
+    tables = label_tables(sampled(HARD + stored), CaptionFacts({"h@1": "hard", "f@1": "stored"}))
+    found = {row["method"]: row for row in rows(tables)}
+    assert (found["random"]["top1_hard"], found["random"]["top1_soft"]) == (pytest.approx(0.3), pytest.approx(0.55))
+    assert found["x"]["lrs"] == pytest.approx(by_hand(0.5 * 0.05 - 0.5 * 0.4))
+    assert "random_labelled" not in found

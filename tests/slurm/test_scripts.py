@@ -153,3 +153,12 @@ def test_what_is_missing_is_said_before_work(script, slurm):
 def test_ray_outside_a_job_is_told_how_to_submit(slurm):
     done = bash("ray.sh", "run", env={k: v for k, v in slurm.items() if k != "SLURM_JOB_NODELIST"})
     assert (done.returncode, "this is no Slurm job: submit it" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("script", ["array.sh", "ray.sh"])
+def test_a_virtual_environment_that_is_none_is_said_before_work_begins(script, slurm, tmp_path):
+    done = bash(script, "run", env={**slurm, "BENCH_VENV": str(tmp_path)})
+    assert done.returncode == 2
+    said = f"BENCH_VENV is {tmp_path}, which is no virtual environment on node1: there is no bin/activate in it"
+    assert done.stderr == f"{said}\n"
+    assert not Path(slurm["CALLS"]).exists()

@@ -36,5 +36,8 @@ def load_pt(path: Path) -> Any:
                 f"{path} holds {named[1]}, which could run code when it is loaded: refused. Save the tensors alone: "
                 'torch.save({"images": images, "labels": labels}, FILE).'
             ) from None
-        why = " ".join(str(error).split())[:120]
-        raise BenchError(f"{path} cannot be read as a file of tensors: {why or type(error).__name__}.") from None
+        why = str(error).partition(". ")[0].partition("\n")[0].strip(" .")
+        raise BenchError(
+            f"{path} cannot be read as a file of tensors: {why or type(error).__name__}. Save the tensors alone: "
+            'torch.save({"images": images, "labels": labels}, FILE).'
+        ) from None
