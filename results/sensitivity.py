@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ddbench.results.interaction import WHERE_SIZE, draw_map, maps
+from ddbench.results.plots.canvas import LETTER
 from ddbench.results.sensitivity_curves import Parameter, Setting, curve_of
 from ddbench.results.tables.captions import Spread
 
@@ -100,7 +101,8 @@ def _panel(
     alone = sorted(curve.settings if curve else (), key=lambda s: at(s.values[key]))
     if curve and len(alone) > 1:
         if where := curve.where(labels):
-            axes.set_title(fill(f"curve: {where}", int(72 * WIDTH / (0.55 * WHERE_SIZE))), fontsize=WHERE_SIZE)
+            letters = int(72 * 0.75 * WIDTH / (LETTER * WHERE_SIZE))  # three quarters of a panel are its axes
+            axes.set_title(fill(f"curve: {where}", letters), fontsize=WHERE_SIZE, loc="left")
         axes.errorbar(
             [at(s.values[key]) for s in alone],
             [_percent(s.top1) for s in alone],
