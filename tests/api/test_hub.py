@@ -97,7 +97,7 @@ def test_without_a_network_a_token_or_the_package_one_sentence_says_so(hub, tmp_
     store = tmp_path / "store"
     done = evaluate("hf://datasets/ann/none", store)
     assert done.returncode == 2
-    assert "hf://datasets/ann/none cannot be fetched: ConnectionError: 404 no such repository Check" in done.stderr
+    assert "hf://datasets/ann/none cannot be fetched: ConnectionError: 404 no such repository. Check" in done.stderr
     assert "more lines" not in done.stderr
     assert run(store).returncode == 0
 
