@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from ddbench.types import DataFacts, Network, Shape
+from ddbench.wording import counted
 
 if TYPE_CHECKING:
     import torch
@@ -89,7 +90,7 @@ class BatchNormResNet18(Network):
 
     def problems(self, data: DataFacts) -> Sequence[str]:
         channels = data.shape[0]
-        return [f"torchvision's resnet18 needs RGB images, not {channels} channel(s)"] if channels != 3 else []
+        return [f"torchvision's resnet18 needs RGB images, not {counted(channels, 'channel')}"] if channels != 3 else []
 
     def __call__(self, shape: Shape, num_classes: int) -> torch.nn.Module:
         from ddbench.evaluators.modules import BatchNormResNet18Module

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ddbench.evaluators.networks import ConvNetOfDepth, refuse
 from ddbench.learning.zoo import check_torchvision
 from ddbench.types import DataFacts, Network, Shape
+from ddbench.wording import counted
 
 if TYPE_CHECKING:
     import torch
@@ -44,7 +45,11 @@ class Torchvision(Network):
 
     def problems(self, data: DataFacts) -> Sequence[str]:
         channels = data.shape[0]
-        return [f"torchvision's {self.model} needs RGB images, not {channels} channel(s)"] if channels != 3 else []
+        return (
+            [f"torchvision's {self.model} needs RGB images, not {counted(channels, 'channel')}"]
+            if channels != 3
+            else []
+        )
 
     def __call__(self, shape: Shape, num_classes: int) -> torch.nn.Module:
         """Raises ValueError when the model cannot take images of ``shape``."""

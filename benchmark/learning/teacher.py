@@ -30,6 +30,7 @@ from ddbench.types import (
     Shape,
     StageContext,
 )
+from ddbench.wording import counted
 
 if TYPE_CHECKING:
     import torch
@@ -234,7 +235,8 @@ class TeacherFile(Teacher):
         found = teacher_problems(self.file, self.sha256, len(data.classes), self.arch, data.light, OF_FILE)
         if data.shape[0] != 3 and not self.networks():
             found.append(
-                f"the teacher {self.arch} takes RGB images, those of {data.name} have {data.shape[0]} channel(s): name "
+                f"the teacher {self.arch} takes RGB images, those of {data.name} have "
+                f"{counted(data.shape[0], 'channel')}: name "
                 "a teacher of a registered arch, or let the plan train one, by teacher=TrainedTeacher."
             )
         return found

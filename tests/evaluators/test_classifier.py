@@ -74,7 +74,7 @@ def test_batch_norm_resnet18_is_torchvisions():
     net.load_state_dict(dict(zip(net.state_dict(), reference.state_dict().values(), strict=True)))
     x = torch.randn(2, 3, 64, 64)
     torch.testing.assert_close(net(x), reference(x))
-    with pytest.raises(ValueError, match="RGB images, not 1 channels"):
+    with pytest.raises(ValueError, match="RGB images, not 1 channel"):
         BatchNormResNet18()((1, 64, 64), 7)
 
 
