@@ -108,8 +108,8 @@ def say_what_next(done: Finished, plan: Plan, records: Sequence[Record]) -> None
 
 
 def _sides(methods: Sequence[str], records: Sequence[Record]) -> tuple[str, str] | None:
-    """The best of the methods by its mean over all cells, and the one that it is told from: random, or the next best.
-    None where there are not two."""
+    """The method that the best is told from, which is random or the next best, and the best of the methods by its mean
+    over all cells: a comparison says what its second side has more. None where there are not two."""
     accuracies = defaultdict(list)
     for record in records:
         if record.outcome == "ok" and record.cell.method in methods:
@@ -117,4 +117,4 @@ def _sides(methods: Sequence[str], records: Sequence[Record]) -> tuple[str, str]
     best = sorted(accuracies, key=lambda method: fmean(accuracies[method]), reverse=True)
     if len(best) < 2:
         return None
-    return best[0], "random" if "random" in best[1:] else best[1]
+    return "random" if "random" in best[1:] else best[1], best[0]

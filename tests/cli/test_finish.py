@@ -32,12 +32,12 @@ def next_commands(*arguments, **options):
 @pytest.mark.parametrize(
     ("methods", "failed", "seeds", "expected"),
     [
-        ({"dit": 0.5, "rsm": 0.6}, 0, (0, 1), ["report", "compare --a method=rsm --b method=dit", "table"]),
+        ({"dit": 0.5, "rsm": 0.6}, 0, (0, 1), ["report", "compare --a method=dit --b method=rsm", "table"]),
         (
             {"random": 0.4, "rsm": 0.6, "x": 0.5},
             0,
             (0, 1),
-            ["report", "compare --a method=rsm --b method=random", "table"],
+            ["report", "compare --a method=random --b method=rsm", "table"],
         ),
         ({"rsm": 0.6}, 0, (0, 1), ["report", "table --layout spread", "shift"]),
         ({"dit": 0.5, "rsm": 0.6}, 0, (0,), ["report", "shift", "table --layout cost"]),
@@ -53,7 +53,7 @@ def test_three_commands_by_what_there_is(capsys, methods, failed, seeds, expecte
 def test_they_can_be_typed_as_they_stand(capsys):
     commands = next_commands(capsys, {"dit": 0.5, "rsm[weight=0.1]": 0.6}, store="my store")
     assert commands[0] == "bench report --store 'my store'"
-    assert commands[1] == "bench compare 'my store' --a 'method=rsm[weight=0.1]' --b method=dit"
+    assert commands[1] == "bench compare 'my store' --a method=dit --b 'method=rsm[weight=0.1]'"
 
 
 @pytest.mark.parametrize(("columns", "number"), [("80", 6), ("120", 3)])
