@@ -35,6 +35,12 @@ def refuse(network: Network, shape: Shape) -> None:
         raise ValueError(problem)
 
 
+def not_rgb(model: str, data: DataFacts) -> list[str]:
+    """Why torchvision's ``model`` cannot take the images of ``data``; empty for RGB ones."""
+    channels = data.shape[0]
+    return [f"torchvision's {model} needs RGB images, not {counted(channels, 'channel')}"] if channels != 3 else []
+
+
 @dataclass(frozen=True)
 class ConvNet(ConvNetOfDepth):
     """``depth`` blocks of [3x3 convolution, instance norm, ReLU, 2x2 average pooling], then one linear layer."""
@@ -89,8 +95,7 @@ class BatchNormResNet18(Network):
     """torchvision's ResNet-18 with batch norm, for RGB images."""
 
     def problems(self, data: DataFacts) -> Sequence[str]:
-        channels = data.shape[0]
-        return [f"torchvision's resnet18 needs RGB images, not {counted(channels, 'channel')}"] if channels != 3 else []
+        return not_rgb("resnet18", data)
 
     def __call__(self, shape: Shape, num_classes: int) -> torch.nn.Module:
         from ddbench.evaluators.modules import BatchNormResNet18Module

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ddbench.evaluators.networks import ConvNetOfDepth, refuse
+from ddbench.evaluators.networks import ConvNetOfDepth, not_rgb, refuse
 from ddbench.learning.zoo import check_torchvision
 from ddbench.types import DataFacts, Network, Shape
-from ddbench.wording import counted
 
 if TYPE_CHECKING:
     import torch
@@ -44,12 +43,7 @@ class Torchvision(Network):
             raise ValueError(f"small_stem is for ResNets, and {self.model} is none")
 
     def problems(self, data: DataFacts) -> Sequence[str]:
-        channels = data.shape[0]
-        return (
-            [f"torchvision's {self.model} needs RGB images, not {counted(channels, 'channel')}"]
-            if channels != 3
-            else []
-        )
+        return not_rgb(self.model, data)
 
     def __call__(self, shape: Shape, num_classes: int) -> torch.nn.Module:
         """Raises ValueError when the model cannot take images of ``shape``."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ddbench.results.interaction import WHERE_SIZE, draw_map, maps
-from ddbench.results.plots.canvas import LETTER
+from ddbench.results.plots.canvas import DATES, LETTER
 from ddbench.results.sensitivity_curves import Parameter, Setting, curve_of
 from ddbench.results.tables.captions import Spread
 
@@ -82,8 +82,7 @@ def draw(
             beneath: dict[str, Any] = {"va": "top", "fontsize": NOTE_SIZE, "color": "#59626b", "linespacing": 1.2}
             below.text(0.1 / width, 1, "\n".join(lines), **beneath)
         path.parent.mkdir(parents=True, exist_ok=True)
-        dated = {"png": "Software", "pdf": "CreationDate", "svg": "Date"}[path.suffix.lstrip(".").lower()]
-        whole.savefig(path, metadata={dated: None})
+        whole.savefig(path, metadata={DATES[path.suffix.lstrip(".").lower()]: None})
 
 
 def _panel(

@@ -171,7 +171,8 @@ def _open_items(record: Record, kind: Kind, name: str, described: Any) -> list[s
     with contextlib.suppress(Exception):  # the plug-in is missing or broken; the caption does without
         same_class = class_name(described["type"]) == class_name(name_of(type(entry.load())))
         if same_class and (card := load_card(entry)):
-            return card.open_in(record.config, _channels(record))
+            channels = _channels(record) if any(item.channels for item in card.items) else 0
+            return card.open_in(record.config, channels)
     return []
 
 

@@ -18,6 +18,7 @@ from ddbench.errors import BenchError, unknown
 from ddbench.execute.backend import Backend
 from ddbench.execute.cards import Card, cards, check_hardware, smallest
 from ddbench.execute.demand import Demand, recorded_peaks
+from ddbench.execute.inline import Inline
 from ddbench.execute.interrupt import stop_on_signals
 from ddbench.execute.missing import find_missing, to_run
 from ddbench.execute.observer import Observer
@@ -148,6 +149,18 @@ def run_stages(
     if stop.asked:
         raise KeyboardInterrupt
     return summary
+
+
+def run_preparations(
+    plan: Plan, missing: Mapping[str, Stage], store: Store, policy: Policy, tracebacks: bool = False
+) -> str:
+    """Run the stages ``missing`` of a plan of preparations one after another in this process, with their progress on
+    stderr; why one failed, or empty."""
+    if not missing:
+        return ""
+    with make_display(tracebacks, Pace(store.how_far)) as display:
+        summary = run_schedule(plan, store, dict(missing), Inline(store.address), display, policy)
+    return next((f"{stage.kind} stage {stage.label}: {why}" for stage, why in summary.failures), "")
 
 
 def check_machine(config: Config, stages: Mapping[str, Stage], where: Path | str, how: Execution) -> None:

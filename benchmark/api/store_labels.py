@@ -7,18 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ddbench.api.evaluate import plan_judging
-from ddbench.api.run import waiting
+from ddbench.api.run import run_preparations, waiting
 from ddbench.api.stores import Say, say_on_stderr
 from ddbench.config.values import override
 from ddbench.config.variants import parse
 from ddbench.errors import BenchError
 from ddbench.evaluators.stored import StoredSoftLabels
+from ddbench.execute.policy import Policy
 from ddbench.plan.graph import Plan, Stage
 from ddbench.plugins.files import absolute, load_plugins
 from ddbench.plugins.registry import load
 from ddbench.stages.inputs import context_of, load_state
 from ddbench.stages.problems import refuse_problems
-from ddbench.stages.run import run_stage
 from ddbench.store.opening import open_store
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def write_labels(
     evaluated = judging.plan.stages[next(iter(judging.plan.cells.values()))]
     if not evaluated.task.get("chain"):
         raise BenchError(f"{teacher} has no teacher: name a protocol that has one, such as --teacher rded@1.")
-    taught = _taught(judging.plan, evaluated, where, say)
+    taught = _taught(judging.plan, evaluated, where, Policy.of(judging.config))
     classes = len(judging.sets[0].images.classes)
     from ddbench.evaluators.relabel import store_labels
 
@@ -94,17 +94,15 @@ def _stored(protocol: str) -> StoredSoftLabels:
     return judge
 
 
-def _taught(plan: Plan, evaluated: Stage, where: Path | str, say: Say) -> Taught:
+def _taught(plan: Plan, evaluated: Stage, where: Path | str, policy: Policy) -> Taught:
     """The teacher of an evaluate stage, trained or loaded in the store if it is not there. Raises BenchError."""
     before = {stage.key: stage for stage in plan.ancestors(evaluated.key) if stage.kind in ("data", "teacher")}
-    missing = [stage for key, stage in before.items() if key in waiting(plan, where)]
-    refuse_problems(missing)
+    ahead = waiting(plan, where)
+    missing = {key: stage for key, stage in before.items() if key in ahead}
+    refuse_problems(missing.values())
     store = open_store(where, create=True)
-    for stage in missing:
-        say(f"{stage.kind} {stage.label}")
-        result = run_stage(stage, store.address)
-        if result.outcome != "ok":
-            raise BenchError(f"{stage.kind} {stage.label} {result.outcome.replace('_', ' ')}: {result.reason}.")
+    if failure := run_preparations(Plan(before, {}), missing, store, policy):
+        raise BenchError(f"{failure}.")
     _, context = context_of(evaluated, store, seed=0)
     task = evaluated.task
     taught: Taught = load_state(store, task["state"], tuple(task["chain"]), context, evaluated.addresses)

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from ddbench.api.progress import make_display
-from ddbench.api.run import Execution, pays
+from ddbench.api.run import Execution, pays, run_preparations
 from ddbench.config.schema import Config
 from ddbench.errors import BenchError
 from ddbench.execute.demand import Demand, Room, largest
-from ddbench.execute.inline import Inline
 from ddbench.execute.observer import Observer
-from ddbench.execute.pace import Pace
 from ddbench.execute.policy import Policy
-from ddbench.execute.schedule import run_schedule
 from ddbench.execute.watched import Watched, run_start
 from ddbench.plan.graph import Plan, Stage
 from ddbench.store.folder import Store
@@ -64,7 +60,7 @@ def searched(
 
     observer = Watched(_Told(say), how.resolved_watchers(), start, how.tracebacks)
     with WatchedSearch(trials, left, store, observer) as watched:
-        failure = _run_shared(trials, store, Policy.of(request.config), how.tracebacks)
+        failure = run_preparations(*shared(trials, store), store, Policy.of(request.config), how.tracebacks)
         return run_search(request, trials, store, with_tracebacks, watched.after_rounds(on_round), failure)
 
 
@@ -76,16 +72,6 @@ class _Told(Observer):
 
     def say(self, message: str) -> None:
         self._say(message)
-
-
-def _run_shared(trials: Sequence[Trial], store: Store, policy: Policy, debug: bool) -> str:
-    """Run the preparations that all trials share, before the trials; the reason if that failed, or empty."""
-    plan, missing = shared(trials, store)
-    if not missing:
-        return ""
-    with make_display(debug, Pace(store.how_far)) as display:
-        summary = run_schedule(plan, store, missing, Inline(store.address), display, policy)
-    return next((f"{stage.kind} stage {stage.label}: {why}" for stage, why in summary.failures), "")
 
 
 def _takes(config: Config, trials: Sequence[Trial]) -> Room:
